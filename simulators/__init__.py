@@ -1,0 +1,1 @@
+"""Device fleets that know nothing about prices."""

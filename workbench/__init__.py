@@ -1,0 +1,1 @@
+"""The IoT tariff workbench."""

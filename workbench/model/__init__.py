@@ -1,0 +1,1 @@
+"""The nouns of the workbench: frozen, standard library only."""
