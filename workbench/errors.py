@@ -21,7 +21,7 @@
     └── VerifyFailed          a proof did not hold; carries the first counter-example
 
 Bad *data* is never raised: a row that cannot become usage is a ``Reject`` (see ``model/usage.py``).
-Every error carries a stable ``code`` that programs may match, one sentence for people, the place, and the cure.
+Every error carries a stable ``code`` for programs, one sentence for people, the place, and the cure.
 """
 
 from __future__ import annotations

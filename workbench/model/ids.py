@@ -8,9 +8,9 @@ import hashlib
 def device_key(tenant: str, device_id: str) -> int:
     """The 63-bit number that stands for a device in segments.
 
-    It depends on nothing but the tenant and the device's own id, so that an edge gateway and the centre, or two
-    machines that landed different halves of a fleet, agree without asking each other. Two devices of one lake
-    that share a number are refused when the second is registered (see ``lake/devices.py``).
+    It depends on nothing but the tenant and the device's own id, so that an edge gateway and the centre, or
+    two machines that landed different halves of a fleet, agree without asking each other. Two devices of one
+    lake that share a number are refused when the second is registered (see ``lake/devices.py``).
 
     Returns: an integer in ``[0, 2**63)``.
 
@@ -22,6 +22,6 @@ def device_key(tenant: str, device_id: str) -> int:
 
 
 def short_hash(*parts: object, size: int = 8) -> str:
-    """A hex id of ``2 * size`` characters made from ``parts`` (joined so that no two lists collide by pasting)."""
+    """A hex id of ``2 * size`` characters; parts are joined so that no two lists collide by pasting."""
     text = "\x1f".join(str(part) for part in parts)
     return hashlib.blake2b(text.encode(), digest_size=size).hexdigest()
