@@ -1,0 +1,1 @@
+"""The only room that opens DuckDB and writes lake files: segments, manifest, views, branches."""
