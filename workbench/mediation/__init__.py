@@ -1,0 +1,1 @@
+"""Message to usage event or reject: decode, normalise, deduplicate, aggregate, keep the proof."""
