@@ -154,6 +154,12 @@ KINDS: dict[str, dict[str, str]] = {
         "tax_rate_ppm": "INTEGER",
         "...": "",
     },
+    "unbilled": {
+        "subscription_id": "VARCHAR",
+        "account_id": "VARCHAR",
+        "offer_id": "VARCHAR",
+        "reason": "VARCHAR",
+    },
     "ledger": {
         "entry_no": "BIGINT",
         "tx_id": "VARCHAR",
@@ -166,6 +172,7 @@ KINDS: dict[str, dict[str, str]] = {
         "invoice_no": "VARCHAR",
         "memo": "VARCHAR",
         "payload_sha256": "VARCHAR",
+        "booked_at": "TIMESTAMP",
         "prev_hash": "VARCHAR",
         "hash": "VARCHAR",
     },
