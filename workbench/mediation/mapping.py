@@ -79,14 +79,15 @@ class Field:
 class Key:
     """What makes two items the same event; the device is always part of a natural key.
 
-    ``event_id``: the source's own id column; then (tenant, source, event_id, meter) is the key and the rest is empty.
+    ``event_id``: the source's own id column (or columns, joined by ``|``); then (tenant, source, event_id, meter) is
+    the key and the rest is empty.
     ``fields``: columns of the natural key beside the device, for example a frame counter.
     ``with_time``: whether ``ends_at`` is part of the natural key.
     ``within``: for keys without the time: a copy at most this far from the *previous* copy is the same event;
     after a longer gap the same key is a new event (a counter that restarted).
     """
 
-    event_id: str | None = None
+    event_id: tuple[str, ...] = ()
     fields: tuple[Field, ...] = ()
     with_time: bool = True
     within: timedelta | None = None
