@@ -1,5 +1,5 @@
 # One list of what a person can do here. Needs nothing but Python 3.11 and make: the first target that needs the
-# virtual environment makes it (with uv if there is one, else with pip), from hash-checked pins.
+# virtual environment makes it, from hash-checked pins.
 #
 #   make demo ARGS=--headless      arguments for the command behind a target
 #   make test ARGS="-k money -x"
@@ -23,6 +23,7 @@ LAMPS ?= 200000
 DAYS ?= 1
 LAKE ?= out/city
 
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 PYTEST := $(BIN)/python -m pytest
 NOTEBOOKS = $(wildcard notebooks/*.ipynb)
 
@@ -76,26 +77,30 @@ bench: $(STAMP) ## measurements in benchmarks/, not part of CI
 
 .PHONY: lock
 lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock, keeping pins that still fit
-	@test -n "$(UV)" || { echo "resolving needs uv on the path: pip install uv"; exit 1; }
-	$(UV) pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.lock
 
 .PHONY: clean
 clean: ## remove what commands here made: out/, demo-lake/, caches (never lake/ or .venv/)
 	rm -rf out demo-lake build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
-# The package goes in last and without build isolation: its build tool, setuptools, is pinned in the lock too,
-# so nothing that runs here comes unpinned.
+# uv installs the pins in seconds. Where there is none, the lock's own pinned uv is fetched first; where that cannot
+# be, pip does it all. The package goes in last and without build isolation: its build tool, setuptools, is pinned in
+# the lock too, so nothing that runs here comes unpinned.
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else f"Python 3.11 or newer is needed; {sys.executable} is {sys.version.split()[0]}. Try: make setup PYTHON=/path/to/python3.11")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || { echo "Python cannot make a virtual environment here; on Debian or Ubuntu: apt-get install python3-venv"; rm -rf $(VENV); exit 1; }
-ifneq ($(UV),)
-	@echo "installing the pinned packages with uv (seconds)"
-	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock
-	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
-else
-	@echo "installing the pinned packages with pip (one or two minutes; with uv on the path it takes seconds)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
-endif
+	@echo "installing the pinned packages into $(VENV)"
+	@uv="$(UV)"; \
+	if [ -z "$$uv" ]; then \
+	  awk '/^uv==/ { inside = 1; print; next } /^[^ ]/ { inside = 0 } inside' requirements.lock > $(VENV)/uv.lock; \
+	  if $(PIP) --require-hashes -r $(VENV)/uv.lock; then uv=$(BIN)/uv; fi; \
+	fi; \
+	if [ -n "$$uv" ] && "$$uv" pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; then \
+	  "$$uv" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  echo "uv could not; pip takes two or three minutes"; \
+	  $(PIP) --no-compile --require-hashes -r requirements.lock; \
+	  $(PIP) --no-deps --no-build-isolation -e .; \
+	fi
 	@touch $@
