@@ -1,16 +1,13 @@
 """The lake: immutable segments, one manifest, and an in-memory DuckDB that reads them.
 
-``Lake.open`` is the only door. Any number of processes may read; one at a time writes, inside ``lake.writer()``.
-A stage writes its segments with ``write`` (nobody sees them) and then makes one ``commit``.
+``Lake.open`` is the only door. Any number of processes may read; one at a time writes, inside
+``lake.writer()``. A stage writes its segments with ``write`` (nobody sees them) and then makes one
+``commit``.
 """
 
 from __future__ import annotations
 
-import hashlib
-import itertools
-import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -20,11 +17,15 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from workbench.errors import LakeError, LakeMissing, LakeReadOnly, UsageError
+from workbench.errors import LakeMissing, LakeReadOnly, ManifestDamaged, UsageError
 from workbench.lake import schemas
+from workbench.lake.engine import connect, make_scratch, sweep_scratch
 from workbench.lake.lock import exclusive
 from workbench.lake.manifest import Manifest, State
-from workbench.lake.segment import Segment, Verifier, fsync_dir, sha256_of
+from workbench.lake.segment import Segment, Verifier
+from workbench.lake.sql import quote as quote
+from workbench.lake.sql import read_parquet as read_parquet
+from workbench.lake.writing import write_file
 
 _NAME_OK = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
@@ -36,20 +37,28 @@ class Lake:
         root: the tenant's folder.
         tenant: whose lake it is.
         branch_name: empty for production.
+        pinned: the version this lake was opened at (time travel), or None for the newest.
         con: in-memory DuckDB connection; reads only below the lake and the folders given as ``inputs``.
+        home: where this lake writes: ``root``, or the branch's own folder.
         state: the version being looked at.
     """
 
     def __init__(
-        self, root: Path, tenant: str, branch_name: str, con: duckdb.DuckDBPyConnection, scratch: Path
+        self,
+        root: Path,
+        tenant: str,
+        branch_name: str,
+        version: int | None,
+        con: duckdb.DuckDBPyConnection,
+        scratch: Path,
     ) -> None:
-        self.root, self.tenant, self.branch_name = root, tenant, branch_name
+        self.root, self.tenant, self.branch_name, self.pinned = root, tenant, branch_name, version
         self.con = con
         self.scratch = scratch
         self._writing = False
         self._verifier = Verifier(root)
-        self._home = root / "branches" / branch_name if branch_name else root
-        self._manifest = Manifest(self._home / "manifest")
+        self.home = root / "branches" / branch_name if branch_name else root
+        self._manifest = Manifest(self.home / "manifest")
         self.state = State()
         self.refresh()
 
@@ -63,6 +72,7 @@ class Lake:
         *,
         create: bool = False,
         branch: str = "",
+        version: int | None = None,
         inputs: Sequence[str | Path] = (),
         threads: int = 2,
         memory_limit: str = "1GB",
@@ -74,12 +84,13 @@ class Lake:
             tenant: whose facts; one manifest, catalogue and ledger each.
             create: make the folder when there is none.
             branch: read through this what-if branch.
+            version: look at the lake as it was at this version; nothing can be written then.
             inputs: files or folders outside the lake that queries of this process may read.
             threads: DuckDB worker threads.
             memory_limit: DuckDB's memory, for example ``1GB``; larger work spills below the lake.
 
         Raises:
-            LakeMissing: nothing is there and ``create`` is false.
+            LakeMissing: nothing is there and ``create`` is false, or there is no such branch or version.
             ManifestDamaged: the manifest chain is broken.
         """
         _check_name(tenant, "tenant")
@@ -98,9 +109,14 @@ class Lake:
             raise LakeMissing(
                 f"This lake has no branch {branch}.", where=str(root), cure="Make it with lake.branch(name)."
             )
-        scratch = Path(tempfile.mkdtemp(prefix="workbench-"))
-        con = _connect([root, *inputs], scratch, threads, memory_limit)
-        return cls(root, tenant, branch, con, scratch)
+        scratch = make_scratch(root / "spill")
+        con = connect([root, *inputs], scratch, threads, memory_limit)
+        try:
+            return cls(root, tenant, branch, version, con, scratch)
+        except BaseException:
+            con.close()
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise
 
     def close(self) -> None:
         """Close the connection and drop the spill folder."""
@@ -114,18 +130,20 @@ class Lake:
         self.close()
 
     def refresh(self) -> State:
-        """Look at the newest version and return its state."""
-        base = None
-        if self.branch_name:
-            base = self._base_state()
-        self.state = self._manifest.load(base)
+        """Look at the newest version (a pinned lake stays where it is) and return its state."""
+        base = self._base_state() if self.branch_name else None
+        self.state = self._manifest.load(base, self.pinned)
         return self.state
 
     def _base_state(self) -> State:
         """A branch starts from a version of production, by number and hash, and never sees later ones."""
-        version = int((self._home / "BASE").read_text())
-        state = Manifest(self.root / "manifest").load(upto=version)
-        # The branch's own chain counts from the base's version on, so that segments added later never collide.
+        try:
+            number, sha256 = (self.home / "BASE").read_text().split(" ")
+            state = Manifest(self.root / "manifest").load(upto=int(number)) if int(number) else State()
+        except (OSError, ValueError) as error:
+            raise _base_damaged(self.home) from error
+        if state.sha256 != sha256:
+            raise _base_damaged(self.home)
         return state
 
     # -- reading ---------------------------------------------------------------------------------------------
@@ -165,7 +183,7 @@ class Lake:
         period: str | None = None,
         segments: Sequence[Segment] | None = None,
     ) -> str:
-        """SQL text of a relation over proven segments; an empty relation with the kind's columns when none match."""
+        """SQL text of a relation over proven segments; without any, an empty one with the kind's columns."""
         chosen = (
             self.segments(kind, stream=stream, partition=partition, period=period)
             if segments is None
@@ -179,12 +197,23 @@ class Lake:
 
     @contextmanager
     def writer(self) -> Iterator[Lake]:
-        """Hold the lake's lock, see the newest version, and sweep what a killed run left behind."""
-        with exclusive(self.root / "LOCK"):
+        """Hold the lake's lock, see the newest version, and sweep what a killed run left behind.
+
+        A branch has a lock of its own: a what-if run and production do not wait for each other.
+
+        Raises:
+            LakeLocked: another process writes to this lake (or branch).
+            LakeReadOnly: the lake was opened at a version of the past.
+        """
+        if self.pinned is not None:
+            raise self._read_only(f"This lake was opened at its version {self.pinned}.")
+        with exclusive(self.home / "LOCK") as orderly:
+            self.refresh()
+            self._manifest.point_head(self.state)
+            if not orderly:
+                self._sweep()
             self._writing = True
             try:
-                self.refresh()
-                self._sweep()
                 yield self
             finally:
                 self._writing = False
@@ -209,7 +238,7 @@ class Lake:
 
         Args:
             rows: SQL text or an Arrow table.
-            order_by: columns to sort by; with all columns of a key the file's bytes are the same in every run.
+            order_by: columns to sort by; when no two rows tie, the file's bytes are the same in every run.
             presorted: columns the rows already come ordered by.
             controls: control totals as SQL aggregates over the written file, each an exact integer.
             parents: segments the rows were made from.
@@ -219,33 +248,23 @@ class Lake:
             LakeReadOnly: outside ``writer()``.
             LakeError: the file does not have the kind's columns (see ``schemas.check``).
         """
-        if not self._writing:
-            raise LakeReadOnly(
-                "This lake is open for reading.",
-                where=str(self.root),
-                cure="Write inside `with lake.writer():`.",
-            )
-        cursor = con or self.con
-        folder = self._home / "/".join(
+        self._check_writing()
+        folder = self.home / "/".join(
             part for part in (kind, stream, period.replace("/", "_"), partition) if part
         )
-        folder.mkdir(parents=True, exist_ok=True)
-        temporary = folder / f".{os.getpid()}-{id(cursor):x}-{next(_COUNTER)}.tmp"
-        try:
-            self._copy(cursor, rows, temporary, order_by, row_group_size)
-            columns, count, totals = _read_back(cursor, temporary, controls or {})
-            schemas.check(kind, columns, str(folder))
-            _fsync(temporary)
-            sha256 = sha256_of(temporary)
-            final = folder / f"{_file_name(sha256, kind, stream, period, partition)}.parquet"
-            size = temporary.stat().st_size
-            temporary.replace(final)
-        finally:
-            temporary.unlink(missing_ok=True)
-        fsync_dir(folder)
+        path, count, size, sha256, totals = write_file(
+            con or self.con,
+            kind,
+            rows,
+            folder,
+            "\x1f".join((kind, stream, period, partition)),
+            order_by=order_by,
+            controls=controls or {},
+            row_group_size=row_group_size,
+        )
         return Segment(
             kind=kind,
-            path=final.relative_to(self.root).as_posix(),
+            path=path.relative_to(self.root).as_posix(),
             rows=count,
             bytes=size,
             sha256=sha256,
@@ -257,29 +276,6 @@ class Lake:
             parents=tuple(parent.id for parent in parents),
             meta=meta or {},
         )
-
-    @staticmethod
-    def _copy(
-        cursor: duckdb.DuckDBPyConnection,
-        rows: str | pa.Table,
-        target: Path,
-        order_by: Sequence[str],
-        group: int,
-    ) -> None:
-        name = ""
-        if not isinstance(rows, str):
-            name = f"rows_{next(_COUNTER)}"
-            cursor.register(name, rows)
-            rows = f"SELECT * FROM {name}"
-        order = f" ORDER BY {', '.join(order_by)}" if order_by else ""
-        try:
-            cursor.execute(
-                f"COPY (SELECT * FROM ({rows}){order}) TO {quote(str(target))} "
-                f"(FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, ROW_GROUP_SIZE {group})"
-            )
-        finally:
-            if name:
-                cursor.unregister(name)
 
     def commit(
         self,
@@ -299,12 +295,7 @@ class Lake:
 
         Returns: the new version number.
         """
-        if not self._writing:
-            raise LakeReadOnly(
-                "This lake is open for reading.",
-                where=str(self.root),
-                cure="Write inside `with lake.writer():`.",
-            )
+        self._check_writing()
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         self._manifest.commit(
             self.state,
@@ -319,10 +310,17 @@ class Lake:
         )
         return self.state.version
 
+    def _check_writing(self) -> None:
+        if not self._writing:
+            raise self._read_only("This lake is open for reading.")
+
+    def _read_only(self, what: str) -> LakeReadOnly:
+        return LakeReadOnly(what, where=str(self.home), cure="Write inside `with lake.writer():`.")
+
     # -- branches and history --------------------------------------------------------------------------------
 
     def branch(self, name: str) -> Lake:
-        """A what-if branch: reads everything of the version looked at, writes beside it, never into production.
+        """A what-if branch: reads all of the version looked at, writes beside it, never into production.
 
         Raises:
             UsageError: a branch of that name exists.
@@ -333,14 +331,28 @@ class Lake:
             raise UsageError(
                 f"The branch {name} exists.", where=str(home), cure="Choose another name or drop it."
             )
-        (home / "manifest").mkdir(parents=True)
-        (home / "BASE").write_text(str(self.state.version))
+        draft = home.with_name(f".{name}.tmp")
+        shutil.rmtree(draft, ignore_errors=True)
+        (draft / "manifest").mkdir(parents=True)
+        (draft / "BASE").write_text(f"{self.state.version} {self.state.sha256}")
+        draft.rename(home)
         return Lake.open(self.root.parent, self.tenant, branch=name)
 
+    def branches(self) -> list[str]:
+        """Names of this lake's what-if branches."""
+        return sorted(path.parent.name for path in (self.root / "branches").glob("[!.]*/BASE"))
+
     def drop_branch(self, name: str) -> None:
-        """Delete a branch and what it wrote; production is untouched."""
+        """Delete a branch and what it wrote; production is untouched.
+
+        Raises:
+            LakeLocked: a what-if run is writing to it.
+        """
         _check_name(name, "branch")
-        shutil.rmtree(self.root / "branches" / name, ignore_errors=True)
+        home = self.root / "branches" / name
+        if home.is_dir():
+            with exclusive(home / "LOCK"):
+                shutil.rmtree(home)
 
     def history(self) -> list[dict[str, Any]]:
         """Every commit, oldest first."""
@@ -354,75 +366,21 @@ class Lake:
     def _sweep(self) -> None:
         """Remove files no version names: they belong to runs that were killed before their commit."""
         known = {data["path"] for entry in self._manifest.entries() for data in entry["add"]}
-        if not self.branch_name:
-            folders = [self.root / kind for kind in schemas.KINDS]
-        else:
-            folders = [self._home / kind for kind in schemas.KINDS]
-        for folder in folders:
-            for path in folder.rglob("*"):
+        for kind in schemas.KINDS:
+            for path in (self.home / kind).rglob("*"):
                 if path.is_file() and path.relative_to(self.root).as_posix() not in known:
                     path.unlink()
+        for path in (self.home / "manifest").glob("*.tmp"):
+            path.unlink()
+        sweep_scratch(self.root / "spill")
 
 
-def read_parquet(paths: Sequence[str]) -> str:
-    """SQL text that reads these files as one relation, columns matched by name."""
-    listed = ", ".join(quote(path) for path in paths)
-    union = ", union_by_name=true" if len(paths) > 1 else ""
-    return f"read_parquet([{listed}]{union})"
-
-
-def quote(text: str) -> str:
-    """A SQL string literal."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _connect(
-    readable: Sequence[str | Path], scratch: Path, threads: int, memory_limit: str
-) -> duckdb.DuckDBPyConnection:
-    """An in-memory database that can touch nothing but the lake, its inputs and its own spill folder."""
-    con = duckdb.connect(":memory:")
-    con.execute(f"SET threads={int(threads)}")
-    con.execute(f"SET memory_limit={quote(memory_limit)}")
-    con.execute(f"SET temp_directory={quote(str(scratch))}")
-    con.execute("SET TimeZone='UTC'")
-    con.execute("SET autoinstall_known_extensions=false")
-    con.execute("SET allow_community_extensions=false")
-    folders = ", ".join(quote(str(Path(item).expanduser().resolve())) for item in [*readable, scratch])
-    files = [str(Path(item).expanduser().resolve()) for item in readable if Path(item).is_file()]
-    if files:
-        con.execute(f"SET allowed_paths=[{', '.join(quote(file) for file in files)}]")
-    con.execute(f"SET allowed_directories=[{folders}]")
-    con.execute("SET enable_external_access=false")
-    con.execute("SET lock_configuration=true")
-    return con
-
-
-def _read_back(
-    cursor: duckdb.DuckDBPyConnection, path: Path, controls: dict[str, str]
-) -> tuple[dict[str, str], int, dict[str, int]]:
-    """Columns, rows and control totals of the file as it is on disk, not as it was meant to be."""
-    source = read_parquet([str(path)])
-    described = cursor.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
-    aggregates = ", ".join(f"coalesce({sql}, 0)::HUGEINT" for sql in controls.values())
-    row = cursor.execute(f"SELECT count(*){', ' + aggregates if aggregates else ''} FROM {source}").fetchone()
-    if row is None:
-        raise LakeError("A written segment cannot be read back.", where=str(path), code="segment_write")
-    totals = {name: int(value) for name, value in zip(controls, row[1:], strict=True)}
-    return {name: type_ for name, type_, *_ in described}, int(row[0]), totals
-
-
-def _file_name(sha256: str, kind: str, stream: str, period: str, partition: str) -> str:
-    """Content hash first; the place joins in, since two empty segments of two partitions have the same bytes."""
-    place = hashlib.sha256(f"{kind}\x1f{stream}\x1f{period}\x1f{partition}".encode()).hexdigest()
-    return f"{sha256[:16]}-{place[:6]}"
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def _base_damaged(home: Path) -> ManifestDamaged:
+    return ManifestDamaged(
+        "A branch no longer fits the version of production it was made from.",
+        where=str(home / "BASE"),
+        cure="Drop the branch and make it again.",
+    )
 
 
 def _check_name(name: str, what: str) -> None:
@@ -431,6 +389,3 @@ def _check_name(name: str, what: str) -> None:
             f"{name!r} cannot be the name of a {what}.",
             cure="Use letters, digits, dot, dash and underscore, not starting with a dot.",
         )
-
-
-_COUNTER = itertools.count(1)

@@ -1,7 +1,8 @@
 """The manifest: a chain of small JSON files, one per commit, each naming the hash of the one before.
 
-A commit is the only moment at which facts become visible, and it is one ``link(2)``: either the whole stage is
-there or nothing of it is. ``HEAD`` remembers the newest version, so that a chain cut at its end is noticed too.
+A commit is the only moment at which facts become visible, and it is one ``link(2)``: either the whole stage
+is there or nothing of it is. Every file carries a seal over its own content, so that a flipped bit is noticed
+in the newest version too; ``HEAD`` remembers that version, so that a chain cut at its end is noticed as well.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import LakeLocked, ManifestDamaged
+from workbench.errors import LakeLocked, LakeMissing, ManifestDamaged
 from workbench.lake.segment import Segment, fsync_dir
 
 _CHECKPOINT_EVERY = 64
@@ -75,13 +76,15 @@ class Manifest:
 
         Raises:
             ManifestDamaged: a version is missing, changed, out of order, or newer ones were cut off.
+            LakeMissing: there is no version ``upto``.
         """
+        before = self._read_head() if upto is None else None
         state = base or State()
         if base is None and trust_checkpoint:
             state = self._newest_checkpoint(upto) or state
-        start = state.version
-        versions = [v for v in self.versions() if v > start and (upto is None or v <= upto)]
-        for expected, version in enumerate(versions, start + 1):
+        versions = [v for v in self.versions() if v > state.version and (upto is None or v <= upto)]
+        hashes = {state.version: state.sha256}
+        for expected, version in enumerate(versions, state.version + 1):
             if version != expected:
                 raise self._damaged(f"Version {expected} of the manifest is missing.", expected)
             raw = self._read(version)
@@ -91,8 +94,15 @@ class Manifest:
                     f"Version {version} of the manifest does not follow the one before it.", version
                 )
             state.apply(entry, hashlib.sha256(raw).hexdigest())
+            hashes[version] = state.sha256
         if upto is None:
-            self._check_head(state)
+            self._check_head(before, state.version, hashes)
+        elif state.version != upto:
+            raise LakeMissing(
+                f"This lake has no version {upto}; its newest is {state.version}.",
+                where=str(self.folder),
+                code="version_missing",
+            )
         return state
 
     def commit(self, state: State, entry: dict[str, Any]) -> None:
@@ -102,20 +112,30 @@ class Manifest:
             LakeLocked: another writer committed this version first.
         """
         entry = {"version": state.version + 1, "parent_sha256": state.sha256, **entry}
-        raw = json.dumps(entry, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+        raw = _sealed(entry)
+        entry = self._parse(raw, entry["version"])  # what later readers will see
         self.folder.mkdir(parents=True, exist_ok=True)
         self._publish(self._file(entry["version"]), raw)
         state.apply(entry, hashlib.sha256(raw).hexdigest())
-        self._replace(
-            self.folder / "HEAD", json.dumps({"version": state.version, "sha256": state.sha256}).encode()
-        )
+        self.point_head(state)
         if state.version % _CHECKPOINT_EVERY == 0:
-            body = json.dumps(state.to_json(), sort_keys=True, ensure_ascii=False).encode()
+            body = _canonical(state.to_json())
             seal = hashlib.sha256(body).hexdigest().encode()
             self._replace(self.folder / f"checkpoint-{state.version:08d}.state", seal + b"\n" + body)
 
+    def point_head(self, state: State) -> None:
+        """Let ``HEAD`` name the newest version; a writer killed between link and this left it one behind."""
+        raw = _canonical({"version": state.version, "sha256": state.sha256})
+        head = self.folder / "HEAD"
+        if state.version and not (head.exists() and head.read_bytes() == raw):
+            self._replace(head, raw)
+
     def entries(self) -> list[dict[str, Any]]:
-        """Every entry of this folder's chain, oldest first (the lake's history)."""
+        """Every entry of this folder's chain, oldest first (the lake's history).
+
+        Raises:
+            ManifestDamaged: an entry is not what was written.
+        """
         return [self._parse(self._read(version), version) for version in self.versions()]
 
     def _file(self, version: int) -> Path:
@@ -130,9 +150,12 @@ class Manifest:
     def _parse(self, raw: bytes, version: int) -> dict[str, Any]:
         try:
             entry: dict[str, Any] = json.loads(raw)
+            del entry["seal"]
             if entry["version"] != version:
                 raise ValueError("version differs from the file name")
-        except (ValueError, KeyError, TypeError, UnicodeDecodeError) as error:
+            if _sealed(entry) != raw:
+                raise ValueError("the seal does not fit the content")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise self._damaged(
                 f"Version {version} of the manifest is not what was written.", version
             ) from error
@@ -145,34 +168,54 @@ class Manifest:
                 continue
             seal, _, body = path.read_bytes().partition(b"\n")
             if hashlib.sha256(body).hexdigest().encode() != seal:
-                continue  # a checkpoint is a cache: a damaged one is passed over and the chain is read instead
+                continue  # a checkpoint is a cache: pass over a damaged one and read the chain instead
             state = State.from_json(json.loads(body))
             if hashlib.sha256(self._read(version)).hexdigest() == state.sha256:
                 return state
         return None
 
-    def _check_head(self, state: State) -> None:
-        head_file = self.folder / "HEAD"
-        if not head_file.exists():
-            return
+    def _read_head(self) -> tuple[int, str] | None:
+        """What ``HEAD`` says, or None when there is none."""
+        head = self.folder / "HEAD"
         try:
-            head = json.loads(head_file.read_bytes())
-            version, sha256 = int(head["version"]), str(head["sha256"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise self._damaged("HEAD of the manifest is not what was written.", 0) from error
-        if version > state.version:
-            raise self._damaged(
-                f"The manifest ends at version {state.version} but once held {version}.", version
-            )
-        if version and hashlib.sha256(self._read(version)).hexdigest() != sha256:
-            raise self._damaged(
-                f"Version {version} of the manifest was changed after it was written.", version
-            )
+            raw = head.read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            data = json.loads(raw)
+            version, sha256 = int(data["version"]), str(data["sha256"])
+            if _canonical({"version": version, "sha256": sha256}) != raw:
+                raise ValueError("not in the form HEAD is written in")
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
+            raise self._damaged("HEAD of the manifest is not what was written.", 0, head) from error
+        return version, sha256
 
-    def _damaged(self, what: str, version: int) -> ManifestDamaged:
+    def _check_head(self, before: tuple[int, str] | None, newest: int, hashes: dict[int, str]) -> None:
+        """Compare the chain just read with ``HEAD`` as it was before and as it is now.
+
+        A writer may commit while we read, so the two bounds use two readings: a chain that ends below the
+        earlier ``HEAD`` was cut; one that ends more than one above the later ``HEAD`` was added to by another
+        hand (a writer killed between its link and its ``HEAD`` leaves exactly one).
+        """
+        after = self._read_head()
+        if after is None and len(self.versions()) > 1:
+            raise self._damaged("HEAD of the manifest is missing.", newest, self.folder / "HEAD")
+        if before and before[0] > newest:
+            raise self._damaged(f"The manifest ends at version {newest} but once held {before[0]}.", newest)
+        if after and after[0] < newest - 1:
+            raise self._damaged(
+                f"HEAD names version {after[0]} where the chain holds {newest}.", newest, self.folder / "HEAD"
+            )
+        if before:
+            version, sha256 = before
+            known = hashes.get(version) or hashlib.sha256(self._read(version)).hexdigest()
+            if known != sha256:
+                raise self._damaged(f"Version {version} of the manifest is not the one HEAD names.", version)
+
+    def _damaged(self, what: str, version: int, path: Path | None = None) -> ManifestDamaged:
         return ManifestDamaged(
             what,
-            where=str(self._file(version)),
+            where=str(path or self._file(version)),
             cure="Restore the manifest folder from a backup; segments are untouched.",
         )
 
@@ -194,10 +237,21 @@ class Manifest:
 
     @staticmethod
     def _replace(path: Path, raw: bytes) -> None:
-        temporary = path.with_name(path.name + ".tmp")
+        temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         _write_durably(temporary, raw)
         temporary.replace(path)
         fsync_dir(path.parent)
+
+
+def _canonical(data: dict[str, Any]) -> bytes:
+    """The one way a value is written as JSON here: sorted keys, no spaces, UTF-8, no NaN."""
+    return json.dumps(
+        data, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False
+    ).encode()
+
+
+def _sealed(entry: dict[str, Any]) -> bytes:
+    return _canonical({**entry, "seal": hashlib.sha256(_canonical(entry)).hexdigest()})
 
 
 def _write_durably(path: Path, raw: bytes) -> None:

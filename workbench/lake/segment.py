@@ -88,8 +88,8 @@ def fsync_dir(folder: Path) -> None:
 class Verifier:
     """Checks a segment's bytes before they are read; a file is hashed again only when it changed on disk.
 
-    A flipped bit in Parquet is often read as a plausible number, and a cut file as a shorter one, so nothing is
-    read on trust. The cache key holds inode, size and modification time in nanoseconds.
+    A flipped bit in Parquet is often read as a plausible number, and a cut file as a shorter one, so nothing
+    is read on trust. The cache key holds inode, size and modification time in nanoseconds.
     """
 
     def __init__(self, root: Path) -> None:

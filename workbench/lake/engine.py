@@ -1,0 +1,75 @@
+"""Where DuckDB is opened: in memory, able to touch nothing but what it was given."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+
+from workbench.lake.sql import quote
+
+_PREFIX = "spill-"
+
+
+def connect(
+    readable: Sequence[str | Path], scratch: Path | None, threads: int, memory_limit: str
+) -> duckdb.DuckDBPyConnection:
+    """An in-memory database that can touch nothing but ``readable`` files and folders and its spill folder.
+
+    ``SET TimeZone`` makes every zoned text an instant in UTC; the configuration is locked at the end, so that
+    no query can widen what this connection may reach. Threads and memory are fixed for its life.
+
+    Args:
+        scratch: where larger work spills; None keeps it in memory or fails.
+        memory_limit: DuckDB's own unit text, ``1GB``.
+    """
+    con = duckdb.connect(":memory:")
+    con.execute(f"SET threads={int(threads)}")
+    con.execute(f"SET memory_limit={quote(memory_limit)}")
+    con.execute(f"SET temp_directory={quote(str(scratch) if scratch else '')}")
+    con.execute("SET TimeZone='UTC'")
+    con.execute("SET autoinstall_known_extensions=false")
+    con.execute("SET allow_community_extensions=false")
+    places = [Path(item).expanduser().resolve() for item in [*readable, *([scratch] if scratch else [])]]
+    files = ", ".join(quote(str(place)) for place in places if place.is_file())
+    folders = ", ".join(quote(str(place)) for place in places if not place.is_file())
+    con.execute(f"SET allowed_paths=[{files}]")
+    con.execute(f"SET allowed_directories=[{folders}]")
+    con.execute("SET enable_external_access=false")
+    con.execute("SET lock_configuration=true")
+    return con
+
+
+def make_scratch(home: Path) -> Path:
+    """A spill folder of this process below ``home``, on the lake's own disk; elsewhere if that is read-only.
+
+    The system's temporary folder is often memory, where spilling would cost what it is meant to save.
+    """
+    prefix = f"{_PREFIX}{os.getpid()}-"
+    try:
+        home.mkdir(exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=prefix, dir=home))
+    except OSError:
+        return Path(tempfile.mkdtemp(prefix=f"workbench-{prefix}"))
+
+
+def sweep_scratch(home: Path) -> None:
+    """Remove spill folders whose process is gone (it was killed before it could)."""
+    for folder in home.glob(f"{_PREFIX}*"):
+        pid = folder.name.removeprefix(_PREFIX).split("-")[0]
+        if pid.isdigit() and not _alive(int(pid)):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

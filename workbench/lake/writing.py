@@ -1,0 +1,103 @@
+"""How a segment's file comes to be: temporary name, read back, fsync, hash, rename; not visible before."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from workbench.errors import LakeError
+from workbench.lake import schemas
+from workbench.lake.segment import fsync_dir, sha256_of
+from workbench.lake.sql import quote, read_parquet
+
+_COUNTER = itertools.count(1)
+
+
+def write_file(
+    cursor: duckdb.DuckDBPyConnection,
+    kind: str,
+    rows: str | pa.Table,
+    folder: Path,
+    place: str,
+    *,
+    order_by: Sequence[str],
+    controls: dict[str, str],
+    row_group_size: int,
+) -> tuple[Path, int, int, str, dict[str, int]]:
+    """Write ``rows`` durably into ``folder`` under a name made of their hash and ``place``.
+
+    Returns: path, rows, bytes, sha256, control totals.
+
+    Raises:
+        LakeError: the file does not have the kind's columns, or cannot be read back.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = folder / f".{os.getpid()}-{next(_COUNTER)}.tmp"
+    try:
+        _copy(cursor, rows, temporary, order_by, row_group_size)
+        columns, count, totals = _read_back(cursor, temporary, controls)
+        schemas.check(kind, columns, str(folder))
+        _fsync(temporary)
+        sha256, size = sha256_of(temporary), temporary.stat().st_size
+        final = folder / f"{file_name(sha256, place)}.parquet"
+        temporary.replace(final)
+    finally:
+        temporary.unlink(missing_ok=True)
+    fsync_dir(folder)
+    return final, count, size, sha256, totals
+
+
+def file_name(sha256: str, place: str) -> str:
+    """Content hash, then place: two empty segments of two partitions have the same bytes."""
+    return f"{sha256[:16]}-{hashlib.sha256(place.encode()).hexdigest()[:6]}"
+
+
+def _copy(
+    cursor: duckdb.DuckDBPyConnection,
+    rows: str | pa.Table,
+    target: Path,
+    order_by: Sequence[str],
+    group: int,
+) -> None:
+    registered = ""
+    if not isinstance(rows, str):
+        registered = f"rows_{next(_COUNTER)}"
+        cursor.register(registered, rows)
+        rows = f"SELECT * FROM {registered}"
+    order = f" ORDER BY {', '.join(order_by)}" if order_by else ""
+    try:
+        cursor.execute(
+            f"COPY (SELECT * FROM ({rows}){order}) TO {quote(str(target))} "
+            f"(FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, ROW_GROUP_SIZE {group})"
+        )
+    finally:
+        if registered:
+            cursor.unregister(registered)
+
+
+def _read_back(
+    cursor: duckdb.DuckDBPyConnection, path: Path, controls: dict[str, str]
+) -> tuple[dict[str, str], int, dict[str, int]]:
+    """Columns, rows and control totals of the file as it is on disk, not as it was meant to be."""
+    source = read_parquet([str(path)])
+    described = cursor.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
+    aggregates = "".join(f", coalesce({sql}, 0)::HUGEINT" for sql in controls.values())
+    row = cursor.execute(f"SELECT count(*){aggregates} FROM {source}").fetchone()
+    if row is None:
+        raise LakeError("A written segment cannot be read back.", where=str(path), code="segment_write")
+    totals = {name: int(value) for name, value in zip(controls, row[1:], strict=True)}
+    return {name: type_ for name, type_, *_ in described}, int(row[0]), totals
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
