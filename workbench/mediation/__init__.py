@@ -1,1 +1,1 @@
-"""Message to usage event or reject: decode, normalise, deduplicate, aggregate, keep the proof."""
+"""Messages in, usage records out: decode, normalise, land, deduplicate, aggregate, keep the proof."""

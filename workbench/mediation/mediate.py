@@ -1,0 +1,115 @@
+"""Landed rows to usage records, partition by partition, redoing only the windows new rows touch.
+
+``mediate_stream`` is the whole of it. Records of a partition are a pure function of its landed segments (and, for
+registers, of the readings before); which segments they were made from stands in their ``parents``, so what is new is
+read off the manifest and nothing else is remembered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import duckdb
+
+from workbench.errors import LakeError
+from workbench.lake.lake import Lake
+from workbench.lake.segment import Segment
+from workbench.mediation.across import mediate_across
+from workbench.mediation.aggregate import records_sql
+from workbench.mediation.dedupe import flagged, flagged_sorted
+from workbench.mediation.publish import publish
+from workbench.mediation.registers import mediate_registers
+from workbench.mediation.stream import Stream
+from workbench.mediation.work import Mediated, Progress, Work, count_of, cursor_of, pending
+
+
+def mediate_stream(
+    lake: Lake, stream: Stream, *, workers: int = 2, progress: Progress | None = None
+) -> Mediated:
+    """Bring a stream's records up to date with what has landed.
+
+    Args:
+        workers: partitions mediated at a time, each on a cursor of its own.
+        progress: called with the number of landed rows after each partition.
+
+    Returns: segments for one ``lake.commit``.
+    """
+    works = pending(lake, stream)
+    if not works:
+        return Mediated()
+    if stream.cumulative:
+        return mediate_registers(lake, stream, works, progress)
+    if not stream.copies_share_instant:
+        return mediate_across(lake, stream, works, progress)
+
+    def one(work: Work) -> Mediated:
+        with cursor_of(lake) as con:
+            done = _mediate_partition(lake, con, stream, work)
+        if progress:
+            progress(sum(segment.rows for segment in work.fresh))
+        return done
+
+    total = Mediated()
+    with ThreadPoolExecutor(max_workers=max(1, workers)) as pool:
+        for done in pool.map(one, works):
+            total.absorb(done)
+    return total
+
+
+def _mediate_partition(lake: Lake, con: duckdb.DuckDBPyConnection, stream: Stream, work: Work) -> Mediated:
+    """Records of one partition: the sorted plan where one segment tells all, the portable plan where windows meet."""
+    late = work.fresh if work.records else [s for s in work.landed if s is not work.landed[0]]
+    _touched(con, lake, stream, late)
+    if work.records:
+        con.execute(
+            f"CREATE TEMP TABLE base AS SELECT * FROM {lake.scan('records', segments=[work.records])}"
+        )
+    else:
+        con.execute(f"CREATE TEMP TABLE base AS {sorted_records_sql(lake, stream, work.landed[0])}")
+        _check_order(con, work.landed[0])
+        con.execute(
+            "INSERT INTO touched SELECT DISTINCT device_key, window_start FROM base WHERE n_conflicts > 0"
+        )
+        con.execute("ALTER TABLE base DROP COLUMN n_conflicts")
+        con.execute("ALTER TABLE base DROP COLUMN n_disordered")
+    windows = count_of(con, "touched")
+    if windows:
+        source = _rows_of_windows(lake, stream, work.landed)
+        con.execute(f"CREATE TEMP TABLE redone AS {flagged(source, stream)}")
+    return publish(lake, con, stream, work, work.landed, windows, "redone" if windows else None)
+
+
+def sorted_records_sql(lake: Lake, stream: Stream, segment: Segment) -> str:
+    """The fast plan: records of one sorted segment in one streaming pass (columns of ``records_sql`` + n_disordered)."""
+    rows = f"({flagged_sorted(lake.scan('landed', segments=[segment]), stream)})"
+    order = ", count(*) FILTER (disordered)::INTEGER AS n_disordered"
+    return records_sql(rows, stream, conflicts="differs", extra=order)
+
+
+def _touched(con: duckdb.DuckDBPyConnection, lake: Lake, stream: Stream, late: Sequence[Segment]) -> None:
+    for table in ("touched", "base", "redone"):
+        con.execute(f"DROP TABLE IF EXISTS {table}")
+    source = lake.scan("landed", segments=late)
+    con.execute(
+        f"CREATE TEMP TABLE touched AS SELECT DISTINCT device_key, {stream.window_sql()} AS window_start FROM {source}"
+    )
+
+
+def _check_order(con: duckdb.DuckDBPyConnection, segment: Segment) -> None:
+    disordered = con.execute("SELECT sum(n_disordered) FROM base").fetchone()
+    if disordered and disordered[0]:
+        raise LakeError(
+            f"{disordered[0]} rows of a landed segment are out of order.",
+            where=segment.path,
+            code="segment_disordered",
+            cure="Land the delivery again; nothing was mediated from this segment.",
+        )
+
+
+def _rows_of_windows(lake: Lake, stream: Stream, landed: Sequence[Segment]) -> str:
+    source = lake.scan("landed", segments=landed)
+    return (
+        f"(SELECT rows.* FROM {source} rows SEMI JOIN touched ON rows.device_key = touched.device_key "
+        f"AND {stream.window_sql('rows.ends_at')} = touched.window_start)"
+    )
