@@ -1,8 +1,8 @@
 """What a mapping file says, as frozen values.
 
-A mapping turns one source's own columns into usage: which column is the time and in which zone, what names the
-device, which columns are metered and in which unit, and what makes two deliveries the same event. One mapping is
-one ``source``; each of its meters is one stream, named ``"<source>.<meter>"``.
+A mapping turns one source's own columns into usage: which column is the time and in which zone, what
+names the device, which columns are metered and in which unit, and what makes two deliveries the same
+event. One mapping is one ``source``; each of its meters is one stream, named ``"<source>.<meter>"``.
 
 The YAML form is read by ``mapping_file.py``; everything here is already checked, resolved (``${parameters}``
 filled in) and exact (scales are ratios of integers, bounds are integers in the meter's base unit).
@@ -21,8 +21,9 @@ CellType = Literal["integer", "float", "text"]
 
 #: Names of item columns that a key column, dimension or sample may not take.
 RESERVED = frozenset(
-    "device device_id device_key starts_at ends_at event_id units reading received_at item_no stream reason detail raw "
-    "raw_sha256 delivery_id window_start n_events n_duplicates first_at last_at fingerprint flags".split()
+    "device device_id device_key starts_at ends_at event_id units reading received_at item_no stream reason "
+    "detail raw raw_sha256 delivery_id window_start n_events n_duplicates "
+    "first_at last_at fingerprint flags".split()
 )
 
 
@@ -31,7 +32,8 @@ class TimeSpec:
     """Where an instant is found and how its cells are read.
 
     ``columns``: one column, or several joined by a blank (a date and a time).
-    ``format``: ``auto`` (typed column, or ISO 8601 text), ``unix_s|unix_ms|unix_us|unix_ns``, or a strptime pattern.
+    ``format``: ``auto`` (typed column, or ISO 8601 text), ``unix_s|unix_ms|unix_us|unix_ns``, or a strptime
+    pattern.
     ``zone``: IANA name for cells that carry none; ``None`` means every cell must carry its own.
     ``ambiguous``: the hour that the clock shows twice in autumn: ``reject``, ``earlier`` or ``later``.
     """
@@ -46,9 +48,10 @@ class TimeSpec:
 class DeviceSpec:
     """What names the device: a column, a template over columns (``"lamp-{device}"``), or one constant.
 
-    ``extract``: a regular expression with one group, applied to ``column`` (``"urn:dev:mac:([0-9a-f]+):.*"``).
-    ``identity``: ``None`` when the text is the device's own id; else ``iccid|imsi|eid|imei``, and landing resolves the
-    value to a device by the identity that was valid at the event's time.
+    ``extract``: a regular expression with one group, applied to ``column``
+    (``"urn:dev:mac:([0-9a-f]+):.*"``).
+    ``identity``: ``None`` when the text is the device's own id; else ``iccid|imsi|eid|imei``, and landing
+    resolves the value to a device by the identity that was valid at the event's time.
     """
 
     column: str | None = None
@@ -68,7 +71,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A typed column carried along: part of the key, a dimension, or a sample. ``name`` is its column in the items."""
+    """A typed column carried along, ``name`` in the items: part of the key, a dimension, or a sample."""
 
     name: str
     column: str
@@ -79,8 +82,8 @@ class Field:
 class Key:
     """What makes two items the same event; the device is always part of a natural key.
 
-    ``event_id``: the source's own id column (or columns, joined by ``|``); then (tenant, source, event_id, meter) is
-    the key and the rest is empty.
+    ``event_id``: the source's own id column (or columns, joined by ``|``); then (tenant, source, event_id,
+    meter) is the key and the rest is empty.
     ``fields``: columns of the natural key beside the device, for example a frame counter.
     ``with_time``: whether ``ends_at`` is part of the natural key.
     ``within``: for keys without the time: a copy at most this far from the *previous* copy is the same event;
@@ -97,9 +100,11 @@ class Key:
 class Cumulative:
     """How a running register becomes usage. All bounds are integers in the meter's base unit.
 
-    ``rollover_at``: the register counts 0 … rollover_at − 1 and then starts again; ``None``: it never rolls over.
-    ``max_delta``: more than this between two readings (or per ``max_delta_per`` of elapsed time) is not believed.
-    ``reset``: a reading below its predecessor that is no rollover: ``from_zero`` bills the new reading, ``baseline`` 0.
+    ``rollover_at``: the register counts 0 … rollover_at − 1 and starts again; ``None``: it never rolls over.
+    ``max_delta``: more than this between two readings (or per ``max_delta_per`` of elapsed time) is not
+    believed.
+    ``reset``: a reading below its predecessor that is no rollover: ``from_zero`` bills the new reading,
+    ``baseline`` nothing.
     ``first``: the first reading ever: ``baseline`` bills nothing, ``from_zero`` bills the whole reading.
     ``silence``: a gap longer than this flags the delta as booked after silence.
     """
@@ -146,7 +151,7 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """One source, resolved. ``file`` and ``text`` say where it came from, for messages and for the run's record."""
+    """One source, resolved; ``file`` and ``text`` say where it came from."""
 
     source: str
     ends_at: TimeSpec

@@ -1,4 +1,4 @@
-"""Normalise: one delivered file and one mapping become, per meter, a lazy query of items and one of rejects."""
+"""One delivered file and one mapping become, per meter, a lazy query of items and one of rejects."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from workbench.mediation.mapping import Mapping, Meter
 
 @dataclass(frozen=True, slots=True)
 class NormalisedStream:
-    """One meter of one delivered file, not yet read: run ``items_sql`` and ``rejects_sql`` where the file is readable.
+    """One meter of one delivered file, not yet read: run ``items_sql`` and ``rejects_sql`` yourself.
 
     ``columns``: names and DuckDB types of the items, in the order of ``items_sql``.
-    ``key_columns``: those of the items that make the natural key beside the device and, if ``key.with_time``, ``ends_at``.
+    ``key_columns``: of the items, those of the natural key beside the device and ``ends_at``.
     ``rows``: how many rows of the file speak of this meter: accepted items + rejects == rows, always.
     ``not_selected``: rows the mapping's ``where``, the meter column or ``missing: skip`` leaves out.
-    ``identity_kind``: when set, ``device_id`` holds an identity (``imsi`` …) that landing resolves by its dated table.
+    ``identity_kind``: when set, ``device_id`` holds an identity (``imsi`` …) for landing to resolve by date.
     """
 
     stream: str
