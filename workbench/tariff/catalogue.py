@@ -1,0 +1,125 @@
+"""Catalogue files to nouns: ``load`` is the only door. Everything wrong is refused before anything is used.
+
+A *catalogue* is one or more YAML files read together (``README.md`` gives the format). Reading is pure: the same
+text gives the same nouns and the same hashes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from workbench.errors import CatalogueError, FileUnreadable
+from workbench.model.offer import Catalogue, Meter, Offer, PartnerRef
+from workbench.model.when import HolidayCalendar
+from workbench.tariff.canonical import sha256_of
+from workbench.tariff.fields import Table
+from workbench.tariff.read_offer import read_meter, read_offer
+from workbench.tariff.validate import Places, validate
+from workbench.tariff.yamltree import Items, Pairs, Scalar, read_file, read_text
+
+T = TypeVar("T", Meter, PartnerRef, HolidayCalendar)
+_SECTIONS = ("prices", "fees", "bundles", "discounts", "credits", "sponsorships", "taxes", "fx")
+
+
+def load(paths: str | Path | Sequence[str | Path]) -> Catalogue:
+    """Read, check and hash a catalogue.
+
+    Args:
+        paths: a YAML file, a folder (its ``*.yaml`` and ``*.yml``, sorted), or a list of either.
+
+    Returns: the catalogue; every offer carries its ``sha256``.
+
+    Raises:
+        FileUnreadable: a file is missing, not UTF-8, or too large.
+        CatalogueError: anything in it is wrong: one sentence, file and line, code, cure.
+    """
+    chosen = [paths] if isinstance(paths, str | Path) else list(paths)
+    files = [file for path in chosen for file in _files(Path(path))]
+    return _build([(str(file), read_file(file)) for file in files])
+
+
+def loads(text: str, name: str = "catalogue") -> Catalogue:
+    """A catalogue from YAML text; ``name`` stands for the file in errors."""
+    return _build([(name, read_text(text, name))])
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
+    if not found:
+        raise FileUnreadable("The folder holds no catalogue file.", where=str(path), cure="Add a `.yaml` file.")
+    return found
+
+
+def _build(trees: Sequence[tuple[str, Pairs]]) -> Catalogue:
+    tables = [Table(tree, name, "the catalogue") for name, tree in trees]
+    meters = _unique(((read_meter(row), row) for table in tables for row in table.tables("meters", "meter")), "meter")
+    partners = _unique(((_partner(row), row) for t in tables for row in t.tables("partners", "partner")), "partner")
+    holidays = _unique(((_holidays(row), row) for t in tables for row in t.tables("holidays", "calendar")), "calendar")
+    places = Places()
+    offers = _offers(tables, meters, places)
+    for table in tables:
+        table.done()
+    catalogue = Catalogue(tuple(meters.values()), tuple(partners.values()), tuple(holidays.values()), offers)
+    validate(catalogue, places)
+    return dataclasses.replace(catalogue, sha256=sha256_of(catalogue))
+
+
+def _unique(rows: Iterable[tuple[T, Table]], what: str) -> dict[str, T]:
+    found: dict[str, T] = {}
+    for noun, table in rows:
+        if found.setdefault(noun.id, noun) != noun:
+            raise table.wrong(
+                f"The {what} '{noun.id}' is declared twice, differently.", "duplicate_id", "Keep one of them."
+            )
+    return found
+
+
+def _offers(tables: Sequence[Table], meters: Mapping[str, Meter], places: Places) -> tuple[Offer, ...]:
+    found: dict[tuple[str, int], Offer] = {}
+    for table in tables:
+        for row in table.tables("offers", "offer"):
+            offer = read_offer(row, meters)
+            offer = dataclasses.replace(offer, sha256=sha256_of(offer))
+            if (offer.id, offer.version) in found:
+                raise row.wrong(
+                    f"Version {offer.version} of offer '{offer.id}' is written twice.",
+                    "duplicate_version",
+                    "A version never changes: give the new one the next number.",
+                )
+            found[offer.id, offer.version] = offer
+            _remember(places, offer, row)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _remember(places: Places, offer: Offer, row: Table) -> None:
+    """Note where each named part of an offer stands, for the sentences of ``validate``."""
+    places.put(offer, "", f"{row.file}:{row.node.line}")
+    for section in _SECTIONS:
+        node = row.node.nodes.get(section)
+        for item in node.nodes if isinstance(node, Items) else ():
+            if isinstance(item, Pairs) and isinstance(name := item.nodes.get("id"), Scalar):
+                places.put(offer, name.text, f"{row.file}:{item.line}")
+    for section in ("split", "zone", "currency", "effective", "commitment", "maximum"):
+        if section in row.node.nodes:
+            places.put(offer, f"@{section}", f"{row.file}:{row.node.nodes[section].line}")
+
+
+def _partner(table: Table) -> PartnerRef:
+    found = PartnerRef(table.ident("id"), table.text("name", ""))
+    table.done()
+    return found
+
+
+def _holidays(table: Table) -> HolidayCalendar:
+    dates = tuple(sorted({table.check_day(node, "dates") for node in table.items("dates")}))
+    found = HolidayCalendar(table.ident("id"), dates)
+    table.done()
+    return found
+
+
+__all__ = ["Catalogue", "CatalogueError", "load", "loads"]
