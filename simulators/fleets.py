@@ -1,0 +1,39 @@
+"""All fleets by name: the Python door to the simulators."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from functools import partial
+
+from simulators.calendar import Instant
+from simulators.devices.streetlights import Streetlights
+from simulators.errors import FleetUnknown
+from simulators.base import DEFAULT_START, Fleet
+
+REGISTRY: dict[str, type[Fleet]] = {fleet.name: fleet for fleet in (Streetlights,)}
+
+
+def fleet(name: str, devices: int = 1000, *, seed: int = 7, start: Instant = DEFAULT_START,
+          duplicates: float | None = None, loss: float | None = None) -> Fleet:
+    """Make a fleet by name.
+
+    Args:
+        name: one of ``REGISTRY``.
+        devices: how many devices.
+        seed: same seed, same bytes.
+        start: first instant, UTC, on the hour.
+        duplicates: share of events delivered twice; the fleet's own habit when left out.
+        loss: share of events that never arrive; the fleet's own habit when left out.
+
+    Raises:
+        FleetUnknown, ArgumentBad.
+    """
+    kind = REGISTRY.get(name)
+    if kind is None:
+        near = get_close_matches(name, REGISTRY, n=1)
+        hint = f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(REGISTRY)}."
+        raise FleetUnknown(f"There is no fleet called {name!r}.", where="fleet", cure=hint)
+    return kind(devices, seed=seed, start=start, traffic=kind.habits.but(duplicates=duplicates, loss=loss))
+
+
+streetlights = partial(fleet, "streetlights")
