@@ -7,8 +7,10 @@ import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pyarrow as pa
 
 from workbench.lake.sql import quote
 
@@ -42,6 +44,22 @@ def connect(
     con.execute("SET enable_external_access=false")
     con.execute("SET lock_configuration=true")
     return con
+
+
+def one(con: duckdb.DuckDBPyConnection, sql: str, params: Any = None) -> tuple[Any, ...] | None:
+    """The first row of a small result, or None.
+
+    The result is read to its end: DuckDB 2 refuses to register, unregister or begin on a connection that
+    still has rows to give, which ``fetchone`` leaves behind even after a single row.
+    """
+    rows = con.execute(sql, params).fetchall() if params is not None else con.execute(sql).fetchall()
+    return rows[0] if rows else None
+
+
+def arrow(con: duckdb.DuckDBPyConnection, sql: str, params: Any = None) -> pa.Table:
+    """A result as an Arrow table: DECIMAL stays exact, unlike through ``df()``."""
+    relation = con.sql(sql, params=params) if params is not None else con.sql(sql)
+    return relation.to_arrow_table()
 
 
 def make_scratch(home: Path) -> Path:

@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from workbench.errors import LakeError
 from workbench.lake import schemas
+from workbench.lake.engine import one
 from workbench.lake.segment import fsync_dir, sha256_of
 from workbench.lake.sql import quote, read_parquet
 
@@ -88,7 +89,7 @@ def _read_back(
     source = read_parquet([str(path)])
     described = cursor.execute(f"DESCRIBE SELECT * FROM {source}").fetchall()
     aggregates = "".join(f", coalesce({sql}, 0)::HUGEINT" for sql in controls.values())
-    row = cursor.execute(f"SELECT count(*){aggregates} FROM {source}").fetchone()
+    row = one(cursor, f"SELECT count(*){aggregates} FROM {source}")
     if row is None:
         raise LakeError("A written segment cannot be read back.", where=str(path), code="segment_write")
     totals = {name: int(value) for name, value in zip(controls, row[1:], strict=True)}
