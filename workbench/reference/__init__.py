@@ -1,0 +1,1 @@
+"""The independent rater: standard library only, imports nothing but ``workbench.model``."""

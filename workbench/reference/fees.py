@@ -1,0 +1,82 @@
+"""Fees: money that does not depend on usage, by local days of the offer's zone."""
+
+from __future__ import annotations
+
+from datetime import date
+from fractions import Fraction
+
+from workbench.model.offer import Fee, Offer
+from workbench.model.party import Subscription
+from workbench.reference.days import local_day
+from workbench.reference.results import ZERO, Charge, LineKey
+from workbench.reference.rounding import NANO
+from workbench.reference.who import Who
+
+
+def fee_charges(who: Who, subscription: Subscription, offer: Offer) -> list[Charge]:
+    """The charges of all fees of one subscription on one offer version in the period, before discounts."""
+    charges = []
+    for fee in offer.fees:
+        amount = fee_amount(who, subscription, offer, fee)
+        if amount is None:
+            continue
+        kind = "one_off" if fee.every == "once" else "recurring"
+        key = LineKey(subscription.account_id, offer.id, offer.version, fee.id, kind, fee.tax_category)
+        holders = who.devices_of(subscription) if fee.per == "device" else [subscription.device_id]
+        for device_id in holders:
+            charges.append(Charge(key, device_id, who.start, 0, amount))
+    return charges
+
+
+def fee_amount(who: Who, subscription: Subscription, offer: Offer, fee: Fee) -> Fraction | None:
+    """What one device (or account) owes in nano; ``None`` when the fee is not due at all."""
+    if subscription.sim_state not in fee.states:
+        return None
+    covered = who.covered_days(subscription, offer)
+    if fee.every == "once":
+        return fee.amount * NANO if first_day_due(who, subscription, fee) in covered else None
+    number = who.period_number(subscription, offer.period)
+    if number < fee.from_period or (fee.to_period is not None and number > fee.to_period):
+        return None
+    paid = [day for day in covered if not who.is_trial(subscription, offer, day)]
+    if not paid:
+        return None
+    if fee.every == "day":
+        return fee.amount * NANO * len(paid)
+    return fee.amount * NANO * prorated(fee.proration, paid, who.days_in_period(offer.zone))
+
+
+def first_day_due(who: Who, subscription: Subscription, fee: Fee) -> date | None:
+    """The first day the subscription ever covered in a state in which the fee is due."""
+    for row in who.subscriptions:
+        if row.subscription_id != subscription.subscription_id or row.sim_state not in fee.states:
+            continue
+        offers = who.versions[row.offer_id]
+        if not offers:
+            continue
+        zone = offers[0].zone
+        first = max(local_day(row.starts_at, zone), min(offer.effective for offer in offers))
+        if row.ends_at is None or first < local_day(row.ends_at, zone):
+            return first
+    return None
+
+
+def prorated(how: str, covered: list[date], days: list[date]) -> Fraction:
+    """The part of a period fee that the covered days owe; over any partition of the period the parts sum to
+    1.
+    """
+    if how == "full_if_active":
+        return Fraction(1) if covered else ZERO
+    if how == "daily":
+        return Fraction(len(covered), len(days))
+    return Fraction(sum(thirtieths(day, days) for day in covered), 30)
+
+
+def thirtieths(day: date, days: list[date]) -> int:
+    """How many 30ths a day counts: the 31st adds nothing, the last day of a short month completes it."""
+    nth = days.index(day) + 1
+    if nth > 30:
+        return 0
+    if nth == len(days):
+        return 1 + 30 - nth
+    return 1

@@ -1,0 +1,24 @@
+"""The one rounding: to the currency's minor unit, half away from zero, once per invoice line or statement."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from workbench.model.money import MINOR_DIGITS
+
+NANO = 1_000_000_000
+
+
+def to_minor(amount_nano: Fraction, currency: str) -> int:
+    """``amount_nano`` as nano-units of the nearest whole minor unit; a half goes away from zero.
+
+    >>> [to_minor(Fraction(nano), "EUR") for nano in (5_000_000, -5_000_000, 4_999_999)]
+    [10000000, -10000000, 0]
+    """
+    minor_nano: int = NANO // 10 ** MINOR_DIGITS[currency]
+    size = abs(amount_nano) / minor_nano
+    whole = size.numerator // size.denominator
+    if size - whole >= Fraction(1, 2):
+        whole = whole + 1
+    size_nano = int(whole * minor_nano)
+    return size_nano if amount_nano >= 0 else -size_nano

@@ -1,0 +1,130 @@
+"""Splits: who shares the revenue of an offer version in a period.
+
+"Shares telescope: S(after) − S(before) per partner, offer and period; statements round once; the parts sum
+to the whole; zero weight gets zero; negative lines mirror." So a period's share is S of the period's total,
+computed once.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+from workbench.model.offer import Offer
+from workbench.model.split import Split, SplitRule
+from workbench.reference.results import ZERO, Share, Unpriceable
+from workbench.reference.rounding import NANO, to_minor
+
+
+class Takings:
+    """What one offer version earned in a period: exact nano by component, units by component, devices
+    charged.
+    """
+
+    def __init__(self) -> None:
+        self.amounts: dict[str, Fraction] = {}
+        self.units: dict[str, int] = {}
+        self.devices: dict[str, set[str]] = {}
+        self.unshared = ZERO
+
+    def add(self, component_id: str, amount: Fraction, units: int, device_id: str) -> None:
+        """Count one charge."""
+        self.amounts[component_id] = self.amounts.get(component_id, ZERO) + amount
+        self.units[component_id] = self.units.get(component_id, 0) + units
+        if device_id:
+            self.devices.setdefault(component_id, set()).add(device_id)
+
+
+def shares_of(offer: Offer, takings: Takings) -> list[Share]:
+    """Every partner's share; they sum to the takings exactly."""
+    if offer.split is None:
+        raise Unpriceable(f"offer {offer.id} has no split")
+    whole = sum(takings.amounts.values(), ZERO) + takings.unshared
+    parts = cut(offer.split, takings)
+    rest = whole - sum(parts.values(), ZERO)
+    if offer.split.rest:
+        parts[offer.split.rest] = parts.get(offer.split.rest, ZERO) + rest
+    elif rest != 0:
+        raise Unpriceable(f"offer {offer.id}: the split leaves {rest} nano to nobody")
+    return [
+        Share(partner, offer.id, offer.version, offer.currency, amount, to_minor(amount, offer.currency))
+        for partner, amount in sorted(parts.items())
+    ]
+
+
+def cut(split: Split, takings: Takings) -> dict[str, Fraction]:
+    """The rules in order, fixed parts first: partner -> nano."""
+    parts: dict[str, Fraction] = {}
+    taken: list[tuple[SplitRule, Fraction]] = []
+    ordered = [rule for rule in split.rules if rule.kind == "fixed"]
+    ordered += [rule for rule in split.rules if rule.kind != "fixed"]
+    for rule in ordered:
+        gross = base_of(rule, takings)
+        before = sum((amount for _, amount in taken), ZERO)
+        if rule.kind == "fixed":
+            share = fixed_part(rule, takings)
+            if split.fixed_overrun == "capped":
+                share = min(share, max(ZERO, gross - before))
+        else:
+            share = proportional_part(
+                rule, remainder(rule, gross, taken) if rule.of == "remainder" else gross
+            )
+        share = bounded(rule, share)
+        taken.append((rule, share))
+        parts[rule.partner] = parts.get(rule.partner, ZERO) + share
+    return parts
+
+
+def base_of(rule: SplitRule, takings: Takings) -> Fraction:
+    """The charge a rule looks at: that of its components, or all."""
+    return sum(
+        (takings.amounts[c] for c in takings.amounts if not rule.components or c in rule.components), ZERO
+    )
+
+
+def remainder(rule: SplitRule, gross: Fraction, taken: list[tuple[SplitRule, Fraction]]) -> Fraction:
+    """What the rules before left of a rule's own charge."""
+    for earlier, _ in taken:
+        if set(earlier.components) != set(rule.components):
+            raise Unpriceable("a remainder after rules for other components is not decided")
+    return gross - sum((amount for _, amount in taken), ZERO)
+
+
+def fixed_part(rule: SplitRule, takings: Takings) -> Fraction:
+    """A fixed amount per device charged, or per ``per_units`` units (parts of them count in proportion)."""
+    count = ZERO
+    if rule.per == "device":
+        devices: set[str] = set()
+        for component_id, charged in takings.devices.items():
+            if not rule.components or component_id in rule.components:
+                devices |= charged
+        count = Fraction(len(devices))
+    else:
+        for component_id, units in takings.units.items():
+            if not rule.components or component_id in rule.components:
+                count += Fraction(units, rule.per_units)
+    return rule.amount * NANO * count
+
+
+def proportional_part(rule: SplitRule, base: Fraction) -> Fraction:
+    """A percentage of the base, or graduated rates over it; a negative base mirrors."""
+    if base < 0:
+        return -proportional_part(rule, -base)
+    if rule.kind == "percent":
+        return rule.rate * base
+    share = ZERO
+    lower = ZERO
+    for tier in rule.tiers:
+        upper = base if tier.up_to is None else min(base, tier.up_to * NANO)
+        if upper > lower:
+            share += (upper - lower) * tier.rate
+            lower = upper
+    return share
+
+
+def bounded(rule: SplitRule, share: Fraction) -> Fraction:
+    """The guarantee lifts and the cap limits a partner's share of the whole period."""
+    if rule.guarantee is not None:
+        share = max(share, rule.guarantee * NANO)
+    if rule.cap is not None:
+        share = min(share, rule.cap * NANO)
+    return share
