@@ -9,7 +9,9 @@ from workbench.ledger.chart import parse
 
 
 class Balance(NamedTuple):
-    """One account's sums in one currency, nano-units. ``balance_nano`` is positive on the side the account grows."""
+    """One account's sums in one currency, nano-units. ``balance_nano`` is positive on the side the account
+    grows.
+    """
 
     account: str
     currency: str
@@ -49,7 +51,9 @@ def trial_balance(lake: Lake, *, prefix: str = "", upto_entry: int | None = None
 
 
 def balance(lake: Lake, account: str, currency: str) -> int:
-    """What stands on ``account``, nano-units, positive on the side it grows; 0 when nothing was ever booked."""
+    """What stands on ``account``, nano-units, positive on the side it grows; 0 when nothing was ever
+    booked.
+    """
     parse(account)
     return sum(b.balance_nano for b in trial_balance(lake, prefix=account) if b[:2] == (account, currency))
 

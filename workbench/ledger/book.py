@@ -1,6 +1,8 @@
-"""Booking: postings become numbered, chained entries, one or a million at a time, and enter the lake as a segment.
+"""Booking: postings become numbered, chained entries, one or a million at a time, and enter the lake as a
+segment.
 
-Nothing here is visible until the caller commits, so that an invoice and its entries appear in the same instant.
+Nothing here is visible until the caller commits, so that an invoice and its entries appear in the same
+instant.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from workbench.lake.segment import Segment
 from workbench.ledger import chain
 from workbench.ledger.chart import KINDS
 from workbench.ledger.entry import PAYLOAD_FIELDS, PAYLOAD_SQL, LedgerEntry, Posting
+from workbench.ledger.sql import number, one
 
 if TYPE_CHECKING:
     import duckdb
@@ -41,7 +44,9 @@ _BAD = " OR ".join(
         *(f"regexp_matches({name}::VARCHAR, '[\\x00-\\x1f\\x7f]')" for name in _COLUMNS),
     ]
 )
-"""The rows that ``Posting`` would refuse, as one SQL condition (a missing field makes the payload hash NULL)."""
+"""The rows that ``Posting`` would refuse, as one SQL condition (a missing field makes the payload hash
+NULL).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,7 @@ class Booked:
 
 def head(lake: Lake) -> chain.Head:
     """Where the tenant's ledger stands."""
-    row = lake.con.execute(
-        f"SELECT max(entry_no), max_by(hash, entry_no) FROM {lake.scan('ledger')}"
-    ).fetchone()
+    row = one(lake.con, f"SELECT max(entry_no), max_by(hash, entry_no) FROM {lake.scan('ledger')}")
     return chain.Head(int(row[0]), row[1]) if row and row[0] is not None else chain.genesis(lake.tenant)
 
 
@@ -81,22 +84,24 @@ def book(lake: Lake, postings: str | pa.Table, now: datetime) -> Booked:
     con, name = lake.con, f"postings_{next(_COUNTER)}"
     source = _source(con, postings, name)
     con.execute(
-        f"CREATE TEMP TABLE {name} AS SELECT DISTINCT {', '.join(_COLUMNS)}, {PAYLOAD_SQL} AS payload_sha256 FROM {source}"
+        f"CREATE TEMP TABLE {name} AS SELECT DISTINCT {', '.join(_COLUMNS)}, {PAYLOAD_SQL} AS payload_sha256 "
+        f"FROM {source}"
     )
     try:
         _refuse_bad(con, name)
         _refuse_conflicts(con, name, lake.scan("ledger"))
-        fresh = con.execute(
-            f"SELECT * FROM {name} ANTI JOIN {lake.scan('ledger')} USING (posting_key) ORDER BY tx_id, posting_key"
+        fresh = con.sql(
+            f"SELECT * FROM {name} ANTI JOIN {lake.scan('ledger')} USING (posting_key) "
+            "ORDER BY tx_id, posting_key"
         ).to_arrow_table()
-        total = con.execute(f"SELECT count(*) FROM {name}").fetchone()
+        total = number(con, f"SELECT count(*) FROM {name}")
     finally:
         con.execute(f"DROP TABLE {name}")
         con.unregister(f"{name}_rows")
     start = head(lake)
     entries = _chain(fresh, start, now)
     last = chain.Head(start.entry_no + len(entries), entries["hash"][-1].as_py()) if len(entries) else start
-    return Booked(entries, int(total[0] if total else 0) - len(entries), last)
+    return Booked(entries, total - len(entries), last)
 
 
 def write(lake: Lake, booked: Booked, *, period: str, partition: str = "") -> Segment:
@@ -113,7 +118,8 @@ def write(lake: Lake, booked: Booked, *, period: str, partition: str = "") -> Se
 
 
 def post(lake: Lake, postings: Sequence[Posting], *, period: str, now: datetime) -> list[LedgerEntry]:
-    """Book a few postings and commit them; an earlier posting with the same key and payload is returned instead.
+    """Book a few postings and commit them; an earlier posting with the same key and payload is returned
+    instead.
 
     Must run inside ``lake.writer()``. The answer has the order of ``postings``.
 
@@ -160,9 +166,7 @@ def entries(lake: Lake, posting_keys: Sequence[str]) -> list[LedgerEntry]:
 
 def table(postings: Sequence[Posting]) -> pa.Table:
     """Postings as an Arrow table for ``book``."""
-    columns = {
-        name: [getattr(posting, name) for posting in postings] for name in POSTING_SCHEMA.names
-    }
+    columns = {name: [getattr(posting, name) for posting in postings] for name in POSTING_SCHEMA.names}
     return pa.table(columns, schema=POSTING_SCHEMA)
 
 
@@ -180,7 +184,7 @@ def _source(con: duckdb.DuckDBPyConnection, postings: str | pa.Table, name: str)
 
 
 def _refuse_bad(con: duckdb.DuckDBPyConnection, name: str) -> None:
-    bad = con.execute(f"SELECT {', '.join(_COLUMNS)} FROM {name} WHERE {_BAD} LIMIT 1").fetchone()
+    bad = one(con, f"SELECT {', '.join(_COLUMNS)} FROM {name} WHERE {_BAD} LIMIT 1")
     if bad is not None:
         raise SettlementError(
             "A posting is not complete, or moves nothing, or holds an account or text the ledger refuses.",
@@ -191,11 +195,12 @@ def _refuse_bad(con: duckdb.DuckDBPyConnection, name: str) -> None:
 
 
 def _refuse_conflicts(con: duckdb.DuckDBPyConnection, name: str, ledger: str) -> None:
-    clash = con.execute(
+    clash = one(
+        con,
         f"SELECT posting_key FROM {name} GROUP BY posting_key HAVING count(*) > 1 UNION ALL "
         f"SELECT n.posting_key FROM {name} n JOIN {ledger} l USING (posting_key) "
-        "WHERE n.payload_sha256 <> l.payload_sha256 ORDER BY posting_key LIMIT 1"
-    ).fetchone()
+        "WHERE n.payload_sha256 <> l.payload_sha256 ORDER BY posting_key LIMIT 1",
+    )
     if clash is not None:
         raise PostingConflict(
             "A posting key was used before with another payload.",

@@ -1,8 +1,8 @@
 """The chart of accounts: an account is a typed string, ``kind:name``.
 
-``receivable:acme`` is what the account acme owes, ``payable:city-power`` what a partner is owed. The kind decides
-on which side the account grows and where an export files it; the name is whatever the rest of the house calls the
-party, offer, tax category or currency.
+``receivable:acme`` is what the account acme owes, ``payable:city-power`` what a partner is owed. The kind
+decides on which side the account grows and where an export files it; the name is whatever the rest of the
+house calls the party, offer, tax category or currency.
 """
 
 from __future__ import annotations

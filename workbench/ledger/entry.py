@@ -1,8 +1,9 @@
-"""What is booked: a ``Posting`` asks for a movement, a ``LedgerEntry`` is that movement in its place in the chain.
+"""What is booked: a ``Posting`` asks for a movement, a ``LedgerEntry`` is that movement in its place in the
+chain.
 
-The canonical text of a posting joins its fields with the unit separator (0x1F). Control characters are refused in
-every field, so two different postings never have the same text. The same text is made in Python (here) and in SQL
-(``PAYLOAD_SQL``), for one entry or for a million; tests hold the two equal.
+The canonical text of a posting joins its fields with the unit separator (0x1F). Control characters are
+refused in every field, so two different postings never have the same text. The same text is made in Python
+(here) and in SQL (``PAYLOAD_SQL``), for one entry or for a million; tests hold the two equal.
 """
 
 from __future__ import annotations
@@ -78,8 +79,8 @@ class Posting:
     def reversed(self, *, period: str, memo: str = "") -> Posting:
         """The posting that undoes this one.
 
-        Its key is made from the reversed key alone, so a movement can be undone once: a second reversal with the
-        same words returns the first, with other words it is a ``PostingConflict``.
+        Its key is made from the reversed key alone, so a movement can be undone once: a second reversal
+        with the same words returns the first, with other words it is a ``PostingConflict``.
 
         Args:
             period: the period the correction is booked into (a closed period never changes).
