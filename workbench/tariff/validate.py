@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from zoneinfo import ZoneInfo
 
 from workbench.errors import CatalogueError
 from workbench.model.money import MINOR_DIGITS, decimal_text
 from workbench.model.offer import Catalogue, Component, Meter, Offer
 from workbench.model.price import Percentile, StairStep, Volume
+from workbench.tariff.calendar import zone_of
 from workbench.tariff.fields import NAME
 
 RESERVED_DIMENSIONS = frozenset(
@@ -101,19 +101,19 @@ def _header(offer: Offer, name: str) -> Iterator[Mistake]:
 def zone_exists(zone: str) -> bool:
     """Whether the pinned time-zone data knows this zone."""
     try:
-        ZoneInfo(zone)
-    except (KeyError, ValueError, OSError):
+        zone_of(zone)
+    except (KeyError, ValueError):
         return False
     return True
 
 
 def _ids(offer: Offer, name: str) -> Iterator[Mistake]:
     seen: set[str] = set()
-    parts = (*offer.components, *offer.fees, *offer.bundles, *offer.discounts, *offer.credits, *offer.sponsorships)
-    for part in parts:
-        if part.id in seen:
-            yield f"The id '{part.id}' is used twice in {name}.", part.id, "duplicate_id", "Rename one of them."
-        seen.add(part.id)
+    named = (offer.components, offer.fees, offer.bundles, offer.discounts, offer.credits, offer.sponsorships)
+    for part in [str(getattr(item, "id", "")) for section in named for item in section]:
+        if part in seen:
+            yield f"The id '{part}' is used twice in {name}.", part, "duplicate_id", "Rename one of them."
+        seen.add(part)
     categories = [tax.category for tax in offer.taxes]
     if len(set(categories)) != len(categories):
         yield f"A tax category is written twice in {name}.", "", "duplicate_id", "Keep one rate per category."

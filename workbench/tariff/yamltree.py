@@ -56,13 +56,13 @@ class _Loader(yaml.SafeLoader):
     depth = 0
 
     def compose_node(self, parent: YamlNode | None, index: object) -> YamlNode | None:
-        if self.check_event(AliasEvent):  # type: ignore[no-untyped-call]
+        if self.check_event(AliasEvent):
             raise _Refused("alias", "An alias (`*name`) is not allowed.", self.peek_event().start_mark.line)  # type: ignore[no-untyped-call]
         self.depth += 1
         if self.depth > MAX_DEPTH:
             raise _Refused("depth", "The nesting is too deep.", self.peek_event().start_mark.line)  # type: ignore[no-untyped-call]
         try:
-            return super().compose_node(parent, index)  # type: ignore[arg-type, no-any-return]
+            return super().compose_node(parent, index)
         finally:
             self.depth -= 1
 
@@ -114,7 +114,7 @@ def read_text(text: str, name: str) -> Pairs:
         )
     try:
         loader = _Loader(text)
-        root = loader.get_single_node()  # type: ignore[no-untyped-call]
+        root = loader.get_single_node()
         tree = Pairs({}, 1) if root is None else _convert(root)
     except _Refused as refusal:
         cure = "Write the value out." if refusal.code == "alias" else "Write it flatter."

@@ -1,0 +1,158 @@
+"""An offer compiled: rows of integers that both readings of the formula share. Frozen, standard library only.
+
+All money here is an integer over ``denominator``: nano-units of the currency times that number. ``tariff/compile.py``
+makes these rows, ``tariff/amount.py`` reads them, ``rating`` drives them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from workbench.model.when import TimeWindow
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Period:
+    """A half-open stretch of time, ``[start, end)``, UTC."""
+
+    start: datetime
+    end: datetime
+
+    def __post_init__(self) -> None:
+        if self.start.tzinfo is None or self.end.tzinfo is None:
+            raise ValueError("a period's instants carry a time zone")
+        object.__setattr__(self, "start", self.start.astimezone(UTC))
+        object.__setattr__(self, "end", self.end.astimezone(UTC))
+        if self.end < self.start:
+            raise ValueError("a period ends after it starts")
+
+    def __contains__(self, at: datetime) -> bool:
+        return self.start <= at < self.end
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """One piece of ``C``: holds from ``from_units`` on, until the next step's.
+
+    ``C(q) = base + ceil((q - origin_units) / block_units) * block_amount``. A price per unit has ``block_units`` 1;
+    ``whole`` tells a price of started blocks from it.
+    """
+
+    from_units: int
+    origin_units: int
+    base: int
+    block_units: int
+    block_amount: int
+    whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PlanConversion:
+    """Event to money, per event: ``min(cap, max(floor, rate * units + fee))``; all integers over ``denominator``."""
+
+    rate: int
+    fee: int = 0
+    floor: int | None = None
+    cap: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanPercentile:
+    """The parts of a percentile price that are no step: see ``model.price.Percentile``."""
+
+    keep_numerator: int
+    keep_denominator: int
+    slot_seconds: int
+    direction: str
+    out_meter: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRate:
+    """One row of a component. ``linear``: ``C(q) = q * steps[0].block_amount``, so that no ``before`` is needed.
+
+    ``jumps``: ``C`` depends on units already charged (volume, stair-step); final only when the period's total is known.
+    """
+
+    id: str
+    steps: tuple[PlanStep, ...]
+    linear: bool
+    jumps: bool
+    match: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    windows: tuple[TimeWindow, ...] = ()
+    conversion: PlanConversion | None = None
+    percentile: PlanPercentile | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanComponent:
+    """A usage price. Quantities reach the steps as ``max(0, round(used) - free)``, see ``amount.chargeable``.
+
+    increment_units, increment_add: rounding of the counter (1, 0: none); ``increment_per`` period | day | event.
+    free_units: the allowance's own grant for one holder (pools: per member unless ``contribution`` is ``none``).
+    """
+
+    id: str
+    meter: str
+    unit: str
+    denominator: int
+    rates: tuple[PlanRate, ...]
+    fold: str
+    scope: str
+    counter_period: str
+    increment_units: int
+    increment_add: int
+    increment_per: str
+    increment_of: str
+    free_units: int
+    contribution: str
+    unique_of: str
+    free_when_unmatched: bool
+    tax_category: str
+
+    @property
+    def linear(self) -> bool:
+        """No record's charge depends on another record."""
+        return (
+            all(rate.linear for rate in self.rates)
+            and self.increment_units == 1
+            and self.free_units == 0
+            and self.fold in ("sum", "count")
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFee:
+    """A fee: ``amount`` (over ``denominator``) for one whole day, period or subscription."""
+
+    id: str
+    denominator: int
+    amount: int
+    every: str
+    per: str
+    proration: str
+    timing: str
+    states: tuple[str, ...]
+    from_period: int
+    to_period: int | None
+    tax_category: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanOffer:
+    """One offer version compiled for one currency and one set of overrides and discounts."""
+
+    offer_id: str
+    version: int
+    sha256: str
+    side: str
+    currency: str
+    zone: str
+    period: str
+    charged: str
+    prepaid: bool
+    trial_days: int
+    components: tuple[PlanComponent, ...]
+    fees: tuple[PlanFee, ...]
+    taxes: tuple[tuple[str, int, bool], ...]

@@ -1,0 +1,360 @@
+"""Offers to rows of integers (``model/plan.py``): tiers become steps, fractions one common denominator.
+
+``compile_offer`` is pure and small; ``compile_plan`` (in ``plan.py``, re-exported here) does it for every offer that
+the subscriptions of a billing period name. Whatever an offer says and the engine cannot price is refused here by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import lcm
+
+from workbench.errors import AmountOverflow, CatalogueError
+from workbench.model.money import NANO
+from workbench.model.offer import Catalogue, Component, Discount, Fee, Increment, Meter, Offer, Rate
+from workbench.model.plan import (
+    PlanComponent,
+    PlanConversion,
+    PlanFee,
+    PlanOffer,
+    PlanPercentile,
+    PlanRate,
+    PlanStep,
+)
+from workbench.model.price import (
+    Dynamic,
+    Graduated,
+    GraduatedPercentage,
+    Package,
+    Percentage,
+    Percentile,
+    PerUnit,
+    Price,
+    StairStep,
+    Volume,
+)
+
+INT64 = 2**63 - 1
+_NONE = Fraction(0)
+_ONE = Fraction(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A step before the common denominator: money is nano as a fraction."""
+
+    from_units: int
+    origin_units: int
+    base: Fraction
+    block_units: int
+    block_amount: Fraction
+    whole: bool = False
+
+    def money(self) -> tuple[Fraction, ...]:
+        """What the common denominator must make whole."""
+        return (self.base, self.block_amount)
+
+
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A rate before the common denominator."""
+
+    rate: Rate
+    pieces: tuple[Piece, ...]
+    conversion: tuple[Fraction, Fraction, Fraction | None, Fraction | None] | None = None
+
+    def money(self) -> Iterator[Fraction]:
+        for piece in self.pieces:
+            yield from piece.money()
+        yield from (part for part in self.conversion or () if part is not None)
+
+
+def compile_offer(
+    offer: Offer,
+    catalogue: Catalogue,
+    *,
+    currency: str = "",
+    discounts: Sequence[Discount] = (),
+) -> PlanOffer:
+    """One version as integer rows.
+
+    Args:
+        currency: the account's; the offer's stored exchange rate is applied when it differs.
+        discounts: the percentage discounts in force, applied one after the other in the order given.
+
+    Raises:
+        CatalogueError: ``not_priced`` names the construct the engine has no rows for; ``fx_missing`` when no stored
+            exchange rate leads to ``currency``.
+        AmountOverflow: a price does not fit 64-bit integers.
+    """
+    target = currency or offer.currency
+    exchange = _exchange(offer, target)
+    for what in refused(offer):
+        raise CatalogueError(
+            f"Offer '{offer.id}' version {offer.version} says {what}, which this engine does not price.",
+            where=f"offer {offer.id}",
+            code="not_priced",
+            cure="Remove it, or rate it elsewhere; it is never ignored.",
+        )
+    components = tuple(
+        _component(component, offer, catalogue.meter(component.meter), exchange * _kept(discounts, component.id))
+        for component in offer.components
+    )
+    fees = tuple(_fee(fee, exchange * _kept(discounts, fee.id)) for fee in offer.fees)
+    return PlanOffer(
+        offer_id=offer.id,
+        version=offer.version,
+        sha256=offer.sha256,
+        side=offer.side,
+        currency=target,
+        zone=offer.zone,
+        period=offer.period,
+        charged=offer.charged,
+        prepaid=offer.prepaid,
+        trial_days=offer.trial.days if offer.trial else 0,
+        components=components,
+        fees=fees,
+        taxes=tuple((tax.category, _ppm(tax.rate, offer), tax.inclusive) for tax in offer.taxes),
+    )
+
+
+def refused(offer: Offer) -> Iterator[str]:
+    """The constructs of an offer that have no rows yet, each as words for an error."""
+    if offer.bundles:
+        yield f"bundle '{offer.bundles[0].id}'"
+    if offer.sponsorships:
+        yield f"sponsorship '{offer.sponsorships[0].id}'"
+    if offer.credits:
+        yield f"credit '{offer.credits[0].id}'"
+    if offer.maximum:
+        yield "a maximum"
+    if offer.commitment:
+        yield "a commitment"
+    if offer.pool_cap_units is not None:
+        yield "pool_cap_units"
+    if offer.overage != "use":
+        yield f"overage: {offer.overage}"
+    if offer.conventions.flat_fee_at_zero:
+        yield "flat_fee_at_zero"
+    for discount in offer.discounts:
+        if discount.kind == "fixed":
+            yield f"the fixed discount '{discount.id}'"
+    for component in offer.components:
+        yield from _refused_component(component)
+
+
+def _refused_component(component: Component) -> Iterator[str]:
+    name = f"of price '{component.id}'"
+    if component.fold not in ("sum", "count"):
+        yield f"fold: {component.fold} {name}"
+    if component.allowance and component.allowance.rollover:
+        yield f"rollover {name}"
+    if component.increment and component.increment.per == "day":
+        yield f"increment per day {name}"
+    if component.increment and component.increment.of == "device" and component.scope in ("pool", "sim_group"):
+        yield f"increment of device {name}"
+    for rate in component.rates:
+        if isinstance(rate.price, Percentile):
+            yield f"p95 {name}"
+
+
+def _exchange(offer: Offer, currency: str) -> Fraction:
+    if currency == offer.currency:
+        return _ONE
+    for rate in offer.fx:
+        if rate.currency == currency:
+            return rate.rate
+    raise CatalogueError(
+        f"Offer '{offer.id}' is in {offer.currency} and stores no exchange rate to {currency}.",
+        where=f"offer {offer.id}",
+        code="fx_missing",
+        cure=f"Add `fx: [{{currency: {currency}, rate: ..., as_of: ...}}]`.",
+    )
+
+
+def _kept(discounts: Sequence[Discount], part: str) -> Fraction:
+    """What percentage discounts leave of a price."""
+    kept = _ONE
+    for discount in discounts:
+        if discount.kind == "percent" and (not discount.components or part in discount.components):
+            kept *= 1 - discount.rate
+    return kept
+
+
+def _ppm(rate: Fraction, offer: Offer) -> int:
+    ppm = rate * 1_000_000
+    if ppm.denominator != 1:
+        raise CatalogueError(
+            f"A tax rate of offer '{offer.id}' is finer than a millionth.",
+            where=f"offer {offer.id}",
+            code="tax_rate",
+            cure="Write at most four digits of a percent.",
+        )
+    return ppm.numerator
+
+
+# -- components ----------------------------------------------------------------------------------------------
+
+
+def _component(component: Component, offer: Offer, meter: Meter, factor: Fraction) -> PlanComponent:
+    drafts = [_draft(rate, offer, factor) for rate in component.rates]
+    denominator = lcm(1, *(part.denominator for draft in drafts for part in draft.money()))
+    increment = component.increment
+    counted = increment is not None and increment.per in ("period", "day")
+    allowance = component.allowance
+    return PlanComponent(
+        id=component.id,
+        meter=component.meter,
+        unit=meter.unit,
+        denominator=denominator,
+        rates=tuple(_rate(draft, denominator, component) for draft in drafts),
+        fold=component.fold,
+        scope=component.scope or offer.scope,
+        counter_period=component.counter_period,
+        increment_units=increment.units if increment and counted else 1,
+        increment_add=_increment_add(increment) if increment and counted else 0,
+        increment_per=increment.per if increment else "",
+        increment_of=increment.of if increment else "counter",
+        free_units=allowance.units if allowance else 0,
+        contribution=allowance.contribution if allowance else "full",
+        unique_of=component.unique_of,
+        free_when_unmatched=component.unmatched == "free",
+        tax_category=component.tax_category,
+    )
+
+
+def _increment_add(increment: Increment) -> int:
+    return {"up": increment.units - 1, "down": 0, "nearest": increment.units // 2}[increment.rounding]
+
+
+def _draft(rate: Rate, offer: Offer, factor: Fraction) -> _Draft:
+    inclusive = offer.conventions.tier_bound == "inclusive"
+    pieces = tuple(
+        replace(piece, base=piece.base * factor, block_amount=piece.block_amount * factor)
+        for piece in _pieces(rate.price, inclusive)
+    )
+    price = rate.price
+    if isinstance(price, Percentage | Dynamic):
+        share = price.rate if isinstance(price, Percentage) else price.factor
+        ends = [None if end is None else end * NANO * factor for end in (price.floor, price.cap)]
+        return _Draft(rate, pieces, (share * factor, price.fee * NANO * factor, ends[0], ends[1]))
+    return _Draft(rate, pieces)
+
+
+def _rate(draft: _Draft, denominator: int, component: Component) -> PlanRate:
+    steps = tuple(
+        PlanStep(
+            piece.from_units,
+            piece.origin_units,
+            _whole(piece.base * denominator, component),
+            piece.block_units,
+            _whole(piece.block_amount * denominator, component),
+            piece.whole,
+        )
+        for piece in draft.pieces
+    )
+    conversion = None
+    if draft.conversion is not None:
+        rate, fee, floor, cap = (None if part is None else _whole(part * denominator, component) for part in draft.conversion)
+        conversion = PlanConversion(rate or 0, fee or 0, floor, cap)
+    price = draft.rate.price
+    return PlanRate(
+        id=draft.rate.id,
+        steps=steps,
+        linear=len(steps) == 1 and not steps[0].whole and steps[0].base == 0 and steps[0].origin_units == 0,
+        jumps=isinstance(price, Volume | StairStep),
+        match=draft.rate.match,
+        windows=draft.rate.windows,
+        conversion=conversion,
+        percentile=_percentile(price) if isinstance(price, Percentile) else None,
+    )
+
+
+def _percentile(price: Percentile) -> PlanPercentile:
+    drop = 1 - price.percentile
+    return PlanPercentile(drop.numerator, drop.denominator, price.slot_seconds, price.direction, price.out_meter)
+
+
+def _whole(amount: Fraction, component: Component) -> int:
+    """A numerator over the common denominator; it must fit the charge column."""
+    assert amount.denominator == 1
+    if amount.numerator > INT64:
+        raise AmountOverflow(
+            f"The price '{component.id}' needs numbers beyond 64 bits.",
+            where=f"price {component.id}",
+            cure="Use fewer digits in its amounts, or a smaller `per`.",
+        )
+    return amount.numerator
+
+
+# -- prices to pieces ----------------------------------------------------------------------------------------
+
+
+def _pieces(price: Price, inclusive: bool) -> tuple[Piece, ...]:
+    """``C`` of a price as pieces; with an inclusive bound a tier begins one unit after the last one's ``up_to``."""
+    if isinstance(price, PerUnit):
+        return (Piece(0, 0, _NONE, 1, price.amount * NANO / price.per),)
+    if isinstance(price, Percentage | Dynamic):
+        return (Piece(0, 0, _NONE, 1, _ONE),)
+    if isinstance(price, Graduated):
+        tiers = [(tier.up_to, tier.amount * NANO / price.per, tier.flat * NANO) for tier in price.tiers]
+        return _graduated(tiers, inclusive)
+    if isinstance(price, GraduatedPercentage):
+        return _graduated([(tier.up_to, tier.rate, tier.flat * NANO) for tier in price.tiers], inclusive)
+    if isinstance(price, Package):
+        free = (Piece(0, 0, _NONE, 1, _NONE),) if price.free else ()
+        return (*free, Piece(price.free, price.free, _NONE, price.size, price.amount * NANO, True))
+    if isinstance(price, Volume):
+        rows = [(tier.up_to, tier.amount * NANO / price.per, tier.flat * NANO) for tier in price.tiers]
+        return _reached(rows, inclusive)
+    if isinstance(price, StairStep):
+        return _reached([(step.up_to, _NONE, step.amount * NANO) for step in price.steps], inclusive)
+    return (Piece(0, 0, _NONE, 1, price.amount * NANO / price.per),)
+
+
+_Row = tuple[int | None, Fraction, Fraction]  # up_to, per unit, flat
+
+
+def _graduated(rows: Sequence[_Row], inclusive: bool) -> tuple[Piece, ...]:
+    pieces = []
+    begins, base = 0, _NONE
+    for up_to, each, flat in rows:
+        entered = begins + 1 if inclusive or begins == 0 else begins
+        if flat and begins == 0:
+            pieces.append(Piece(0, 0, _NONE, 1, _NONE))
+        pieces.append(Piece(entered if begins or flat else 0, begins, base + flat, 1, each))
+        base += flat + each * ((up_to or 0) - begins)
+        begins = up_to or 0
+    return tuple(pieces)
+
+
+def _reached(rows: Sequence[_Row], inclusive: bool) -> tuple[Piece, ...]:
+    pieces = [Piece(0, 0, _NONE, 1, _NONE)]
+    begins = 0
+    for up_to, each, flat in rows:
+        entered = begins + 1 if inclusive or begins == 0 else begins
+        pieces.append(Piece(entered, 0, flat, 1, each))
+        begins = up_to or 0
+    return tuple(pieces)
+
+
+# -- fees ----------------------------------------------------------------------------------------------------
+
+
+def _fee(fee: Fee, factor: Fraction) -> PlanFee:
+    amount = fee.amount * NANO * factor
+    return PlanFee(
+        id=fee.id,
+        denominator=amount.denominator,
+        amount=amount.numerator,
+        every=fee.every,
+        per=fee.per,
+        proration=fee.proration,
+        timing=fee.timing,
+        states=fee.states,
+        from_period=fee.from_period,
+        to_period=fee.to_period,
+        tax_category=fee.tax_category,
+    )
