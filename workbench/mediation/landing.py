@@ -7,18 +7,21 @@ once; it is what lets mediation find duplicates by looking at the row before.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import duckdb
+import numpy as np
+import pyarrow as pa
 
 from workbench.errors import MappingError
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
+from workbench.mediation.landing_sort import landed_order, ordered
 from workbench.mediation.mix import mix_sql
 from workbench.mediation.stream import Stream
 
-_MANY_PARTITIONS = 3
+_FEW_PARTITIONS = 4
 
 
 def typed(con: duckdb.DuckDBPyConnection, items_sql: str, stream: Stream) -> Stream:
@@ -58,6 +61,8 @@ def landed_sql(items_sql: str, stream: Stream, devices: str) -> str:
 
     Args:
         devices: relation with ``device_id`` and ``device_key`` (see ``lake/devices.py``).
+
+    The last column, ``device_rank``, is the device's place by key; it serves the sort and is not written.
     """
     columns = ["devices.device_key"]
     if stream.has_start:
@@ -68,7 +73,11 @@ def landed_sql(items_sql: str, stream: Stream, devices: str) -> str:
     columns += [f'"{name}"' for name in stream.key if name != "ends_at"]
     columns += [f"{stream.quantity}::BIGINT AS {stream.quantity}", "received_at"]
     columns += [f'"{name}"' for name in [*stream.dimensions, *stream.samples]]
-    return f"SELECT {', '.join(columns)} FROM ({items_sql}) items JOIN {devices} devices USING (device_id)"
+    columns.append("devices.device_rank")
+    ranked = (
+        f"(SELECT *, (row_number() OVER (ORDER BY device_key) - 1)::INTEGER AS device_rank FROM {devices})"
+    )
+    return f"SELECT {', '.join(columns)} FROM ({items_sql}) items JOIN {ranked} devices USING (device_id)"
 
 
 def sort_columns(stream: Stream) -> list[str]:
@@ -89,39 +98,42 @@ def land(
         devices: relation with ``device_id`` and ``device_key``.
         con: the connection or cursor to work on.
     """
-    rows = landed_sql(items_sql, stream, devices)
-    counted = con.execute(
-        f"SELECT {stream.partition_sql()}, count(*) FROM ({items_sql}) GROUP BY 1 ORDER BY 1"
-    ).fetchall()
-    if len(counted) > _MANY_PARTITIONS:
-        con.execute(
-            f"CREATE OR REPLACE TEMP TABLE landing AS SELECT *, {stream.partition_sql()} AS part FROM ({rows})"
-        )
-        rows = "SELECT * EXCLUDE (part) FROM landing"
+    rows = con.execute(landed_sql(items_sql, stream, devices)).to_arrow_table()
+    if not rows.num_rows:
+        return []
+    order = sort_columns(stream)
     segments = []
-    for partition, count in counted:
-        held = stream.partition_sql() if len(counted) <= _MANY_PARTITIONS else "part"
-        where = f" WHERE {held} = '{partition}'" if len(counted) > 1 else ""
-        segment = lake.write(
-            "landed",
-            f"{rows}{where}",
-            stream=stream.name,
-            partition=partition,
-            order_by=sort_columns(stream),
-            controls={"quantity": f"sum({stream.quantity})"},
-            con=con,
+    for partition, part in _by_partition(rows, stream):
+        segments.append(
+            lake.write(
+                "landed",
+                ordered(part.drop_columns(["device_rank"]), landed_order(con, part, order)),
+                stream=stream.name,
+                partition=partition,
+                presorted=order[:-1],
+                controls={"quantity": f"sum({stream.quantity})"},
+                con=con,
+            )
         )
-        _check_complete(segment, count, stream)
-        segments.append(segment)
-    con.execute("DROP TABLE IF EXISTS landing")
+    landed = sum(segment.rows for segment in segments)
+    assert landed == rows.num_rows, f"{stream.name}: {landed} rows landed of {rows.num_rows}"  # I2
     return segments
 
 
-def _check_complete(segment: Segment, expected: int, stream: Stream) -> None:
-    """A join that lost or multiplied rows would lose or multiply money; it stops here (I2)."""
-    assert segment.rows == expected, (
-        f"{stream.name} {segment.partition}: {segment.rows} rows landed of {expected}"
-    )
+def _by_partition(rows: pa.Table, stream: Stream) -> Iterator[tuple[str, pa.Table]]:
+    """The rows of each event-time partition, in time order."""
+    unit = {"hour": "h", "day": "D", "month": "M"}[stream.grain]
+    held = rows["ends_at"].to_numpy().astype(f"datetime64[{unit}]")
+    found = held[:1] if held.min() == held.max() else np.unique(held)
+    if len(found) <= _FEW_PARTITIONS:
+        for part in found:
+            yield str(part), rows if len(found) == 1 else rows.filter(pa.array(held == part))
+        return
+    order = np.argsort(held, kind="stable")
+    rows = rows.take(pa.array(order))
+    starts = np.searchsorted(held[order], found)
+    for part, start, end in zip(found, starts, [*starts[1:], rows.num_rows], strict=True):
+        yield str(part), rows.slice(start, end - start)
 
 
 def landed_partitions(segments: Sequence[Segment]) -> dict[str, list[Segment]]:
