@@ -66,10 +66,10 @@ test-all: test ## make test, then the slow, browser, broker and fault suites, on
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, format, types, floors
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports --no-logo
+	@status=0; \
+	for tool in "ruff check ." "ruff format --check ." "mypy" "lint-imports --no-logo"; do \
+	  echo "$$tool"; $(BIN)/$$tool || status=1; \
+	done; exit $$status
 
 .PHONY: bench
 bench: $(STAMP) ## measurements in benchmarks/, not part of CI

@@ -1,0 +1,1 @@
+"""Tests mirror the rooms of the workbench; `tests/house` looks after the house itself."""
