@@ -37,8 +37,8 @@ def connect(
     con.execute("SET autoinstall_known_extensions=false")
     con.execute("SET allow_community_extensions=false")
     places = [Path(item).expanduser().resolve() for item in [*readable, *([scratch] if scratch else [])]]
-    files = ", ".join(quote(str(place)) for place in places if place.is_file())
-    folders = ", ".join(quote(str(place)) for place in places if not place.is_file())
+    files = ", ".join(quote(str(place)) for place in places if not place.is_dir())
+    folders = ", ".join(quote(str(place)) for place in places if place.is_dir())
     con.execute(f"SET allowed_paths=[{files}]")
     con.execute(f"SET allowed_directories=[{folders}]")
     con.execute("SET enable_external_access=false")

@@ -17,7 +17,7 @@ from typing import Any, Self
 import duckdb
 import pyarrow as pa
 
-from workbench.errors import LakeMissing, LakeReadOnly, ManifestDamaged, UsageError
+from workbench.errors import LakeError, LakeMissing, LakeReadOnly, ManifestDamaged, UsageError
 from workbench.lake import schemas
 from workbench.lake.engine import connect, make_scratch, sweep_scratch
 from workbench.lake.lock import exclusive
@@ -231,6 +231,7 @@ class Lake:
         controls: dict[str, str] | None = None,
         parents: Sequence[Segment] = (),
         meta: dict[str, Any] | None = None,
+        origin: str = "",
         con: duckdb.DuckDBPyConnection | None = None,
         row_group_size: int = 1_000_000,
     ) -> Segment:
@@ -242,6 +243,7 @@ class Lake:
             presorted: columns the rows already come ordered by.
             controls: control totals as SQL aggregates over the written file, each an exact integer.
             parents: segments the rows were made from.
+            origin: what tells this segment from another with the very same rows (the delivery they came by).
             con: a cursor of ``lake.con`` when several segments are written in parallel.
 
         Raises:
@@ -257,7 +259,7 @@ class Lake:
             kind,
             rows,
             folder,
-            "\x1f".join((kind, stream, period, partition)),
+            "\x1f".join((kind, stream, period, partition, *([origin] if origin else []))),
             order_by=order_by,
             controls=controls or {},
             row_group_size=row_group_size,
@@ -294,8 +296,14 @@ class Lake:
             facts: small facts as kind -> id -> values.
 
         Returns: the new version number.
+
+        Raises:
+            LakeError: ``segment_twice``: a segment is added that is there already, so that its rows would count
+                once where they came twice (give ``write`` an ``origin``).
+            LakeLocked: another writer committed first.
         """
         self._check_writing()
+        self._refuse_twice(add, remove)
         at = datetime.now(UTC).isoformat(timespec="microseconds")
         self._manifest.commit(
             self.state,
@@ -309,6 +317,18 @@ class Lake:
             },
         )
         return self.state.version
+
+    def _refuse_twice(self, add: Sequence[Segment], remove: Sequence[Segment]) -> None:
+        present = set(self.state.segments) - {segment.id for segment in remove}
+        for segment in add:
+            if segment.id in present:
+                raise LakeError(
+                    f"A {segment.kind} segment with the same rows and place is in the lake already.",
+                    where=segment.path,
+                    cure="Replace it (remove=), or tell the two apart with write(origin=).",
+                    code="segment_twice",
+                )
+            present.add(segment.id)
 
     def _check_writing(self) -> None:
         if not self._writing:
