@@ -39,7 +39,7 @@ def _meter(reader: Reader, name: str, node: Node) -> Meter:
     if "unit" not in keys:
         cure = "Add `unit:`, the whole-number unit the quantity is kept in (byte, mWh, ml, second, uplink)."
         raise reader.fail(node, f"Meter {name} has no unit.", cure, "missing_unit")
-    said = {
+    said: dict[str, str] = {
         key: reader.text(keys[key], key)
         for key in ("column", "unit", "column_unit", "unit_column")
         if key in keys

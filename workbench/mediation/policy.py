@@ -115,7 +115,7 @@ def parse_policy(text: str, file: str = "<policy>") -> Policy:
             "A copy could arrive after its original is forgotten: dedup_horizon is shorter than "
             "late_horizon + correction_window.",
             "Lengthen dedup_horizon, or shorten the others.",
-            "policy_dedup_horizon",
+            "dedup_horizon",
         )
     return policy
 
@@ -127,9 +127,7 @@ _STREAM = ("grid", "partition", "fold", "dimensions")
 def _stream(reader: Reader, keys: MappingType[str, Node], base: StreamPolicy) -> StreamPolicy:
     grid = _span(reader, keys.get("grid"), base.grid)
     if "grid" in keys and (grid < timedelta(seconds=1) or timedelta(days=1) % grid or grid.microseconds):
-        raise reader.fail(
-            keys["grid"], "A grid must divide a day.", "Use 1m, 5m, 15m, 1h or 1d.", "policy_grid"
-        )
+        raise reader.fail(keys["grid"], "A grid must divide a day.", "Use 1m, 5m, 15m, 1h or 1d.", "grid")
     partition, fold, dimensions = base.partition, base.fold, base.dimensions
     if "partition" in keys:
         partition = cast(Partition, reader.choice(keys["partition"], "partition", PARTITIONS))
@@ -140,7 +138,7 @@ def _stream(reader: Reader, keys: MappingType[str, Node], base: StreamPolicy) ->
     if partition == "hour" and grid > timedelta(hours=1):
         place = keys.get("grid") or keys.get("partition") or Node(None, "", 1)
         raise reader.fail(
-            place, "A window cannot be wider than its partition.", "Use `partition: day`.", "policy_partition"
+            place, "A window cannot be wider than its partition.", "Use `partition: day`.", "partition"
         )
     return StreamPolicy(grid=grid, partition=partition, fold=fold, dimensions=dimensions)
 
@@ -150,7 +148,7 @@ def _span(reader: Reader, node: Node | None, default: timedelta) -> timedelta:
         return default
     found = parse_span(reader.text(node, node.path))
     if found is None:
-        raise reader.fail(node, f"{node.path} is no span of time.", "Write 15m, 1h, 40d.", "policy_span")
+        raise reader.fail(node, f"{node.path} is no span of time.", "Write 15m, 1h, 40d.", "span")
     return found
 
 

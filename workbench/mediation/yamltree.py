@@ -37,8 +37,9 @@ class Reader:
         self.error = error
 
     def fail(self, node: Node, what: str, cure: str, code: str) -> InputError:
-        """The error to raise about ``node``."""
-        return self.error(what, where=f"{self.file}, line {node.line}", cure=cure, code=code)
+        """The error to raise about ``node``; its code is the file kind's own with ``code`` appended."""
+        where = f"{self.file}, line {node.line}"
+        return self.error(what, where=where, cure=cure, code=f"{self.error.code}_{code}")
 
     def parse(self, text: str) -> Node:
         """The tree of a file's text. Raises the reader's error when it is no YAML, or YAML we refuse."""
