@@ -135,6 +135,26 @@ def text_cell(column: str, type_: str) -> str:
     """A cell as text: whole floats lose their ``.0`` (a table library may have made them), the rest as printed."""
     cell = ident(column)
     if type_ == "VARCHAR":
+        return cell
+    if type_ in FLOATS:
+        whole = f"{cell} = trunc({cell}) AND abs({cell}) <= {2**53}"
+        return f"CASE WHEN {whole} THEN CAST(CAST({cell} AS BIGINT) AS VARCHAR) ELSE CAST({cell} AS VARCHAR) END"
+    return f"CAST({cell} AS VARCHAR)"
+
+
+def carried(column: str, type_: str, kind: str) -> str:
+    """A dimension, key or sample cell in its declared type; NULL when it cannot be that."""
+    cell = ident(column)
+    if kind == "text":
+        return text_cell(column, type_)
+    if kind == "float":
+        value = f"TRY_CAST({cell} AS DOUBLE)"
+        return value if type_ in INTEGERS else f"CASE WHEN isfinite({value}) THEN {value} END"
+    if type_ in INTEGERS:
+        return f"CAST({cell} AS BIGINT)"
+    if type_ in FLOATS:
+        return f"CASE WHEN {cell} = trunc({cell}) AND abs({cell}) <= {2**53} THEN CAST({cell} AS BIGINT) END"
+    if type_ == "VARCHAR":
         whole = f"regexp_full_match({cell}, '[+-]?[0-9]{{1,19}}(\\.0*)?')"
         return f"CASE WHEN {whole} THEN TRY_CAST(split_part({cell}, '.', 1) AS BIGINT) END"
     return f"TRY_CAST({cell} AS BIGINT)"

@@ -75,6 +75,7 @@ def _json_kind(path: Path) -> str:
                 if "specversion" in value:
                     return "cloudevents"
                 named = "bn" in value or "n" in value
-                return "senml" if named and value.keys() & {"v", "vs", "vb", "vd", "s"} else "ndjson"
+                valued = any(label in value for label in ("v", "vs", "vb", "vd", "s"))
+                return "senml" if named and valued else "ndjson"
             break
     return "ndjson"
