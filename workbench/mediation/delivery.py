@@ -18,11 +18,10 @@ from workbench.errors import FileUnreadable, MappingError
 from workbench.lake import devices as registry
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment, sha256_of
-from workbench.mediation.decode import normalise
 from workbench.mediation.identity import resolved
 from workbench.mediation.landing import land, typed
 from workbench.mediation.mapping import Mapping
-from workbench.mediation.normalise import NormalisedStream
+from workbench.mediation.normalise import NormalisedStream, normalise
 from workbench.mediation.policy import Policy
 from workbench.mediation.stream import Cumulative, Stream
 from workbench.model.ids import short_hash

@@ -10,6 +10,7 @@ filled in) and exact (scales are ratios of integers, bounds are integers in the 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -90,7 +91,7 @@ class Key:
     after a longer gap the same key is a new event (a counter that restarted).
     """
 
-    event_id: tuple[str, ...] = ()
+    event_id: tuple[str, ...] | None = None
     fields: tuple[Field, ...] = ()
     with_time: bool = True
     within: timedelta | None = None
@@ -170,6 +171,12 @@ class Mapping:
     file: str = "<mapping>"
     text: str = ""
     lines: MappingType[str, int] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def sha256(self) -> str:
+        """Names what the mapping means: its text and the values of its parameters."""
+        said = "\x1f".join([self.text, *(f"{name}={value}" for name, value in sorted(self.params.items()))])
+        return hashlib.sha256(said.encode()).hexdigest()
 
     def stream(self, meter: Meter) -> str:
         """The stream's name: ``"<source>.<meter>"``."""

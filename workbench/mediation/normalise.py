@@ -131,7 +131,7 @@ def columns_of(mapping: Mapping) -> tuple[str, ...]:
         names += spec.columns if spec else ()
     names += [mapping.device.column] if mapping.device.column else []
     names += _PLACES.findall(mapping.device.template or "")
-    names += [*mapping.key.event_id, *(item.column for item in mapping.key.fields)]
+    names += [*(mapping.key.event_id or ()), *(item.column for item in mapping.key.fields)]
     names += [condition.column for condition in mapping.where]
     names += [mapping.meter_column] if mapping.meter_column else []
     for meter in mapping.meters:
