@@ -74,4 +74,4 @@ def _redo_partition(lake: Lake, con: duckdb.DuckDBPyConnection, stream: Stream, 
         "CREATE OR REPLACE TEMP TABLE redone AS SELECT rows.* FROM all_flagged rows SEMI JOIN touched ON "
         f"rows.device_key = touched.device_key AND {stream.window_sql('rows.ends_at')} = touched.window_start"
     )
-    return publish(lake, con, stream, work, work.landed, count_of(con, "touched"), "redone")
+    return publish(lake, con, stream, work, count_of(con, "touched"), redone=True)

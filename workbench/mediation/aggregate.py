@@ -8,27 +8,47 @@ from workbench.mediation.stream import Stream
 RESET, ROLLOVER, AFTER_SILENCE, DELTA_HELD = 1, 2, 4, 8
 
 
-def records_sql(rows: str, stream: Stream, *, conflicts: str = "is_conflict", extra: str = "") -> str:
-    """One row per (device, window, dimensions).
+def records_sql(rows: str, stream: Stream) -> str:
+    """One row per (device, window, dimensions), from portably flagged rows.
 
     Args:
-        rows: relation of landed columns plus ``is_event``, ``units`` (registers: already deltas) and ``flags``.
-        conflicts: SQL of the condition under which a row that is no event is not a plain duplicate.
-        extra: further aggregates, ``, aggregate AS name`` each.
+        rows: relation of landed columns plus ``is_event``, ``is_conflict``, ``units`` (registers: already deltas) and,
+            for registers, ``flags``.
 
-    Returns: SQL with the records columns of ``lake/schemas.py`` plus ``n_conflicts`` (INTEGER).
+    Returns: SQL with the records columns of ``lake/schemas.py`` plus ``n_conflicts`` (INTEGER). A window in which
+        only copies of other windows' events arrived is a record too, with no event and no units.
     """
-    dimensions = "".join(f', "{name}"' for name in stream.dimensions)
     flags = "coalesce(bit_or(flags) FILTER (is_event), 0)::SMALLINT" if stream.cumulative else "0::SMALLINT"
     return (
         f"SELECT device_key, {stream.window_sql()} AS window_start, {fold_sql(stream)} AS units, "
         "count(*) FILTER (is_event)::INTEGER AS n_events, "
-        f"count(*) FILTER (NOT is_event AND NOT ({conflicts}))::INTEGER AS n_duplicates, "
+        "count(*) FILTER (NOT is_event AND NOT is_conflict)::INTEGER AS n_duplicates, "
         "min(ends_at) FILTER (is_event) AS first_at, max(ends_at) FILTER (is_event) AS last_at, "
-        f"{sum_sql(mix_sql(*stream.fingerprint_lanes), 'is_event')} AS fingerprint, {flags} AS flags{dimensions}, "
-        f"count(*) FILTER (NOT is_event AND ({conflicts}))::INTEGER AS n_conflicts{extra} "
-        f"FROM {rows} GROUP BY device_key, window_start{dimensions}"
+        f"{sum_sql(mix_sql(*stream.fingerprint_lanes), 'is_event')} AS fingerprint, {flags} AS flags{_dimensions(stream)}, "
+        "count(*) FILTER (is_conflict)::INTEGER AS n_conflicts "
+        f"FROM {rows} GROUP BY device_key, window_start{_dimensions(stream)}"
     )
+
+
+def sorted_records_sql(rows: str, stream: Stream) -> str:
+    """The same from ``flagged_sorted`` rows, where copies share their event's instant.
+
+    First and last then need no filter, and one counter serves for all that is unusual: windows with ``n_odd`` > 0
+    hold a conflict, or rows out of order, and are looked at again.
+
+    Returns: SQL with the records columns plus ``n_odd`` (INTEGER).
+    """
+    return (
+        f"SELECT device_key, {stream.window_sql()} AS window_start, {fold_sql(stream)} AS units, "
+        "count(*) FILTER (is_event)::INTEGER AS n_events, (count(*) - count(*) FILTER (is_event))::INTEGER AS n_duplicates, "
+        "min(ends_at) AS first_at, max(ends_at) AS last_at, "
+        f"{sum_sql(mix_sql(*stream.fingerprint_lanes), 'is_event')} AS fingerprint, 0::SMALLINT AS flags{_dimensions(stream)}, "
+        f"count(*) FILTER (is_odd)::INTEGER AS n_odd FROM {rows} GROUP BY device_key, window_start{_dimensions(stream)}"
+    )
+
+
+def _dimensions(stream: Stream) -> str:
+    return "".join(f', "{name}"' for name in stream.dimensions)
 
 
 def fold_sql(stream: Stream) -> str:

@@ -5,7 +5,7 @@ an equal copy is a *duplicate*, a copy with other content is a *conflict* and go
 
 * ``flagged_sorted``: for streams whose copies share their instant, over ONE segment in landed order: a row is a copy
   when the row before has its key. ``lag() OVER ()`` streams in one pass and keeps nothing, which makes exact
-  deduplication nearly free. The order it relies on is counted in the same pass (column ``disordered``).
+  deduplication nearly free. The order it relies on is watched in the same pass (column ``is_odd``).
 * ``flagged``: the portable form, window functions over any set of rows, any key.
 """
 
@@ -16,16 +16,16 @@ from workbench.mediation.stream import Stream
 
 
 def flagged_sorted(source: str, stream: Stream) -> str:
-    """Rows of one sorted segment with ``is_event``, ``differs`` (from the row before, same key) and ``disordered``."""
+    """Rows of one sorted segment with ``is_event``, and ``is_odd``: a copy that differs from the row before, or a row out of order."""
     key = [name for name in stream.identity_columns if name != "device_key"]
     content = content_columns(stream)
     watched = dict.fromkeys(["device_key", "ends_at", *key, *content])
     lags = ", ".join(f'lag("{name}") OVER () AS "p_{name}"' for name in watched)
     other = " OR ".join(f'"p_{name}" IS DISTINCT FROM "{name}"' for name in ["device_key", *key])
     differs = " OR ".join(f'"p_{name}" IS DISTINCT FROM "{name}"' for name in content) or "false"
+    disordered = "(p_device_key > device_key OR (p_device_key = device_key AND p_ends_at > ends_at)) IS TRUE"
     return (
-        f"SELECT *, ({other}) AS is_event, NOT ({other}) AND ({differs}) AS differs, "
-        "(p_device_key > device_key OR (p_device_key = device_key AND p_ends_at > ends_at)) IS TRUE AS disordered "
+        f"SELECT *, ({other}) AS is_event, (NOT ({other}) AND ({differs})) OR {disordered} AS is_odd "
         f"FROM (SELECT *, {lags} FROM {source})"
     )
 

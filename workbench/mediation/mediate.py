@@ -12,11 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import duckdb
 
-from workbench.errors import LakeError
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.mediation.across import mediate_across
-from workbench.mediation.aggregate import records_sql
+from workbench.mediation.aggregate import sorted_records_sql
 from workbench.mediation.dedupe import flagged, flagged_sorted
 from workbench.mediation.publish import publish
 from workbench.mediation.registers import mediate_registers
@@ -58,53 +57,34 @@ def mediate_stream(
 
 
 def _mediate_partition(lake: Lake, con: duckdb.DuckDBPyConnection, stream: Stream, work: Work) -> Mediated:
-    """Records of one partition: the sorted plan where one segment tells all, the portable plan where windows meet."""
-    late = work.fresh if work.records else [s for s in work.landed if s is not work.landed[0]]
-    _touched(con, lake, stream, late)
+    """Records of one partition: the sorted plan where one segment tells all, the portable plan where windows meet.
+
+    The portable plan redoes every window that has rows in more than one segment, or anything odd in the sorted one.
+    """
+    late = work.fresh if work.records else work.landed[1:]
+    for table in ("touched", "base", "redone"):
+        con.execute(f"DROP TABLE IF EXISTS {table}")
     if work.records:
         con.execute(
             f"CREATE TEMP TABLE base AS SELECT * FROM {lake.scan('records', segments=[work.records])}"
         )
     else:
-        con.execute(f"CREATE TEMP TABLE base AS {sorted_records_sql(lake, stream, work.landed[0])}")
-        _check_order(con, work.landed[0])
-        con.execute(
-            "INSERT INTO touched SELECT DISTINCT device_key, window_start FROM base WHERE n_conflicts > 0"
-        )
-        con.execute("ALTER TABLE base DROP COLUMN n_conflicts")
-        con.execute("ALTER TABLE base DROP COLUMN n_disordered")
+        rows = f"({flagged_sorted(lake.scan('landed', segments=work.landed[:1]), stream)})"
+        con.execute(f"CREATE TEMP TABLE base AS {sorted_records_sql(rows, stream)}")
+    window = stream.window_sql()
+    con.execute(
+        f"CREATE TEMP TABLE touched AS SELECT DISTINCT device_key, {window} AS window_start "
+        f"FROM {lake.scan('landed', segments=late)}"
+    )
+    if not work.records:
+        con.execute("INSERT INTO touched SELECT DISTINCT device_key, window_start FROM base WHERE n_odd > 0")
+        con.execute("ALTER TABLE base DROP COLUMN n_odd")
     windows = count_of(con, "touched")
     if windows:
-        source = _rows_of_windows(lake, stream, work.landed)
-        con.execute(f"CREATE TEMP TABLE redone AS {flagged(source, stream)}")
-    return publish(lake, con, stream, work, work.landed, windows, "redone" if windows else None)
-
-
-def sorted_records_sql(lake: Lake, stream: Stream, segment: Segment) -> str:
-    """The fast plan: records of one sorted segment in one streaming pass (columns of ``records_sql`` + n_disordered)."""
-    rows = f"({flagged_sorted(lake.scan('landed', segments=[segment]), stream)})"
-    order = ", count(*) FILTER (disordered)::INTEGER AS n_disordered"
-    return records_sql(rows, stream, conflicts="differs", extra=order)
-
-
-def _touched(con: duckdb.DuckDBPyConnection, lake: Lake, stream: Stream, late: Sequence[Segment]) -> None:
-    for table in ("touched", "base", "redone"):
-        con.execute(f"DROP TABLE IF EXISTS {table}")
-    source = lake.scan("landed", segments=late)
-    con.execute(
-        f"CREATE TEMP TABLE touched AS SELECT DISTINCT device_key, {stream.window_sql()} AS window_start FROM {source}"
-    )
-
-
-def _check_order(con: duckdb.DuckDBPyConnection, segment: Segment) -> None:
-    disordered = con.execute("SELECT sum(n_disordered) FROM base").fetchone()
-    if disordered and disordered[0]:
-        raise LakeError(
-            f"{disordered[0]} rows of a landed segment are out of order.",
-            where=segment.path,
-            code="segment_disordered",
-            cure="Land the delivery again; nothing was mediated from this segment.",
+        con.execute(
+            f"CREATE TEMP TABLE redone AS {flagged(_rows_of_windows(lake, stream, work.landed), stream)}"
         )
+    return publish(lake, con, stream, work, windows, redone=bool(windows))
 
 
 def _rows_of_windows(lake: Lake, stream: Stream, landed: Sequence[Segment]) -> str:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import duckdb
 
 from workbench.lake.lake import Lake
 from workbench.lake.schemas import empty_relation
-from workbench.lake.segment import Segment
 from workbench.mediation.aggregate import records_sql
 from workbench.mediation.stream import Stream
 from workbench.mediation.work import Mediated, Work, count_of
@@ -36,15 +33,21 @@ def publish(
     con: duckdb.DuckDBPyConnection,
     stream: Stream,
     work: Work,
-    parents: Sequence[Segment],
     windows: int,
-    redone: str | None,
-    extra_quarantine: str = "",
+    *,
+    redone: bool,
+    held: str = "",
 ) -> Mediated:
-    """Write the partition's records (base without the touched windows, plus the redone ones) and its quarantine."""
+    """Write a partition's records (table ``base`` without the windows in ``touched``, plus the redone ones).
+
+    Args:
+        windows: how many windows were redone; 0 means the whole partition was done by the sorted plan.
+        redone: whether table ``redone`` holds flagged rows of the touched windows.
+        held: SQL of quarantine rows beyond conflicts.
+    """
     records = "SELECT * FROM base"
     if redone:
-        fresh = f"SELECT * EXCLUDE (n_conflicts) FROM ({records_sql(redone, stream)})"
+        fresh = f"SELECT * EXCLUDE (n_conflicts) FROM ({records_sql('redone', stream)})"
         records = f"SELECT base.* FROM base ANTI JOIN touched USING (device_key, window_start) UNION ALL BY NAME {fresh}"
     segment = lake.write(
         "records",
@@ -53,32 +56,31 @@ def publish(
         partition=work.partition,
         order_by=["device_key", "window_start", *(f'"{name}"' for name in stream.dimensions)],
         controls=CONTROLS,
-        parents=parents,
+        parents=work.landed,
         meta={"policy": stream.policy_hash, "grid_seconds": stream.grid_seconds},
         con=con,
     )
-    done = Mediated([segment], [work.records] if work.records else [], windows or segment.rows, 1)
-    done.absorb(publish_quarantine(lake, con, stream, work.partition, redone, extra_quarantine))
+    rebuilt = windows if work.records else segment.rows
+    done = Mediated([segment], [work.records] if work.records else [], rebuilt, 1)
+    if redone:
+        done.absorb(_publish_quarantine(lake, con, stream, work.partition, held))
     return done
 
 
-def publish_quarantine(
-    lake: Lake, con: duckdb.DuckDBPyConnection, stream: Stream, partition: str, redone: str | None, extra: str
+def _publish_quarantine(
+    lake: Lake, con: duckdb.DuckDBPyConnection, stream: Stream, partition: str, held: str
 ) -> Mediated:
     """The partition's quarantine: what stood there outside the touched windows, plus what the redone ones hold."""
-    if not redone:
-        return Mediated()
     old = lake.segments("quarantine", stream=stream.name, partition=partition)
-    window = stream.window_sql()
     kept = (
         f"SELECT held.* FROM {lake.scan('quarantine', segments=old)} held "
-        f"ANTI JOIN touched ON held.device_key = touched.device_key AND {window} = touched.window_start"
+        f"ANTI JOIN touched ON held.device_key = touched.device_key AND {stream.window_sql('held.ends_at')} = touched.window_start"
     )
     conflicts = (
         f"SELECT '{stream.name}' AS stream, device_key, ends_at, received_at, 'conflict' AS reason, {stream.quantity} "
-        f"AS quantity, 'another event with this key was received first' AS detail FROM {redone} WHERE is_conflict"
+        "AS quantity, 'another event with this key was received first' AS detail FROM redone WHERE is_conflict"
     )
-    rows = f"{kept} UNION ALL BY NAME {conflicts}" + (f" UNION ALL BY NAME {extra}" if extra else "")
+    rows = " UNION ALL BY NAME ".join(part for part in (kept, conflicts, held) if part)
     if not old and not count_of(con, f"({rows})"):
         return Mediated()
     segment = lake.write(

@@ -73,7 +73,7 @@ def _register_partition(
         f"SELECT '{stream.name}' AS stream, device_key, ends_at, received_at, 'delta_over_bound' AS reason, held AS quantity, "
         "'more than the device can use since its reading before' AS detail FROM redone WHERE held IS NOT NULL"
     )
-    done = publish(lake, con, stream, work, work.landed, count_of(con, "touched"), "redone", held)
+    done = publish(lake, con, stream, work, count_of(con, "touched"), redone=True, held=held)
     con.execute(f"CREATE OR REPLACE TEMP TABLE tail AS {tail_sql('rows_of', 'tail')}")
     old = lake.scan("state", segments=[state] if state else [])
     con.execute(
