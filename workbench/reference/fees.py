@@ -8,23 +8,27 @@ from fractions import Fraction
 from workbench.model.offer import Fee, Offer
 from workbench.model.party import Subscription
 from workbench.reference.days import local_day
+from workbench.reference.discounts import percent_factor
 from workbench.reference.results import ZERO, Charge, LineKey
 from workbench.reference.rounding import NANO
 from workbench.reference.who import Who
 
 
 def fee_charges(who: Who, subscription: Subscription, offer: Offer) -> list[Charge]:
-    """The charges of all fees of one subscription on one offer version in the period, before discounts."""
+    """The charges of all fees of one subscription on one offer version in the period, percent discounts
+    included.
+    """
     charges = []
     for fee in offer.fees:
         amount = fee_amount(who, subscription, offer, fee)
         if amount is None:
             continue
+        factor = percent_factor(who, subscription, offer, fee.id)
         kind = "one_off" if fee.every == "once" else "recurring"
         key = LineKey(subscription.account_id, offer.id, offer.version, fee.id, kind, fee.tax_category)
         holders = who.devices_of(subscription) if fee.per == "device" else [subscription.device_id]
         for device_id in holders:
-            charges.append(Charge(key, device_id, who.start, 0, amount))
+            charges.append(Charge(key, device_id, who.start, 0, amount * factor))
     return charges
 
 

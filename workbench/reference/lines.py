@@ -5,7 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 
 from workbench.model.offer import Offer
-from workbench.reference.results import ZERO, Charge, Line, LineKey, Share, TaxTotal
+from workbench.reference.results import (
+    ZERO,
+    Bill,
+    Charge,
+    Invoice,
+    Line,
+    LineKey,
+    Share,
+    TaxTotal,
+    Unpriceable,
+)
 from workbench.reference.rounding import to_minor
 from workbench.reference.splits import Takings, shares_of
 from workbench.reference.who import Who
@@ -30,9 +40,31 @@ def make_lines(who: Who, charges: list[Charge]) -> list[Line]:
         units[charge.line] = units.get(charge.line, 0) + charge.units
     lines = []
     for key in sorted(amounts, key=line_order):
-        currency = offer_of(who, key.offer_id, key.offer_version).currency
-        lines.append(Line(key, currency, units[key], amounts[key], to_minor(amounts[key], currency)))
+        currency, factor = currency_of(who, key)
+        amount = amounts[key] * factor
+        lines.append(Line(key, currency, units[key], amount, to_minor(amount, currency)))
     return lines
+
+
+def line_of_charge(who: Who, charge: Charge) -> Line:
+    """A line for one charge that is already in the account's currency."""
+    currency, _ = currency_of(who, charge.line)
+    net_nano = to_minor(charge.amount_nano, currency)
+    return Line(charge.line, currency, charge.units, charge.amount_nano, net_nano)
+
+
+def currency_of(who: Who, key: LineKey) -> tuple[str, Fraction]:
+    """The account's currency and the stored rate from the offer's: "FX with a stored rate", before
+    rounding.
+    """
+    offer = offer_of(who, key.offer_id, key.offer_version)
+    account = who.accounts.get(key.account_id)
+    if account is None or account.currency == offer.currency:
+        return offer.currency, Fraction(1)
+    for fx in offer.fx:
+        if fx.currency == account.currency:
+            return fx.currency, fx.rate
+    raise Unpriceable(f"offer {offer.id} has no rate from {offer.currency} to {account.currency}")
 
 
 def line_order(key: LineKey) -> tuple[str, str, int, str, str, str]:
@@ -55,7 +87,7 @@ def make_taxes(who: Who, lines: list[Line]) -> list[TaxTotal]:
     for (account_id, currency, category, rate, inclusive), amount in sorted(bases.items()):
         if inclusive:
             tax_nano = to_minor(amount * rate / (1 + rate), currency)
-            totals.append(TaxTotal(account_id, currency, category, rate, amount - tax_nano, tax_nano))
+            totals.append(TaxTotal(account_id, currency, category, rate, amount - tax_nano, tax_nano, True))
         else:
             totals.append(
                 TaxTotal(account_id, currency, category, rate, amount, to_minor(amount * rate, currency))
@@ -63,12 +95,45 @@ def make_taxes(who: Who, lines: list[Line]) -> list[TaxTotal]:
     return totals
 
 
+def make_invoices(who: Who, bill: Bill) -> list[Invoice]:
+    """One invoice per account and currency: "subtotal = sum of lines"; tax as computed per rate."""
+    invoices: dict[tuple[str, str], Invoice] = {}
+    for line in bill.lines:
+        key = (line.key.account_id, line.currency)
+        invoice = invoices.setdefault(key, Invoice(*key, 0, 0, 0))
+        invoice.net_nano += line.net_nano
+        invoice.gross_nano += line.net_nano
+    for tax in bill.taxes:
+        invoice = invoices[(tax.account_id, tax.currency)]
+        invoice.tax_nano += tax.tax_nano
+        if tax.inclusive:
+            invoice.net_nano -= tax.tax_nano
+        else:
+            invoice.gross_nano += tax.tax_nano
+    for invoice in invoices.values():
+        invoice.payable_nano = invoice.gross_nano
+    return [invoices[key] for key in sorted(invoices)]
+
+
+def net_of_tax(offer: Offer, charge: Charge) -> Fraction:
+    """A charge without the tax that an inclusive price contains: the basis of a split is net of tax."""
+    for tax in offer.taxes:
+        if tax.inclusive and tax.category == charge.line.tax_category:
+            return charge.amount_nano / (1 + tax.rate)
+    return charge.amount_nano
+
+
 def make_shares(who: Who, charges: list[Charge]) -> list[Share]:
     """Every partner's share of every offer version, over all accounts, "net of tax and discounts"."""
     takings: dict[tuple[str, int], Takings] = {}
     for charge in charges:
         taken = takings.setdefault((charge.line.offer_id, charge.line.offer_version), Takings())
-        taken.add(charge.line.component_id, charge.amount_nano, charge.units, charge.device_id)
+        offer = offer_of(who, charge.line.offer_id, charge.line.offer_version)
+        amount = net_of_tax(offer, charge)
+        if charge.line.kind == "true_up" and offer.split is not None and not offer.split.share_true_ups:
+            taken.unshared += amount  # "true-ups unshared unless said"
+        else:
+            taken.add(charge.line.component_id, amount, charge.units, charge.device_id)
     shares = []
     for (offer_id, version), taken in sorted(takings.items()):
         shares.extend(shares_of(offer_of(who, offer_id, version), taken))

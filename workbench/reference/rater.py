@@ -1,131 +1,118 @@
-"""The independent rater: one period, from the nouns to exact charges, lines and shares, in plain loops.
+"""The independent rater: from the nouns to exact charges, lines and shares, in plain loops.
 
 from workbench.reference.rater import rate
 from workbench.reference.results import Use
 
 bill = rate(catalogue, parties, [Use("lamp-1", "lamps.energy", slot_start, 250_000)], start, end)
-bill.charges      one per use, component and subscription: exact nano as Fraction
+bill.charges      one per use, component and subscription, and one per fee and adjustment: exact nano
 bill.lines        one per account, offer version, component, kind and tax category: exact and rounded
 bill.shares       one per partner and offer version
-bill.uncharged    every other use, with its reason
+bill.uncharged    every use without a charge, with its reason
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from fractions import Fraction
 
-from workbench.model.offer import Catalogue, Component, Offer
-from workbench.model.party import Parties, Subscription
-from workbench.model.price import Dynamic, Percentage
-from workbench.reference.cost import cumulative_cost, event_cost
+from workbench.model.offer import Catalogue
+from workbench.model.party import Parties
+from workbench.reference.adjust import adjust
+from workbench.reference.carry import carry_remainders, defer_small_invoices, roll_over
+from workbench.reference.close import close_counters
 from workbench.reference.fees import fee_charges
-from workbench.reference.lines import make_lines, make_shares, make_taxes
-from workbench.reference.results import Bill, Charge, LineKey, Uncharged, Unpriceable, Use
+from workbench.reference.lines import make_invoices, make_lines, make_shares, make_taxes
+from workbench.reference.results import Bill, Charge, Uncharged, Use
+from workbench.reference.state import Carry, State
+from workbench.reference.usage import counts_for, usage_charges
 from workbench.reference.who import Who
-from workbench.reference.windows import rate_for
 
-CounterKey = tuple[str, ...]
+Span = tuple[datetime, datetime]
 
 
-def rate(catalogue: Catalogue, parties: Parties, uses: Iterable[Use], start: datetime, end: datetime) -> Bill:
+def rate(
+    catalogue: Catalogue,
+    parties: Parties,
+    uses: Iterable[Use],
+    start: datetime,
+    end: datetime,
+    outages: tuple[Span, ...] = (),
+) -> Bill:
     """Rate everything in the billing period ``[start, end)``; uses outside it are not looked at.
+
+    Args:
+        outages: known collection outages, for burstable prices.
 
     Raises:
         Unpriceable: no rate fits a use and the component says ``refuse``, or the offers say what the
         specification
             does not decide.
     """
-    who = Who(catalogue, parties, start, end)
-    bill = Bill(start, end)
-    counters: dict[CounterKey, Fraction] = {}
-    for use in sorted((use for use in uses if start <= use.at < end), key=attribution_order):
-        charges, reason = charges_of(who, use, counters)
-        bill.charges.extend(charges)
-        if not charges:
-            bill.uncharged.append(Uncharged(use, reason))
-    for subscription in who.subscriptions:
-        for offer in who.versions[subscription.offer_id]:
-            bill.charges.extend(fee_charges(who, subscription, offer))
-    bill.lines = make_lines(who, bill.charges)
-    bill.taxes = make_taxes(who, bill.lines)
-    bill.shares = make_shares(who, bill.charges)
-    return bill
+    return rate_periods(catalogue, parties, uses, [(start, end)], outages)[0]
+
+
+def rate_periods(
+    catalogue: Catalogue,
+    parties: Parties,
+    uses: Iterable[Use],
+    periods: list[Span],
+    outages: tuple[Span, ...] = (),
+) -> list[Bill]:
+    """Rate consecutive periods: free units roll over, credits and remainders are carried from one to the
+    next.
+    """
+    ordered = sorted(uses, key=attribution_order)
+    carry = Carry()
+    bills = []
+    for start, end in periods:
+        state = State(Who(catalogue, parties, start, end), carry, Bill(start, end), outages)
+        for use in ordered:
+            if start <= use.at < end:
+                rate_use(state, use)
+        close(state)
+        bills.append(state.bill)
+        carry.period += 1
+    return bills
 
 
 def attribution_order(use: Use) -> tuple[datetime, str, str, str]:
-    """ "For attribution there is one order: postpaid (slot start, device, meter, event id)."""
+    """ "For attribution there is one order: postpaid (slot start, device, meter, event id)." """
     return (use.at, use.device_id, use.meter, use.event_id)
 
 
-def charges_of(who: Who, use: Use, counters: dict[CounterKey, Fraction]) -> tuple[list[Charge], str]:
-    """One charge per subscription and component that prices the use's meter, or the reason why there is
-    none.
-    """
-    charges = []
+def rate_use(state: State, use: Use) -> None:
+    """Charge one use to every subscription and component that prices its meter, or note why there is none."""
+    charges: list[Charge] = []
     reason = "no_subscription"
-    for subscription in who.subscribed(use.device_id, use.at):
-        offer = who.version_at(subscription, use.at)
+    for subscription in state.who.subscribed(use.device_id, use.at):
+        offer = state.who.version_at(subscription, use.at)
         if offer is None:
             reason = "no_version"
             continue
         reason = "no_component"
         for component in offer.components:
-            if component.meter == use.meter:
-                charge = usage_charge(who, use, subscription, offer, component, counters)
-                if charge is None:
-                    reason = "no_rate"
-                else:
-                    charges.append(charge)
-    return charges, reason
+            if counts_for(component, use.meter):
+                charges += usage_charges(state, use, subscription, offer, component)
+                reason = "no_rate"
+    if not charges:
+        state.bill.uncharged.append(Uncharged(use, reason))
+    state.bill.charges.extend(charges)
 
 
-def usage_charge(
-    who: Who,
-    use: Use,
-    subscription: Subscription,
-    offer: Offer,
-    component: Component,
-    counters: dict[CounterKey, Fraction],
-) -> Charge | None:
-    """``C(before + units) − C(before)`` of the use's counter, which moves; ``None`` when no rate fits."""
-    found = rate_for(component, use.at, dict(use.dims), who.catalogue)
-    if found is None:
-        if component.unmatched == "free":
-            return None
-        raise Unpriceable(f"no rate of {offer.id}.{component.id} fits {use}")
-    line = LineKey(
-        subscription.account_id,
-        offer.id,
-        offer.version,
-        component.id,
-        "usage",
-        component.tax_category,
-        use.meter,
-    )
-    if isinstance(found.price, Percentage | Dynamic):
-        amount = event_cost(found.price, use.units, use.events)
-    else:
-        holder = scope_holder(who, use, subscription, component.scope or offer.scope)
-        key = (subscription.account_id, offer.id, component.id, found.id, *holder)
-        before = counters.get(key, Fraction(0))
-        after = before + use.units
-        counters[key] = after
-        amount = cumulative_cost(found.price, after, offer.conventions) - cumulative_cost(
-            found.price, before, offer.conventions
-        )
-    return Charge(line, use.device_id, use.at, use.units, amount, use.event_id, found.id)
-
-
-def scope_holder(who: Who, use: Use, subscription: Subscription, scope: str) -> CounterKey:
-    """Whose usage shares the counter: the device's, its SIM group's, the account's (a pool), or the event's
-    alone.
-    """
-    if scope == "device":
-        return ("device", use.device_id)
-    if scope == "sim_group":
-        return ("group", who.group_of.get(use.device_id, ""))
-    if scope == "pool":
-        return ("pool", subscription.account_id)
-    return ("event", use.device_id, use.meter, use.at.isoformat(), use.event_id, repr(use.dims))
+def close(state: State) -> None:
+    """What is decided at the end of a period, in the order of the specification."""
+    who, bill = state.who, state.bill
+    close_counters(state)
+    for subscription in who.subscriptions:
+        for offer in who.versions[subscription.offer_id]:
+            bill.charges.extend(fee_charges(who, subscription, offer))
+    for account_id in sorted(who.accounts):
+        for offer in who.offers_of(account_id):
+            adjust(state, offer, account_id)
+    bill.lines = make_lines(who, bill.charges)
+    carry_remainders(state)
+    bill.taxes = make_taxes(who, bill.lines)
+    bill.invoices = make_invoices(who, bill)
+    defer_small_invoices(state)
+    bill.shares = make_shares(who, bill.charges)
+    roll_over(state)

@@ -112,6 +112,26 @@ class TaxTotal:
     rate: Fraction
     base_nano: int
     tax_nano: int
+    inclusive: bool = False
+
+
+@dataclass(slots=True)
+class Invoice:
+    """The totals of one account in one currency: nano-units of whole minor units.
+
+    deferred_nano: put off to a later period because it is below the minimum. settled_nano: taken from paid
+    balances.
+    """
+
+    account_id: str
+    currency: str
+    net_nano: int
+    tax_nano: int
+    gross_nano: int
+    brought_forward_nano: int = 0
+    deferred_nano: int = 0
+    settled_nano: int = 0
+    payable_nano: int = 0
 
 
 @dataclass(slots=True)
@@ -125,6 +145,7 @@ class Bill:
     lines: list[Line] = field(default_factory=list)
     shares: list[Share] = field(default_factory=list)
     taxes: list[TaxTotal] = field(default_factory=list)
+    invoices: list[Invoice] = field(default_factory=list)
 
     def line(self, account_id: str, component_id: str, kind: str = "usage") -> Line:
         """The one line of that account, component and kind. Raises ``KeyError`` when there is none or

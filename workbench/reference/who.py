@@ -23,6 +23,7 @@ class Who:
         self.members: dict[str, list[str]] = defaultdict(list)
         self.by_device: dict[str, list[Subscription]] = defaultdict(list)
         self.by_group: dict[str, list[Subscription]] = defaultdict(list)
+        self.by_account: dict[str, list[Subscription]] = defaultdict(list)
         self.began: dict[str, datetime] = {}
         self.versions: dict[str, tuple[Offer, ...]] = {}
         self.subscriptions = sorted(parties.subscriptions, key=lambda s: (s.subscription_id, s.starts_at))
@@ -34,6 +35,7 @@ class Who:
                 self.by_device[subscription.device_id].append(subscription)
             elif subscription.group_id:
                 self.by_group[subscription.group_id].append(subscription)
+            self.by_account[subscription.account_id].append(subscription)
             self.began.setdefault(subscription.subscription_id, subscription.starts_at)
             if subscription.offer_id not in self.versions:
                 self.versions[subscription.offer_id] = catalogue.versions(subscription.offer_id)
@@ -54,6 +56,41 @@ class Who:
         if subscription.device_id:
             return [subscription.device_id]
         return sorted(self.members.get(subscription.group_id, [])) if subscription.group_id else []
+
+    def offers_of(self, account_id: str) -> list[Offer]:
+        """Every version of every offer an account subscribes to."""
+        offer_ids = sorted({subscription.offer_id for subscription in self.by_account[account_id]})
+        return [offer for offer_id in offer_ids for offer in self.versions[offer_id]]
+
+    def holders_of(self, subscription: Subscription, scope: str) -> list[tuple[str, ...]]:
+        """The scope holders a subscription has a part in."""
+        if scope == "pool":
+            return [("pool", subscription.account_id)]
+        if scope == "sim_group":
+            group_id = subscription.group_id or self.group_of.get(subscription.device_id, "")
+            return [("sim_group", group_id)]
+        if scope == "device":
+            return [("device", device_id) for device_id in self.devices_of(subscription)]
+        return []
+
+    def members_of(self, subscription: Subscription, holder: tuple[str, ...]) -> list[Subscription]:
+        """The subscriptions to the same offer whose usage shares a counter with this one's."""
+        offered = [
+            other
+            for other in self.by_account[subscription.account_id]
+            if other.offer_id == subscription.offer_id
+        ]
+        if holder[0] == "pool":
+            return offered
+        if holder[0] == "sim_group":
+            return [other for other in offered if self.is_in_group(other, holder[1])]
+        return [other for other in offered if other.subscription_id == subscription.subscription_id]
+
+    def is_in_group(self, subscription: Subscription, group_id: str) -> bool:
+        """Whether a subscription is for a SIM group, or for one of its devices."""
+        if subscription.group_id:
+            return subscription.group_id == group_id
+        return self.group_of.get(subscription.device_id, "") == group_id
 
     def version_at(self, subscription: Subscription, at: datetime) -> Offer | None:
         """The version of its offer a subscription is on at an instant; ``None`` before the first is

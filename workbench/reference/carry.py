@@ -1,0 +1,116 @@
+"""What one period hands to the next: rolled-over units, rounding remainders, amounts too small to collect."""
+
+from __future__ import annotations
+
+from workbench.model.offer import Bundle, Component, Offer
+from workbench.model.party import Subscription
+from workbench.reference.allowance import Grant, own_grant, roll
+from workbench.reference.lines import line_of_charge, offer_of
+from workbench.reference.results import ZERO, Charge, LineKey
+from workbench.reference.rounding import NANO
+from workbench.reference.state import Key, State
+
+
+def roll_over(state: State) -> None:
+    """Close the stock of free units of every holder; a holder without a subscription at the end has none."""
+    kept = {}
+    for subscription in state.who.subscriptions:
+        if subscription.ends_at is not None and subscription.ends_at <= state.who.end:
+            continue  # "forfeited at termination"
+        for offer in state.who.versions[subscription.offer_id]:
+            if not state.who.covered_days(subscription, offer):
+                continue
+            for component in offer.components:
+                for holder in state.who.holders_of(subscription, component.scope or offer.scope):
+                    kept.update(roll_component(state, subscription, offer, component, holder))
+            for bundle in offer.bundles:
+                for holder in state.who.holders_of(subscription, offer.scope):
+                    kept.update(roll_bundle(state, subscription, offer, bundle, holder))
+    state.carry.stock = kept
+
+
+def roll_component(
+    state: State, subscription: Subscription, offer: Offer, component: Component, holder: Key
+) -> dict[Key, list[Grant]]:
+    """The stock of one component's counters after this period."""
+    allowance = component.allowance
+    if allowance is None or allowance.rollover is None:
+        return {}
+    members = state.who.members_of(subscription, holder)
+    own = own_grant(allowance.units, allowance.contribution, state.who, offer, members)
+    kept = {}
+    for rate in component.rates:
+        key = (subscription.account_id, *holder, offer.id, component.id, rate.id)
+        used = 0
+        for counter_key, counter in state.counters.items():
+            if counter_key[: len(key)] == key:
+                used += int(counter.drawn(offer, component))
+        stock = state.carry.stock.get(key, [])
+        kept[key] = roll(stock, own, used, state.carry.period, allowance.rollover)
+    return kept
+
+
+def roll_bundle(
+    state: State, subscription: Subscription, offer: Offer, bundle: Bundle, holder: Key
+) -> dict[Key, list[Grant]]:
+    """The stock of one bundle's credits after this period."""
+    members = state.who.members_of(subscription, holder)
+    own = own_grant(bundle.credits, bundle.contribution, state.who, offer, members)
+    key = (subscription.account_id, *holder, offer.id, bundle.id)
+    stock = state.carry.stock.get(key, [])
+    return {key: roll(stock, own, state.bundle_used.get(key, 0), state.carry.period, bundle.rollover)}
+
+
+def carry_remainders(state: State) -> None:
+    """ "With ``carry_remainder: true`` the residue goes to a line of its own in the next period."
+
+    The line's amount is what rounding left out so far; what its own rounding leaves goes on to the period
+    after.
+    """
+    for key, (line_key, residue) in sorted(state.carry.residues.items()):
+        if residue != 0:
+            charge = Charge(line_key, "", state.who.start, 0, residue)
+            state.bill.lines.append(line_of_charge(state.who, charge))
+        state.carry.residues[key] = (line_key, ZERO)
+    for line in state.bill.lines:
+        offer = offer_of(state.who, line.key.offer_id, line.key.offer_version)
+        if not offer.micropayment.carry_remainder:
+            continue
+        key = (line.key.account_id, offer.id, line.key.tax_category)
+        line_key = LineKey(
+            line.key.account_id, offer.id, offer.version, "remainder", "adjustment", line.key.tax_category
+        )
+        _, residue = state.carry.residues.get(key, (line_key, ZERO))
+        state.carry.residues[key] = (line_key, residue + line.amount_nano - line.net_nano)
+
+
+def defer_small_invoices(state: State) -> None:
+    """ "Minimum invoice (below it the amount is deferred, not lost)"; paid balances settle what is
+    payable.
+    """
+    for invoice in state.bill.invoices:
+        key = (invoice.account_id, invoice.currency)
+        invoice.brought_forward_nano = state.carry.deferred.pop(key, 0)
+        due = invoice.gross_nano + invoice.brought_forward_nano
+        if 0 < due < minimum_invoice(state, invoice.account_id):
+            invoice.deferred_nano = due
+            state.carry.deferred[key] = due
+            continue
+        for wallet_key, wallet in sorted(state.carry.wallets.items()):
+            if wallet_key[0] == invoice.account_id and due > 0:
+                at = max(charge.at for charge in state.bill.charges)
+                taken = wallet.take(due - ZERO, at, "paid")
+                settled = int(sum(taken.values(), ZERO))
+                invoice.settled_nano += settled
+                due -= settled
+        invoice.payable_nano = due
+
+
+def minimum_invoice(state: State, account_id: str) -> int:
+    """The largest minimum invoice of the offers an account was charged by, in nano."""
+    largest = 0
+    for line in state.bill.lines:
+        if line.key.account_id == account_id:
+            offer = offer_of(state.who, line.key.offer_id, line.key.offer_version)
+            largest = max(largest, int(offer.micropayment.minimum_invoice * NANO))
+    return largest

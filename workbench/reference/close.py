@@ -1,0 +1,60 @@
+"""What a counter owes at close beside its uses: burstable prices, and flat fees that are due without
+usage.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from workbench.model.offer import Component, Offer
+from workbench.model.party import Subscription
+from workbench.model.price import Graduated, GraduatedPercentage, Volume
+from workbench.reference.cost import cumulative_cost
+from workbench.reference.discounts import percent_factor
+from workbench.reference.results import ZERO, Charge, LineKey, Unpriceable
+from workbench.reference.state import State
+
+
+def close_counters(state: State) -> None:
+    """Add the charges that no single use makes."""
+    for slots in state.slots.values():
+        charge = slots.charge(state.outages)
+        factor = percent_factor(state.who, slots.subscription, slots.offer, charge.line.component_id)
+        state.bill.charges.append(replace(charge, amount_nano=charge.amount_nano * factor))
+    seen: set[tuple[str, ...]] = set()
+    for subscription in state.who.subscriptions:
+        for offer in state.who.versions[subscription.offer_id]:
+            if offer.conventions.flat_fee_at_zero and state.who.covered_days(subscription, offer):
+                for component in offer.components:
+                    flat_fees(state, subscription, offer, component, seen)
+
+
+def flat_fees(
+    state: State, subscription: Subscription, offer: Offer, component: Component, seen: set[tuple[str, ...]]
+) -> None:
+    """C(0) of every counter the subscription has a part in: "the first tier's flat fee is due even without
+    usage".
+    """
+    price = component.rates[-1].price
+    if not isinstance(price, Graduated | Volume | GraduatedPercentage):
+        return
+    if len(component.rates) > 1 or component.counter_period != "billing":
+        raise Unpriceable("flat fees at zero usage are decided for one rate and the billing period only")
+    amount = cumulative_cost(price, ZERO, offer.conventions)
+    amount = amount * percent_factor(state.who, subscription, offer, component.id)
+    line = LineKey(
+        subscription.account_id,
+        offer.id,
+        offer.version,
+        component.id,
+        "usage",
+        component.tax_category,
+        component.meter,
+    )
+    for holder in state.who.holders_of(subscription, component.scope or offer.scope):
+        if amount != 0 and (*holder, offer.id, component.id) not in seen:
+            seen.add((*holder, offer.id, component.id))
+            device_id = holder[1] if holder[0] == "device" else ""
+            state.bill.charges.append(
+                Charge(line, device_id, state.who.start, 0, amount, "", component.rates[-1].id)
+            )

@@ -1,0 +1,80 @@
+"""What the rater remembers within a period, and what one period hands to the next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from fractions import Fraction
+
+from workbench.model.offer import Component, Offer, Rate
+from workbench.reference.allowance import Grant
+from workbench.reference.cost import cumulative_cost
+from workbench.reference.credits import Wallet
+from workbench.reference.percentile import Slots
+from workbench.reference.quantity import Quantity
+from workbench.reference.results import ZERO, Bill, LineKey, Unpriceable, Use
+from workbench.reference.who import Who
+
+Key = tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Carry:
+    """What lives longer than a period. Keys are counter keys, or (account, currency)."""
+
+    period: int = 0
+    stock: dict[Key, list[Grant]] = field(default_factory=dict)
+    wallets: dict[Key, Wallet] = field(default_factory=dict)
+    residues: dict[Key, tuple[LineKey, Fraction]] = field(default_factory=dict)
+    deferred: dict[Key, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Counter:
+    """Units used so far, per (payer, scope holder, offer, component, rate, life)."""
+
+    quantity: Quantity
+    by_member: dict[str, int] = field(default_factory=dict)
+
+    def add(self, use: Use) -> None:
+        """Move the counter."""
+        self.quantity.add(use)
+        self.by_member[use.device_id] = self.by_member.get(use.device_id, 0) + use.units
+
+    def cost(self, offer: Offer, component: Component, rate: Rate, free: int) -> Fraction:
+        """C of what has been counted so far, by the price of one offer version."""
+        beyond = self.beyond_cap(offer, component)
+        drawn = max(ZERO, self.quantity.value() - beyond - free)
+        return cumulative_cost(rate.price, drawn + beyond, offer.conventions)
+
+    def drawn(self, offer: Offer, component: Component) -> Fraction:
+        """The units that may use free units."""
+        return self.quantity.value() - self.beyond_cap(offer, component)
+
+    def beyond_cap(self, offer: Offer, component: Component) -> Fraction:
+        """ "Optional cap per SIM": what a member uses beyond its cap never draws on the free units of the
+        pool.
+        """
+        beyond = ZERO
+        if offer.pool_cap_units is not None and (component.scope or offer.scope) == "pool":
+            if component.fold != "sum" or component.increment is not None:
+                raise Unpriceable("a cap per member of a pool is decided for plain sums only")
+            for units in self.by_member.values():
+                if units > offer.pool_cap_units:
+                    beyond += units - offer.pool_cap_units
+        return beyond
+
+
+@dataclass(slots=True)
+class State:
+    """One period at work."""
+
+    who: Who
+    carry: Carry
+    bill: Bill
+    outages: tuple[tuple[datetime, datetime], ...] = ()
+    counters: dict[Key, Counter] = field(default_factory=dict)
+    slots: dict[Key, Slots] = field(default_factory=dict)
+    bundle_used: dict[Key, int] = field(default_factory=dict)
+    sponsored: dict[Key, Fraction] = field(default_factory=dict)
+    free: dict[Key, int] = field(default_factory=dict)

@@ -1,0 +1,222 @@
+"""The charge of one use by one component: who pays, which rate, which counter, how much."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from fractions import Fraction
+
+from workbench.model.offer import Component, Offer, Rate, Sponsorship
+from workbench.model.party import Subscription
+from workbench.model.price import Dynamic, Percentage, Percentile
+from workbench.reference.allowance import own_grant
+from workbench.reference.cost import event_cost
+from workbench.reference.days import local_day
+from workbench.reference.discounts import percent_factor
+from workbench.reference.lives import life_of
+from workbench.reference.percentile import Slots
+from workbench.reference.quantity import Quantity
+from workbench.reference.results import ZERO, Charge, LineKey, Unpriceable, Use
+from workbench.reference.rounding import NANO
+from workbench.reference.state import Counter, Key, State
+from workbench.reference.windows import matches, rate_for
+
+
+def counts_for(component: Component, meter: str) -> bool:
+    """Whether a component looks at a meter: its own, or the other direction of a burstable line."""
+    if component.meter == meter:
+        return True
+    return any(
+        isinstance(rate.price, Percentile) and rate.price.out_meter == meter for rate in component.rates
+    )
+
+
+def usage_charges(
+    state: State, use: Use, subscription: Subscription, offer: Offer, component: Component
+) -> list[Charge]:
+    """The charges of one use: one as a rule, a second at zero price when a sponsor pays, none when no rate
+    fits.
+    """
+    found = rate_for(component, use.at, dict(use.dims), state.who.catalogue)
+    if found is None:
+        if component.unmatched == "free":
+            return []
+        raise Unpriceable(f"no rate of {offer.id}.{component.id} fits {use}")
+    mine = line_of(subscription.account_id, offer, component, use)
+    nothing = Charge(mine, use.device_id, use.at, use.units, ZERO, use.event_id, found.id)
+    if state.who.is_trial(subscription, offer, local_day(use.at, offer.zone)):
+        return [nothing]  # "free of usage prices": the counter stands still
+    for sponsorship in offer.sponsorships:
+        if component.id in sponsorship.components and matches(sponsorship.match, dict(use.dims)):
+            paid = sponsored_charge(state, use, subscription, offer, component, found, sponsorship)
+            if paid is not None:
+                return [nothing, paid]
+            if sponsorship.fallback == "block":
+                return [nothing]
+    amount = priced(state, use, subscription, offer, component, found, subscription.account_id)
+    amount = amount * percent_factor(state.who, subscription, offer, component.id)
+    return [Charge(mine, use.device_id, use.at, use.units, amount, use.event_id, found.id)]
+
+
+def line_of(account_id: str, offer: Offer, component: Component, use: Use) -> LineKey:
+    """The usage line of a component."""
+    return LineKey(
+        account_id, offer.id, offer.version, component.id, "usage", component.tax_category, use.meter
+    )
+
+
+def sponsored_charge(
+    state: State,
+    use: Use,
+    subscription: Subscription,
+    offer: Offer,
+    component: Component,
+    rate: Rate,
+    sponsorship: Sponsorship,
+) -> Charge | None:
+    """The sponsor's charge, from the sponsor's own counter; ``None`` when his budget does not hold it
+    whole.
+    """
+    key = (sponsorship.account, offer.id, sponsorship.id)
+    spent = state.sponsored.get(key, ZERO)
+    if isinstance(rate.price, Percentage | Dynamic):
+        amount = event_cost(rate.price, use.units, use.events)
+    else:
+        counter = counter_of(state, use, subscription, offer, component, rate, sponsorship.account)
+        before = counter.cost(offer, component, rate, 0)
+        moved = deepcopy(counter)
+        moved.add(use)
+        amount = moved.cost(offer, component, rate, 0) - before
+    if sponsorship.budget is not None and spent + amount > sponsorship.budget * NANO:
+        return None
+    if not isinstance(rate.price, Percentage | Dynamic):
+        counter.add(use)
+    state.sponsored[key] = spent + amount
+    line = line_of(sponsorship.account, offer, component, use)
+    return Charge(line, use.device_id, use.at, use.units, amount, use.event_id, rate.id)
+
+
+def priced(
+    state: State,
+    use: Use,
+    subscription: Subscription,
+    offer: Offer,
+    component: Component,
+    rate: Rate,
+    payer: str,
+) -> Fraction:
+    """``C(before + units) − C(before)`` of the use's counter, which moves."""
+    if isinstance(rate.price, Percentage | Dynamic):
+        if component.allowance is not None or component.increment is not None or component.fold != "sum":
+            raise Unpriceable("free units, increments and folds of money per event are not decided")
+        return event_cost(rate.price, use.units, use.events)
+    if isinstance(rate.price, Percentile):
+        collect(state, use, subscription, offer, component, rate)
+        return ZERO
+    free = free_units(state, use, subscription, offer, component, rate)
+    use = after_bundles(state, use, subscription, offer, component)
+    counter = counter_of(state, use, subscription, offer, component, rate, payer)
+    before = counter.cost(offer, component, rate, free)
+    counter.add(use)
+    return counter.cost(offer, component, rate, free) - before
+
+
+def counter_of(
+    state: State,
+    use: Use,
+    subscription: Subscription,
+    offer: Offer,
+    component: Component,
+    rate: Rate,
+    payer: str,
+) -> Counter:
+    """The counter a use moves; it survives a change of version unless a version says ``counters: reset``."""
+    start, end = life_of(offer, component, use.at, state.who.start, state.who.end)
+    holder = holder_of(state, use, subscription, component.scope or offer.scope)
+    reset = "" if offer.publish.counters == "carry" else str(offer.version)
+    key = (payer, *holder, offer.id, component.id, rate.id, start.isoformat(), reset)
+    if key not in state.counters:
+        state.counters[key] = Counter(Quantity(component, offer.zone, start, end))
+    return state.counters[key]
+
+
+def holder_of(state: State, use: Use, subscription: Subscription, scope: str) -> Key:
+    """Whose usage shares the counter: the device's, its SIM group's, the account's (a pool), or the event's
+    alone.
+    """
+    if scope == "device":
+        return ("device", use.device_id)
+    if scope == "sim_group":
+        return ("sim_group", state.who.group_of.get(use.device_id, ""))
+    if scope == "pool":
+        return ("pool", subscription.account_id)
+    return ("event", use.device_id, use.meter, use.at.isoformat(), use.event_id, repr(use.dims))
+
+
+def free_units(
+    state: State, use: Use, subscription: Subscription, offer: Offer, component: Component, rate: Rate
+) -> int:
+    """The free units of the counter in this period: its own grant and what rolled over."""
+    allowance = component.allowance
+    if allowance is None:
+        return 0
+    if component.counter_period != "billing":
+        raise Unpriceable("free units of a counter shorter than the billing period are not decided")
+    holder = holder_of(state, use, subscription, component.scope or offer.scope)
+    stock_key = (subscription.account_id, *holder, offer.id, component.id, rate.id)
+    key = (*stock_key, str(offer.version))
+    if key not in state.free:
+        members = state.who.members_of(subscription, holder)
+        own = own_grant(allowance.units, allowance.contribution, state.who, offer, members)
+        state.free[key] = own + sum(grant.units for grant in state.carry.stock.get(stock_key, []))
+    return state.free[key]
+
+
+def after_bundles(
+    state: State, use: Use, subscription: Subscription, offer: Offer, component: Component
+) -> Use:
+    """The use without the units that credits of a bundle cover: "at declared exchange rates", in
+    attribution order.
+    """
+    holder = holder_of(state, use, subscription, offer.scope)
+    for bundle in offer.bundles:
+        weight = dict(bundle.weights).get(component.id)
+        if weight is None:
+            continue
+        members = state.who.members_of(subscription, holder)
+        key = (subscription.account_id, *holder, offer.id, bundle.id)
+        credits = own_grant(bundle.credits, bundle.contribution, state.who, offer, members)
+        credits += sum(grant.units for grant in state.carry.stock.get(key, []))
+        used = state.bundle_used.get(key, 0)
+        covered = use.units if weight == 0 else min(use.units, (credits - used) // weight)
+        state.bundle_used[key] = used + covered * weight
+        use = Use(use.device_id, use.meter, use.at, use.units - covered, use.dims, use.event_id, use.events)
+    return use
+
+
+def collect(
+    state: State, use: Use, subscription: Subscription, offer: Offer, component: Component, rate: Rate
+) -> None:
+    """Keep the bytes of a burstable line for the close."""
+    if not isinstance(rate.price, Percentile):
+        return
+    holder = holder_of(state, use, subscription, component.scope or offer.scope)
+    key = (subscription.account_id, *holder, offer.id, component.id, rate.id)
+    if key not in state.slots:
+        active_from = max(state.who.start, subscription.starts_at)
+        active_to = (
+            state.who.end if subscription.ends_at is None else min(state.who.end, subscription.ends_at)
+        )
+        device_id = use.device_id if holder[0] == "device" else ""
+        line = LineKey(
+            subscription.account_id,
+            offer.id,
+            offer.version,
+            component.id,
+            "usage",
+            component.tax_category,
+            component.meter,
+        )
+        state.slots[key] = Slots(
+            line, subscription, offer, rate.price, component.meter, device_id, active_from, active_to
+        )
+    state.slots[key].add(use)
