@@ -9,6 +9,31 @@
 from __future__ import annotations
 
 from simulators.base import Fleet
-from simulators.fleets import REGISTRY, fleet, streetlights
+from simulators.fleets import (
+    REGISTRY,
+    buttons,
+    cars,
+    chargers,
+    esims,
+    fleet,
+    hubs,
+    meters,
+    streetlights,
+    trackers,
+    vending,
+)
 
-__all__ = ["REGISTRY", "Fleet", "fleet", "streetlights"]
+__all__ = [
+    "REGISTRY",
+    "Fleet",
+    "buttons",
+    "cars",
+    "chargers",
+    "esims",
+    "fleet",
+    "hubs",
+    "meters",
+    "streetlights",
+    "trackers",
+    "vending",
+]

@@ -6,7 +6,7 @@ Outside everything is Arrow: dictionary<int32, string>, timestamp[us] (UTC, with
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,3 +80,13 @@ def to_arrow(column: Column, values: Array, dictionaries: Mapping[str, pa.String
     if column.role == "id":
         return pc.binary_join_element_wise(prefix, pa.array(values).cast(pa.string()), "")
     return pa.array(values.astype(column.type.to_pandas_dtype(), copy=False))
+
+
+def strings(values: Sequence[str]) -> pa.StringArray:
+    """A list of strings as Arrow."""
+    return pa.array(list(values), type=pa.string())
+
+
+def numbered(block: int, count: int) -> Array:
+    """Numbers for the events of a block that no other block of the fleet uses: blocks lie 2**28 apart."""
+    return (np.int64(block) << 28) + np.arange(count, dtype=np.int64)

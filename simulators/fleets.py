@@ -6,11 +6,22 @@ from difflib import get_close_matches
 from functools import partial
 
 from simulators.calendar import Instant
+from simulators.devices.buttons import Buttons
+from simulators.devices.cars import Cars
+from simulators.devices.chargers import Chargers
+from simulators.devices.esims import Esims
+from simulators.devices.hubs import Hubs
+from simulators.devices.meters import Meters
 from simulators.devices.streetlights import Streetlights
+from simulators.devices.trackers import Trackers
+from simulators.devices.vending import Vending
 from simulators.errors import FleetUnknown
 from simulators.base import DEFAULT_START, Fleet
 
-REGISTRY: dict[str, type[Fleet]] = {fleet.name: fleet for fleet in (Streetlights,)}
+REGISTRY: dict[str, type[Fleet]] = {
+    kind.name: kind
+    for kind in (Streetlights, Vending, Cars, Meters, Chargers, Trackers, Hubs, Buttons, Esims)
+}
 
 
 def fleet(name: str, devices: int = 1000, *, seed: int = 7, start: Instant = DEFAULT_START,
@@ -37,3 +48,11 @@ def fleet(name: str, devices: int = 1000, *, seed: int = 7, start: Instant = DEF
 
 
 streetlights = partial(fleet, "streetlights")
+vending = partial(fleet, "vending")
+cars = partial(fleet, "cars")
+meters = partial(fleet, "meters")
+chargers = partial(fleet, "chargers")
+trackers = partial(fleet, "trackers")
+hubs = partial(fleet, "hubs")
+buttons = partial(fleet, "buttons")
+esims = partial(fleet, "esims")

@@ -56,3 +56,8 @@ def street_names(numbers: Array) -> pa.StringArray:
     """The names behind street numbers."""
     distinct, codes = np.unique(numbers, return_inverse=True)
     return named(codes, [street_name(int(number)) for number in distinct])
+
+
+def district_groups(fleet: str, places: Places) -> pa.StringArray:
+    """The usual group: the fleet's devices of one district."""
+    return named(places.district, [f"{fleet}-district-{code + 1:02d}" for code in range(len(DISTRICTS))])
