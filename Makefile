@@ -75,6 +75,10 @@ lint: $(STAMP) ## ruff, format, types, floors
 bench: $(STAMP) ## measurements in benchmarks/, not part of CI
 	$(PYTEST) benchmarks -m "" -p no:xdist $(ARGS)
 
+.PHONY: docs
+docs: $(STAMP) ## rewrite the tables in docs/ that are made from the code
+	$(BIN)/python -m tests.house.pages
+
 .PHONY: lock
 lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock, keeping pins that still fit
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --quiet -o requirements.lock

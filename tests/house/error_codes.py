@@ -1,17 +1,14 @@
-"""Every stable code a person can meet, read from the code itself; ``python -m tests.house.error_codes`` rewrites the
-table in ``docs/bad-input.md``."""
+"""Every stable code a person can meet, read from the code itself."""
 
 from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
-from tests.house.tree import ROOT, tracked
+from tests.house.tree import fstring_text, tracked
 from workbench import errors
 
 PAGE = "docs/bad-input.md"
-BEGIN, END = "<!-- codes: begin -->", "<!-- codes: end -->"
 
 
 def error_classes() -> list[type[errors.WorkbenchError]]:
@@ -39,47 +36,50 @@ def drawn_tree(docstring: str) -> dict[str, str]:
     return drawn
 
 
-def raised_codes() -> set[tuple[str, str]]:
-    """(class, finer code) of every ``SomeError(..., code="...")`` in the product."""
+def finer_codes() -> dict[tuple[str, str], str]:
+    """(class, finer code) of every ``SomeError("...", code="...")`` in the product, with its sentence.
+
+    What the program fills in reads ``…``; a sentence that is not written at that place is left empty.
+    """
     names = {each.__name__ for each in error_classes()}
-    return {
-        (called, keyword.value.value)
-        for path in tracked(".py", under="workbench")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call)
-        and (
-            called := node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-        )
-        in names
-        for keyword in node.keywords
-        if keyword.arg == "code"
-        and isinstance(keyword.value, ast.Constant)
-        and isinstance(keyword.value.value, str)
-    }
+    found: dict[tuple[str, str], str] = {}
+    for path in tracked(".py", under="workbench"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = called_name(node)
+            if isinstance(node, ast.Call) and called in names:
+                code = next((each.value for each in node.keywords if each.arg == "code"), None)
+                if isinstance(code, ast.Constant) and isinstance(code.value, str):
+                    found.setdefault((called, code.value), sentence(node.args[0]) if node.args else "")
+    return found
+
+
+def called_name(node: ast.AST) -> str:
+    """The last name of what a call calls; empty for anything else."""
+    if not isinstance(node, ast.Call):
+        return ""
+    return node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+
+
+def sentence(what: ast.expr) -> str:
+    """The text of an error's first argument, fit for a table's cell."""
+    if isinstance(what, ast.JoinedStr):
+        text = fstring_text(what).replace("{}", "…")
+    else:
+        text = str(what.value) if isinstance(what, ast.Constant) else ""
+    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def codes_block() -> str:
     """The table of the page: class by class as the tree is drawn, its finer codes beneath."""
-    finer: dict[str, list[str]] = {}
-    for name, code in sorted(raised_codes()):
-        finer.setdefault(name, []).append(code)
     rows = ["| code | error | means |", "| --- | --- | --- |"]
+    finer = sorted(finer_codes().items())
     for each in error_classes():
-        meaning = (each.__doc__ or "").splitlines()[0]
-        rows.append(f"| `{each.code}` | `{each.__name__}` | {meaning} |")
-        rows += [
-            f"| `{code}` | `{each.__name__}` | a finer code |"
-            for code in finer.get(each.__name__, [])
-            if code != each.code
-        ]
-    return "\n".join([BEGIN, *rows, END])
+        kind, meaning = each.__name__, (each.__doc__ or "").splitlines()[0]
+        rows.append(f"| `{each.code}` | `{kind}` | {meaning} |")
+        rows += [f"| `{code}` | `{kind}` | {text} |" for (name, code), text in finer if name == kind != code]
+    return "\n".join(rows)
 
 
-def rewrite(page: Path) -> None:
-    """Put the table as it is now between the page's two marks."""
-    text = page.read_text()
-    page.write_text(re.sub(f"{BEGIN}.*{END}", lambda _: codes_block(), text, flags=re.DOTALL))
-
-
-if __name__ == "__main__":
-    rewrite(ROOT / PAGE)
+def documented_codes(page: str) -> set[tuple[str, str]]:
+    """(class, code) of every row of the page's table."""
+    return {(kind, code) for code, kind in re.findall(r"^\| `(\w+)` \| `(\w+)` \|", page, re.MULTILINE)}
