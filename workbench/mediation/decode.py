@@ -64,7 +64,7 @@ def format_of(path: Path) -> str:
 
 def _decoder(path: Path, form: str) -> Decoder:
     name = format_of(path) if form == "auto" else form
-    return next(module.decode for module in _FORMATS if module.NAME == name)
+    return next(module.decode for module in _FORMATS if name == module.NAME)
 
 
 def _json_kind(path: Path) -> str:

@@ -115,12 +115,14 @@ def _rows(
                 break
             tail.append(following)
             quotes += following[1].count(b'"')
-        if quotes % 2:
+        whole = b"\n".join([raw, *(line for _, line, _ in tail)])
+        joined = _cells(whole, False, delimiter, encoding, width) if quotes % 2 == 0 else ""
+        if isinstance(joined, str):
+            # The quote was not meant to span lines: its own line is spoiled, those after it are read on their own.
             waiting = tail + waiting
             yield number, raw, "bad_quotes: a quote is opened and not closed"
         else:
-            whole = b"\n".join([raw, *(line for _, line, _ in tail)])
-            yield number, whole, _cells(whole, False, delimiter, encoding, width)
+            yield number, whole, joined
 
 
 def _cells(raw: bytes, too_long: bool, delimiter: str, encoding: str, width: int) -> list[str] | str:
