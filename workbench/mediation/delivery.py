@@ -146,13 +146,15 @@ def _land_stream(
 ) -> dict[str, int]:
     stream = typed(con, part.items_sql, stream_of(part, policy))
     _check_unchanged(lake, stream)
-    ids = con.execute(f"SELECT DISTINCT device_id FROM ({part.items_sql})").to_arrow_table()["device_id"]
+    ids = con.sql(f"SELECT DISTINCT device_id FROM ({part.items_sql})").to_arrow_table()["device_id"]
     fresh = [segment for segment in done.segments if segment.kind == "devices"]
     table, segment = registry.register(lake, ids, part.mapping.source, pending=fresh)
     if segment:
         done.segments.append(segment)
     con.register("known_devices", table)
-    landed = land(lake, part.items_sql, stream, "known_devices", con) if table.num_rows else []
+    landed = []
+    if table.num_rows:
+        landed = land(lake, part.items_sql, stream, "known_devices", con, origin=done.delivery_id)
     con.unregister("known_devices")
     rejects = lake.write(
         "rejects", part.rejects_sql, stream=stream.name, partition=done.delivery_id, order_by=["item_no", "reason"], con=con

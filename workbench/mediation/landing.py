@@ -88,7 +88,13 @@ def sort_columns(stream: Stream) -> list[str]:
 
 
 def land(
-    lake: Lake, items_sql: str, stream: Stream, devices: str, con: duckdb.DuckDBPyConnection
+    lake: Lake,
+    items_sql: str,
+    stream: Stream,
+    devices: str,
+    con: duckdb.DuckDBPyConnection,
+    *,
+    origin: str = "",
 ) -> list[Segment]:
     """Write the landed segments of one delivery's stream, one per partition, sorted.
 
@@ -97,8 +103,9 @@ def land(
         stream: typed (see ``typed``).
         devices: relation with ``device_id`` and ``device_key``.
         con: the connection or cursor to work on.
+        origin: the delivery's id: the same rows delivered twice are two segments, and their copies are counted.
     """
-    rows = con.execute(landed_sql(items_sql, stream, devices)).to_arrow_table()
+    rows = con.sql(landed_sql(items_sql, stream, devices)).to_arrow_table()
     if not rows.num_rows:
         return []
     order = sort_columns(stream)
@@ -111,6 +118,7 @@ def land(
                 stream=stream.name,
                 partition=partition,
                 presorted=order[:-1],
+                origin=origin,
                 controls={"quantity": f"sum({stream.quantity})"},
                 con=con,
             )

@@ -1,0 +1,145 @@
+"""THE MAIN PATH: deliveries to money, as a tuple of stages and one loop.
+
+    land      files and their mappings become sorted, immutable segments; bad rows become rejects
+    mediate   duplicates fall away, events become usage records, the proof is kept
+    rate      records become charges, by the one formula
+    settle    charges become invoices, partner statements and balanced postings; the period is closed
+
+There is no mode. A simulation passes a simulated fleet's deliveries, a branch of the lake, a patched catalogue and a
+replay clock; a live collector passes small deliveries for ever. Each stage ends in commits, reads from the lake what
+is left to do, and so may be killed anywhere and run again.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from workbench.clock import Clock
+from workbench.lake.lake import Lake
+from workbench.mediation.delivery import Delivery, deliver
+from workbench.mediation.mediate import mediate_stream
+from workbench.mediation.policy import Policy
+from workbench.mediation.stream import Stream
+from workbench.model.offer import Catalogue
+from workbench.model.plan import Period
+
+
+class Watch(Protocol):
+    """Someone who is told how far the work is (a progress bar, a log, nobody)."""
+
+    def begin(self, stage: str, total: int | None) -> None:
+        """A stage starts; ``total`` is its number of rows where that is known."""
+        ...
+
+    def advance(self, rows: int) -> None:
+        """So many more rows of the stage are done."""
+        ...
+
+
+class Unwatched:
+    """Tells nobody."""
+
+    def begin(self, stage: str, total: int | None) -> None:
+        """Nothing happens."""
+
+    def advance(self, rows: int) -> None:
+        """Nothing happens."""
+
+
+@dataclass(slots=True)
+class Job:
+    """What the stages work on.
+
+    Attributes:
+        lake: inside ``lake.writer()``.
+        source: deliveries, in any order; the same file twice is one delivery.
+        policy: grid, partitions, folds, horizons.
+        catalogue: offers; None stops the job before rating.
+        period: the billing period to rate and to close; None likewise.
+        clock: says when the close happened; nothing else asks it.
+        watch: told of progress.
+        workers: partitions worked on at a time.
+        run: noted in every commit (command, seed, code version).
+    """
+
+    lake: Lake
+    source: Iterable[Delivery]
+    policy: Policy
+    catalogue: Catalogue | None
+    period: Period | None
+    clock: Clock
+    watch: Watch = field(default_factory=Unwatched)
+    workers: int = 2
+    run: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """Wall seconds by stage, and what each stage counted."""
+
+    wall_seconds: dict[str, float] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def count(self, **numbers: int) -> None:
+        """Add to the named counts."""
+        for name, number in numbers.items():
+            self.counts[name] = self.counts.get(name, 0) + number
+
+
+Stage = Callable[[Job, Outcome], None]
+
+
+def land(job: Job, outcome: Outcome) -> None:
+    """Every delivery becomes landed segments and rejects, one commit each."""
+    job.watch.begin("land", None)
+    for delivery in job.source:
+        done = deliver(job.lake, delivery, job.policy)
+        accounts = done.account["streams"].values()
+        rows = sum(account["rows"] for account in accounts)
+        if done.skipped:
+            outcome.count(deliveries_skipped=1)
+        else:
+            facts = {
+                "delivery": {done.delivery_id: done.account},
+                "stream": {name: stream.to_json() for name, stream in done.streams.items()},
+            }
+            job.lake.commit({**job.run, "stage": "land"}, add=done.segments, facts=facts)
+            outcome.count(
+                deliveries=1,
+                delivered=rows,
+                landed=sum(account["landed"] for account in accounts),
+                rejects=sum(account["rejected"] for account in accounts),
+            )
+        job.watch.advance(rows)
+
+
+def mediate(job: Job, outcome: Outcome) -> None:
+    """Every stream's records are brought up to date with what has landed, one commit a stream."""
+    streams = [Stream.from_json(data) for data in job.lake.facts("stream").values()]
+    total = sum(segment.rows for stream in streams for segment in job.lake.segments("landed", stream=stream.name))
+    job.watch.begin("mediate", total)
+    for stream in sorted(streams, key=lambda s: s.name):
+        done = mediate_stream(job.lake, stream, workers=job.workers, progress=job.watch.advance)
+        if done.add:
+            job.lake.commit({**job.run, "stage": "mediate", "stream": stream.name}, add=done.add, remove=done.remove)
+        outcome.count(windows_mediated=done.windows, partitions_mediated=done.partitions)
+
+
+STAGES: tuple[Stage, ...] = (land, mediate)
+
+
+def run(stages: Sequence[Stage], job: Job) -> Outcome:
+    """Run the stages in order on one job.
+
+    Raises:
+        WorkbenchError: a stage could not do its work; what was committed before stands, and running again goes on.
+    """
+    outcome = Outcome()
+    for stage in stages:
+        begun = time.perf_counter()
+        stage(job, outcome)
+        outcome.wall_seconds[stage.__name__] = time.perf_counter() - begun
+    return outcome
