@@ -19,26 +19,26 @@ from workbench.reference.state import State
 from workbench.reference.who import Who
 
 
-def adjust(state: State, offer: Offer, account_id: str) -> None:
-    """All adjustments of one account and offer version; they are added to the bill's charges."""
-    charges = [
-        charge
-        for charge in state.bill.charges
-        if (charge.line.account_id, charge.line.offer_id, charge.line.offer_version)
-        == (account_id, offer.id, offer.version)
-    ]
+def adjust_all(state: State) -> None:
+    """All adjustments of every account and offer version; they are added to the bill's charges."""
+    by_key: dict[tuple[str, str, int], list[Charge]] = {}
+    for charge in state.bill.charges:
+        key = (charge.line.account_id, charge.line.offer_id, charge.line.offer_version)
+        by_key.setdefault(key, []).append(charge)
+    for account_id in sorted(state.who.accounts):
+        for offer in state.who.offers_of(account_id):
+            if offer.discounts or offer.maximum or offer.commitment or offer.credits:
+                adjust(state, offer, account_id, by_key.get((account_id, offer.id, offer.version), []))
+
+
+def adjust(state: State, offer: Offer, account_id: str, charges: list[Charge]) -> None:
+    """The adjustments of one account and offer version."""
     subscriptions = [
-        subscription
-        for subscription in state.who.subscriptions
-        if (subscription.account_id, subscription.offer_id) == (account_id, offer.id)
+        subscription for subscription in state.who.by_account[account_id] if subscription.offer_id == offer.id
     ]
     added = fixed_discounts(state.who, offer, charges, subscriptions)
-    charges += added
-    if offer.maximum is not None:
-        added += maximum(state.who, offer, charges)
-        charges += [charge for charge in added if charge not in charges]
-    if offer.commitment is not None:
-        added += commitment(state.who, offer, account_id, charges, subscriptions)
+    added += maximum(state.who, offer, charges + added)
+    added += commitment(state.who, offer, account_id, charges + added, subscriptions)
     added += promotional(state, offer, account_id, charges + added, subscriptions)
     state.bill.charges.extend(added)
 
@@ -71,7 +71,7 @@ def key_for(charges: list[Charge], offer: Offer, account_id: str, name: str, kin
 def fixed_discounts(
     who: Who, offer: Offer, charges: list[Charge], subscriptions: list[Subscription]
 ) -> list[Charge]:
-    """ "``fixed``: ``amount`` per account and period, never below zero"."""
+    """A fixed amount off per account and period, "never below zero"."""
     added: list[Charge] = []
     for discount in offer.discounts:
         if discount.kind != "fixed":

@@ -62,7 +62,8 @@ def roll_bundle(
 
 
 def carry_remainders(state: State) -> None:
-    """ "With ``carry_remainder: true`` the residue goes to a line of its own in the next period."
+    """Carry what rounding left: "With ``carry_remainder: true`` the residue goes to a line of its own in
+    the next period."
 
     The line's amount is what rounding left out so far; what its own rounding leaves goes on to the period
     after.
@@ -85,8 +86,8 @@ def carry_remainders(state: State) -> None:
 
 
 def defer_small_invoices(state: State) -> None:
-    """ "Minimum invoice (below it the amount is deferred, not lost)"; paid balances settle what is
-    payable.
+    """Hold back what is too little to collect: "Minimum invoice (below it the amount is deferred, not
+    lost)"; paid balances settle what is payable.
     """
     for invoice in state.bill.invoices:
         key = (invoice.account_id, invoice.currency)

@@ -23,13 +23,16 @@ from workbench.model.price import (
 from workbench.reference.results import ZERO, Unpriceable
 from workbench.reference.rounding import NANO
 
+Quantity = int | Fraction
+"""Base units; a fraction only where a fold makes one (a time-weighted average)."""
 
-def cumulative_cost(price: Price, q: Fraction, conventions: Conventions) -> Fraction:
+
+def cumulative_cost(price: Price, q: Quantity, conventions: Conventions) -> Fraction:
     """C(q) in nano. Raises ``Unpriceable`` for models that are not a function of a quantity (see
     ``events``, ``p95``).
     """
     if isinstance(price, PerUnit):
-        return price.amount * NANO * q / price.per
+        return price.amount * Fraction(NANO * q, price.per)
     if isinstance(price, Graduated):
         return graduated(price, q, conventions)
     if isinstance(price, Volume):
@@ -43,7 +46,7 @@ def cumulative_cost(price: Price, q: Fraction, conventions: Conventions) -> Frac
     raise Unpriceable(f"{type(price).__name__} has no cumulative cost of a quantity")
 
 
-def is_entered(q: Fraction, lower: int, conventions: Conventions) -> bool:
+def is_entered(q: Quantity, lower: int, conventions: Conventions) -> bool:
     """Whether a tier that begins at ``lower`` has been entered.
 
     Inclusive: "a tier's flat fee is due when the first unit enters it". Exclusive: as soon as q reaches the
@@ -57,7 +60,7 @@ def is_entered(q: Fraction, lower: int, conventions: Conventions) -> bool:
     return q >= lower
 
 
-def is_within(q: Fraction, up_to: int | None, conventions: Conventions) -> bool:
+def is_within(q: Quantity, up_to: int | None, conventions: Conventions) -> bool:
     """Whether ``q`` has not gone beyond a tier: "``up_to`` inclusive" unless the offer says exclusive."""
     if up_to is None:
         return True
@@ -66,12 +69,12 @@ def is_within(q: Fraction, up_to: int | None, conventions: Conventions) -> bool:
     return q < up_to
 
 
-def graduated(price: Graduated, q: Fraction, conventions: Conventions) -> Fraction:
+def graduated(price: Graduated, q: Quantity, conventions: Conventions) -> Fraction:
     """Each unit at the price of its tier, plus the flat fee of every tier entered."""
     cost = ZERO
     lower = 0
     for tier in price.tiers:
-        upper = q if tier.up_to is None else min(q, Fraction(tier.up_to))
+        upper = q if tier.up_to is None else min(q, tier.up_to)
         if upper > lower:
             cost += (upper - lower) * tier.amount * NANO / price.per
         if is_entered(q, lower, conventions):
@@ -81,7 +84,7 @@ def graduated(price: Graduated, q: Fraction, conventions: Conventions) -> Fracti
     return cost
 
 
-def volume(price: Volume, q: Fraction, conventions: Conventions) -> Fraction:
+def volume(price: Volume, q: Quantity, conventions: Conventions) -> Fraction:
     """All units at the price of the tier that ``q`` reaches, plus that tier's flat fee."""
     if q == 0 and not conventions.flat_fee_at_zero:
         return ZERO
@@ -91,7 +94,7 @@ def volume(price: Volume, q: Fraction, conventions: Conventions) -> Fraction:
     raise Unpriceable("usage beyond the last tier")
 
 
-def stair_step(price: StairStep, q: Fraction, conventions: Conventions) -> Fraction:
+def stair_step(price: StairStep, q: Quantity, conventions: Conventions) -> Fraction:
     """One price for the reached step; nothing at zero units."""
     if q == 0:
         return ZERO
@@ -101,7 +104,7 @@ def stair_step(price: StairStep, q: Fraction, conventions: Conventions) -> Fract
     raise Unpriceable("usage beyond the last step")
 
 
-def package(price: Package, q: Fraction) -> Fraction:
+def package(price: Package, q: Quantity) -> Fraction:
     """Started packages: ceil((q − free) / size) × price."""
     if q <= price.free:
         return ZERO
@@ -111,12 +114,12 @@ def package(price: Package, q: Fraction) -> Fraction:
     return packages * price.amount * NANO
 
 
-def graduated_percentage(price: GraduatedPercentage, q: Fraction, conventions: Conventions) -> Fraction:
+def graduated_percentage(price: GraduatedPercentage, q: Quantity, conventions: Conventions) -> Fraction:
     """Each nano of money at the rate of the tier it falls into, plus the flat fee of every tier entered."""
     cost = ZERO
     lower = 0
     for tier in price.tiers:
-        upper = q if tier.up_to is None else min(q, Fraction(tier.up_to))
+        upper = q if tier.up_to is None else min(q, tier.up_to)
         if upper > lower:
             cost += (upper - lower) * tier.rate
         if is_entered(q, lower, conventions):

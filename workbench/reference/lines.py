@@ -6,7 +6,6 @@ from fractions import Fraction
 
 from workbench.model.offer import Offer
 from workbench.reference.results import (
-    ZERO,
     Bill,
     Charge,
     Invoice,
@@ -16,7 +15,7 @@ from workbench.reference.results import (
     TaxTotal,
     Unpriceable,
 )
-from workbench.reference.rounding import to_minor
+from workbench.reference.rounding import exact_sum, to_minor
 from workbench.reference.splits import Takings, shares_of
 from workbench.reference.who import Who
 
@@ -30,18 +29,18 @@ def offer_of(who: Who, offer_id: str, version: int) -> Offer:
 
 
 def make_lines(who: Who, charges: list[Charge]) -> list[Line]:
-    """ "Invoice line = account × offer version × price component × period × tax category, never per device":
-    rounded here.
+    """Sum and round: "Invoice line = account × offer version × price component × period × tax category,
+    never per device": rounded here.
     """
-    amounts: dict[LineKey, Fraction] = {}
+    parts: dict[LineKey, list[Fraction]] = {}
     units: dict[LineKey, int] = {}
     for charge in charges:
-        amounts[charge.line] = amounts.get(charge.line, ZERO) + charge.amount_nano
+        parts.setdefault(charge.line, []).append(charge.amount_nano)
         units[charge.line] = units.get(charge.line, 0) + charge.units
     lines = []
-    for key in sorted(amounts, key=line_order):
+    for key in sorted(parts, key=line_order):
         currency, factor = currency_of(who, key)
-        amount = amounts[key] * factor
+        amount = exact_sum(parts[key]) * factor
         lines.append(Line(key, currency, units[key], amount, to_minor(amount, currency)))
     return lines
 
@@ -73,7 +72,8 @@ def line_order(key: LineKey) -> tuple[str, str, int, str, str, str]:
 
 
 def make_taxes(who: Who, lines: list[Line]) -> list[TaxTotal]:
-    """ "Tax per rate computed on the summed base per rate"; an inclusive price contains its tax already.
+    """Tax what was rounded: "Tax per rate computed on the summed base per rate"; an inclusive price
+    contains its tax already.
 
     Lines whose offer names no tax for their category bear none.
     """

@@ -54,11 +54,11 @@ class Quantity:
         if increment is not None and increment.per in ("event", "session"):
             del self.buckets[bucket]  # an event is rounded alone
 
-    def value(self) -> Fraction:
+    def value(self) -> int | Fraction:
         """q now."""
         fold = self.component.fold
         if fold == "sum":
-            return Fraction(self.rounded_sum)
+            return self.rounded_sum
         if fold == "time_weighted":
             return self.time_weighted()
         folded = {
@@ -72,7 +72,7 @@ class Quantity:
         increment = self.component.increment
         if increment is not None and increment.per != "period":
             raise Unpriceable(f"an increment per {increment.per} of a fold {fold} is not decided")
-        return Fraction(rounded(folded[fold], increment))
+        return rounded(folded[fold], increment)
 
     def time_weighted(self) -> Fraction:
         """The average over the counter's life: each value holds until the next one, the last until the

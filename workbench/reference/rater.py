@@ -17,7 +17,7 @@ from datetime import datetime
 
 from workbench.model.offer import Catalogue
 from workbench.model.party import Parties
-from workbench.reference.adjust import adjust
+from workbench.reference.adjust import adjust_all
 from workbench.reference.carry import carry_remainders, defer_small_invoices, roll_over
 from workbench.reference.close import close_counters
 from workbench.reference.fees import fee_charges
@@ -76,7 +76,7 @@ def rate_periods(
 
 
 def attribution_order(use: Use) -> tuple[datetime, str, str, str]:
-    """ "For attribution there is one order: postpaid (slot start, device, meter, event id)." """
+    """The one order "for attribution: postpaid (slot start, device, meter, event id)"."""
     return (use.at, use.device_id, use.meter, use.event_id)
 
 
@@ -106,9 +106,7 @@ def close(state: State) -> None:
     for subscription in who.subscriptions:
         for offer in who.versions[subscription.offer_id]:
             bill.charges.extend(fee_charges(who, subscription, offer))
-    for account_id in sorted(who.accounts):
-        for offer in who.offers_of(account_id):
-            adjust(state, offer, account_id)
+    adjust_all(state)
     bill.lines = make_lines(who, bill.charges)
     carry_remainders(state)
     bill.taxes = make_taxes(who, bill.lines)

@@ -12,7 +12,7 @@ from fractions import Fraction
 from workbench.model.offer import Offer
 from workbench.model.split import Split, SplitRule
 from workbench.reference.results import ZERO, Share, Unpriceable
-from workbench.reference.rounding import NANO, to_minor
+from workbench.reference.rounding import NANO, exact_sum, to_minor
 
 
 class Takings:
@@ -21,24 +21,28 @@ class Takings:
     """
 
     def __init__(self) -> None:
-        self.amounts: dict[str, Fraction] = {}
+        self.parts: dict[str, list[Fraction]] = {}
         self.units: dict[str, int] = {}
         self.devices: dict[str, set[str]] = {}
         self.unshared = ZERO
 
     def add(self, component_id: str, amount: Fraction, units: int, device_id: str) -> None:
         """Count one charge."""
-        self.amounts[component_id] = self.amounts.get(component_id, ZERO) + amount
+        self.parts.setdefault(component_id, []).append(amount)
         self.units[component_id] = self.units.get(component_id, 0) + units
         if device_id:
             self.devices.setdefault(component_id, set()).add(device_id)
+
+    def amounts(self) -> dict[str, Fraction]:
+        """Exact nano by component."""
+        return {component_id: exact_sum(parts) for component_id, parts in self.parts.items()}
 
 
 def shares_of(offer: Offer, takings: Takings) -> list[Share]:
     """Every partner's share; they sum to the takings exactly."""
     if offer.split is None:
         raise Unpriceable(f"offer {offer.id} has no split")
-    whole = sum(takings.amounts.values(), ZERO) + takings.unshared
+    whole = exact_sum(takings.amounts().values()) + takings.unshared
     parts = cut(offer.split, takings)
     rest = whole - sum(parts.values(), ZERO)
     if offer.split.rest:
@@ -76,9 +80,8 @@ def cut(split: Split, takings: Takings) -> dict[str, Fraction]:
 
 def base_of(rule: SplitRule, takings: Takings) -> Fraction:
     """The charge a rule looks at: that of its components, or all."""
-    return sum(
-        (takings.amounts[c] for c in takings.amounts if not rule.components or c in rule.components), ZERO
-    )
+    amounts = takings.amounts()
+    return exact_sum(amounts[c] for c in amounts if not rule.components or c in rule.components)
 
 
 def remainder(rule: SplitRule, gross: Fraction, taken: list[tuple[SplitRule, Fraction]]) -> Fraction:

@@ -12,7 +12,7 @@ from workbench.reference.cost import cumulative_cost
 from workbench.reference.credits import Wallet
 from workbench.reference.percentile import Slots
 from workbench.reference.quantity import Quantity
-from workbench.reference.results import ZERO, Bill, LineKey, Unpriceable, Use
+from workbench.reference.results import Bill, LineKey, Unpriceable, Use
 from workbench.reference.who import Who
 
 Key = tuple[str, ...]
@@ -35,27 +35,32 @@ class Counter:
 
     quantity: Quantity
     by_member: dict[str, int] = field(default_factory=dict)
+    known: dict[Key, Fraction] = field(default_factory=dict)
 
     def add(self, use: Use) -> None:
         """Move the counter."""
+        self.known.clear()
         self.quantity.add(use)
         self.by_member[use.device_id] = self.by_member.get(use.device_id, 0) + use.units
 
     def cost(self, offer: Offer, component: Component, rate: Rate, free: int) -> Fraction:
         """C of what has been counted so far, by the price of one offer version."""
-        beyond = self.beyond_cap(offer, component)
-        drawn = max(ZERO, self.quantity.value() - beyond - free)
-        return cumulative_cost(rate.price, drawn + beyond, offer.conventions)
+        key = (str(offer.version), str(free))
+        if key not in self.known:
+            beyond = self.beyond_cap(offer, component)
+            drawn = max(0, self.quantity.value() - beyond - free)
+            self.known[key] = cumulative_cost(rate.price, drawn + beyond, offer.conventions)
+        return self.known[key]
 
-    def drawn(self, offer: Offer, component: Component) -> Fraction:
+    def drawn(self, offer: Offer, component: Component) -> int | Fraction:
         """The units that may use free units."""
         return self.quantity.value() - self.beyond_cap(offer, component)
 
-    def beyond_cap(self, offer: Offer, component: Component) -> Fraction:
-        """ "Optional cap per SIM": what a member uses beyond its cap never draws on the free units of the
+    def beyond_cap(self, offer: Offer, component: Component) -> int:
+        """What members use beyond the "optional cap per SIM": it never draws on the free units of the
         pool.
         """
-        beyond = ZERO
+        beyond = 0
         if offer.pool_cap_units is not None and (component.scope or offer.scope) == "pool":
             if component.fold != "sum" or component.increment is not None:
                 raise Unpriceable("a cap per member of a pool is decided for plain sums only")

@@ -43,7 +43,7 @@ def usage_charges(
         raise Unpriceable(f"no rate of {offer.id}.{component.id} fits {use}")
     mine = line_of(subscription.account_id, offer, component, use)
     nothing = Charge(mine, use.device_id, use.at, use.units, ZERO, use.event_id, found.id)
-    if state.who.is_trial(subscription, offer, local_day(use.at, offer.zone)):
+    if offer.trial and state.who.is_trial(subscription, offer, local_day(use.at, offer.zone)):
         return [nothing]  # "free of usage prices": the counter stands still
     for sponsorship in offer.sponsorships:
         if component.id in sponsorship.components and matches(sponsorship.match, dict(use.dims)):
@@ -53,7 +53,8 @@ def usage_charges(
             if sponsorship.fallback == "block":
                 return [nothing]
     amount = priced(state, use, subscription, offer, component, found, subscription.account_id)
-    amount = amount * percent_factor(state.who, subscription, offer, component.id)
+    if offer.discounts:
+        amount = amount * percent_factor(state.who, subscription, offer, component.id)
     return [Charge(mine, use.device_id, use.at, use.units, amount, use.event_id, found.id)]
 
 

@@ -39,6 +39,10 @@ class Who:
             self.began.setdefault(subscription.subscription_id, subscription.starts_at)
             if subscription.offer_id not in self.versions:
                 self.versions[subscription.offer_id] = catalogue.versions(subscription.offer_id)
+        self.effective = {
+            (offer.id, offer.version): first_instant(offer.effective, offer.zone)
+            for offer in catalogue.offers
+        }
 
     def subscribed(self, device_id: str, at: datetime) -> Iterator[Subscription]:
         """The subscriptions that cover a device at an instant: ``starts_at`` inclusive, ``ends_at``
@@ -103,7 +107,7 @@ class Who:
         pinned = overrides(subscription).get("version")
         current: Offer | None = None
         for offer in self.versions[subscription.offer_id]:
-            effective = first_instant(offer.effective, offer.zone)
+            effective = self.effective[(offer.id, offer.version)]
             if pinned is not None:
                 if offer.version == pinned:
                     return offer
