@@ -81,6 +81,11 @@ def test_exact_sql_passes(sql: str) -> None:
     assert sql_offences_in_python("planted.py", f"QUERY = {sql!r}") == []
 
 
+def test_a_line_that_reads_a_float_cell_may_say_so() -> None:
+    assert sql_offences_in_python("planted.py", 'q = "SELECT x / y"  # a float cell') == []
+    assert sql_offences_in_python("planted.py", 'q = "SELECT x / y"  # a flat cell')
+
+
 def test_strings_that_are_not_sql_are_left_alone() -> None:
     source = '"""A docstring: select a / b."""\nmessage = "read the file a/b.yaml"'
     assert sql_offences_in_python("planted.py", source) == []

@@ -16,6 +16,12 @@ from workbench.lake.sql import quote
 
 _PREFIX = "spill-"
 
+EngineError = duckdb.Error
+"""Whatever DuckDB raises; other rooms catch it by this name, as only the lake imports the engine."""
+
+EngineRefused = duckdb.PermissionException
+"""A query reached for a file outside what the connection was given."""
+
 
 def connect(
     readable: Sequence[str | Path], scratch: Path | None, threads: int, memory_limit: str

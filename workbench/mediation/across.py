@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.lake.lake import Lake
 from workbench.mediation.dedupe import flagged
@@ -12,6 +11,9 @@ from workbench.mediation.landing import landed_partitions
 from workbench.mediation.publish import base_of, publish
 from workbench.mediation.stream import Stream
 from workbench.mediation.work import Mediated, Progress, Work, count_of, cursor_of
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def mediate_across(lake: Lake, stream: Stream, works: Sequence[Work], progress: Progress | None) -> Mediated:

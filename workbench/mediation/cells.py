@@ -90,7 +90,7 @@ def _mantissa(
         kind = f"CASE WHEN isnan({cell}) THEN 'nan' WHEN isinf({cell}) THEN 'infinite' ELSE 'number_out_of_range' END"
         checks = [present, Check(usable, kind, cell)]
         if rounding == "exact":
-            back = f"CAST(round({wide} * 1e{digits}) / 1e{digits} AS {type_}) = {cell}"
+            back = f"CAST(round({wide} * 1e{digits}) / 1e{digits} AS {type_}) = {cell}"  # a float cell
             checks.append(Check(back, literal("not_exact"), cell))
         return value, digits, checks
     text = cell if type_ == "VARCHAR" else f"CAST({cell} AS VARCHAR)"

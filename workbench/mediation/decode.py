@@ -8,8 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.errors import FileUnreadable, MappingError
 from workbench.mediation.formats import cloudevents, csvtext, ndjson, parquet, senml
@@ -18,10 +17,13 @@ from workbench.mediation.formats.request import Request, opened
 from workbench.mediation.staging import Decoded
 from workbench.mediation.yamltree import did_you_mean
 
+if TYPE_CHECKING:
+    import duckdb
+
 _FORMATS = (parquet, csvtext, senml, cloudevents, ndjson)
 NAMES = tuple(module.NAME for module in _FORMATS)
 
-Decoder = Callable[[duckdb.DuckDBPyConnection, Path, Request], Decoded]
+Decoder = Callable[["duckdb.DuckDBPyConnection", Path, Request], Decoded]
 
 
 def decode(con: duckdb.DuckDBPyConnection, path: Path, request: Request, form: str = "auto") -> Decoded:

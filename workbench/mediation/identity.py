@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.lake.lake import Lake
 from workbench.mediation.normalise import NormalisedStream
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def resolved(lake: Lake, con: duckdb.DuckDBPyConnection, part: NormalisedStream) -> NormalisedStream:

@@ -10,12 +10,14 @@ time (copies, mostly) are then put in their exact order by the database.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    import duckdb
 
 Order = npt.NDArray[np.int64]
 

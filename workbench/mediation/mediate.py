@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
@@ -21,6 +20,9 @@ from workbench.mediation.publish import publish
 from workbench.mediation.registers import mediate_registers
 from workbench.mediation.stream import Stream
 from workbench.mediation.work import Mediated, Progress, Work, count_of, cursor_of, pending
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def mediate_stream(

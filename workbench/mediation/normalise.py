@@ -19,8 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.errors import MappingError, UsageError
 from workbench.lake.sql import name as ident
@@ -44,8 +43,12 @@ from workbench.mediation.staging import Decoded
 from workbench.mediation.times import instant, no_zone, timestamp, window_checks, zone_is_missing
 from workbench.mediation.yamltree import did_you_mean
 
+if TYPE_CHECKING:
+    import duckdb
+
 _RAW_SHOWN = 500
 _LONGEST_ID = 200
+_BLANKS = " \t\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,9 +232,8 @@ class _Binding:
             value = text_cell(column, self.types[column])
             if spec.extract is not None:
                 value = f"regexp_extract({value}, {literal(f'^(?:{spec.extract})$')}, 1)"
-        blank = Check(
-            f"{value} IS NOT NULL AND {value} <> '' AND trim({value}) <> ''", literal("missing_device"), value
-        )
+        named = f"{value} IS NOT NULL AND trim({value}, {literal(_BLANKS)}) <> ''"
+        blank = Check(named, literal("missing_device"), value)
         return Cell(value, (blank, Check(f"length({value}) <= {_LONGEST_ID}", literal("bad_device"), value)))
 
     def stream(self, meter: Meter) -> NormalisedStream:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.lake.lake import Lake
 from workbench.lake.schemas import empty_relation
 from workbench.mediation.aggregate import records_sql
 from workbench.mediation.stream import Stream
 from workbench.mediation.work import Mediated, Work, count_of
+
+if TYPE_CHECKING:
+    import duckdb
 
 CONTROLS = {
     "units": "sum(units)",

@@ -8,14 +8,16 @@ what the mapping says.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.errors import MappingError
 from workbench.lake.sql import name as ident
 from workbench.mediation.cells import FLOATS, INTEGERS, Cell, Check, literal, number_text, text_cell
 from workbench.mediation.mapping import Mapping, TimeSpec
 from workbench.mediation.policy import AcceptWindow
+
+if TYPE_CHECKING:
+    import duckdb
 
 _PER_SECOND = {"unix_s": 1, "unix_ms": 10**3, "unix_us": 10**6, "unix_ns": 10**9}
 _ISO = r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,9})?)?)?"

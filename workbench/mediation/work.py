@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.mediation.landing import landed_partitions
 from workbench.mediation.stream import Stream
+
+if TYPE_CHECKING:
+    import duckdb
 
 Progress = Callable[[int], None]
 

@@ -7,14 +7,15 @@ Attributes keep their names (``id``, ``source``, ``type``, ``subject``, ``time``
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from workbench.mediation.formats.jsontext import Problem
 from workbench.mediation.formats.ndjson import stage_objects
 from workbench.mediation.formats.request import Request
 from workbench.mediation.staging import Decoded
+
+if TYPE_CHECKING:
+    import duckdb
 
 NAME = "cloudevents"
 SUFFIXES = (".cloudevents", ".cloudevents.json", ".cloudevents.ndjson")

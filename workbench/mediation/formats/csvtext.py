@@ -5,13 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
-
-import duckdb
+from typing import TYPE_CHECKING, BinaryIO
 
 from workbench.errors import FileUnreadable
 from workbench.mediation.formats.request import Request, lines, opened, stage
 from workbench.mediation.staging import Decoded, Staging
+
+if TYPE_CHECKING:
+    import duckdb
 
 NAME = "csv"
 SUFFIXES = (".csv", ".tsv", ".txt")

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import FileUnreadable
 from workbench.mediation.formats.jsontext import Problem, check_text, flat, items
 from workbench.mediation.formats.request import Request, opened, stage
 from workbench.mediation.staging import Decoded, Staging
+
+if TYPE_CHECKING:
+    import duckdb
 
 NAME = "ndjson"
 SUFFIXES = (".ndjson", ".jsonl", ".json")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.errors import FileUnreadable, UsageError
+from workbench.lake.engine import EngineError, EngineRefused
 from workbench.lake.sql import quote
 from workbench.mediation.formats.request import Request
 from workbench.mediation.staging import Decoded
+
+if TYPE_CHECKING:
+    import duckdb
 
 NAME = "parquet"
 SUFFIXES = (".parquet", ".pq")
@@ -28,10 +31,10 @@ def decode(con: duckdb.DuckDBPyConnection, path: Path, request: Request) -> Deco
         counted = con.execute(
             f"SELECT sum(num_rows)::BIGINT FROM parquet_file_metadata({quote(str(path))})"
         ).fetchone()
-    except duckdb.PermissionException:
+    except EngineRefused:
         cure = "Open the lake with this file among its inputs."
         raise UsageError("This connection may not read the file.", where=str(path), cure=cure) from None
-    except duckdb.Error as problem:
+    except EngineError as problem:
         said = str(problem).split("\n")[0]
         cure = "It may have been cut off on its way: fetch it again."
         raise FileUnreadable(f"It is no readable Parquet file: {said}", where=str(path), cure=cure) from None

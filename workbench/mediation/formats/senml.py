@@ -10,15 +10,17 @@ import re
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cbor2
-import duckdb
 
 from workbench.errors import FileUnreadable
 from workbench.mediation.formats.jsontext import Problem, items
 from workbench.mediation.formats.request import Request, opened, stage
 from workbench.mediation.staging import Decoded, Staging
+
+if TYPE_CHECKING:
+    import duckdb
 
 NAME = "senml"
 SUFFIXES = (".senml", ".senml.json", ".senmlc", ".senml.cbor", ".cbor")
