@@ -10,9 +10,7 @@ from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-
-import duckdb
+from typing import TYPE_CHECKING, Any
 
 from workbench.errors import FileUnreadable, MappingError
 from workbench.lake import devices as registry
@@ -25,6 +23,9 @@ from workbench.mediation.normalise import NormalisedStream, normalise
 from workbench.mediation.policy import Policy
 from workbench.mediation.stream import Cumulative, Stream
 from workbench.model.ids import short_hash
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -20,6 +20,9 @@ from workbench.lake.segment import Segment
 from workbench.mediation.landing_sort import landed_order, ordered
 from workbench.mediation.mix import mix_sql
 from workbench.mediation.stream import Stream
+
+if TYPE_CHECKING:
+    import duckdb
 
 _FEW_PARTITIONS = 4
 
