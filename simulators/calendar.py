@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
@@ -11,7 +11,7 @@ from simulators.errors import ArgumentBad
 CITY_ZONE = "Europe/Berlin"
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
-EPOCH = datetime(1970, 1, 1)
+EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC throughout, without a zone, as in the files
 YEAR_FIRST, YEAR_LAST = 1990, 2200
 
 Instant = datetime | date | str
@@ -20,18 +20,26 @@ Instant = datetime | date | str
 def instant(value: Instant, name: str = "start") -> datetime:
     """Read an instant on a whole hour; the answer is UTC without a zone.
 
-    Takes a date, a datetime (without a zone it is UTC) or ISO 8601 text such as ``2026-03-02`` or ``2026-03-02T06:00Z``.
-    Raises ``ArgumentBad`` (``date_bad``) for anything else.
+    Takes a date, a datetime (without a zone it is UTC) or ISO 8601 text such as ``2026-03-02`` or
+    ``2026-03-02T06:00Z``. Raises ``ArgumentBad`` (``date_bad``) for anything else.
     """
     moment = _parse(value, name)
     if moment.tzinfo is not None:
         moment = moment.astimezone(UTC).replace(tzinfo=None)
     if not YEAR_FIRST <= moment.year <= YEAR_LAST:
-        raise ArgumentBad(f"{name} is in the year {moment.year}.", where=name, code="date_bad",
-                          cure=f"Choose a year from {YEAR_FIRST} to {YEAR_LAST}.")
+        raise ArgumentBad(
+            f"{name} is in the year {moment.year}.",
+            where=name,
+            code="date_bad",
+            cure=f"Choose a year from {YEAR_FIRST} to {YEAR_LAST}.",
+        )
     if moment.minute or moment.second or moment.microsecond:
-        raise ArgumentBad(f"{name} {moment.isoformat()} is not on a whole hour.", where=name, code="date_bad",
-                          cure="Fleets deliver by the hour: write 2026-03-02 or 2026-03-02T06:00.")
+        raise ArgumentBad(
+            f"{name} {moment.isoformat()} is not on a whole hour.",
+            where=name,
+            code="date_bad",
+            cure="Fleets deliver by the hour: write 2026-03-02 or 2026-03-02T06:00.",
+        )
     return moment
 
 
@@ -39,12 +47,16 @@ def _parse(value: Instant, name: str) -> datetime:
     if isinstance(value, datetime):
         return value
     if isinstance(value, date):
-        return datetime(value.year, value.month, value.day)
+        return datetime.combine(value, time())
     try:
         return datetime.fromisoformat(value)
     except (TypeError, ValueError):
-        raise ArgumentBad(f"{name} {value!r} is not a date.", where=name, code="date_bad",
-                          cure="Write it as 2026-03-02 or 2026-03-02T06:00.") from None
+        raise ArgumentBad(
+            f"{name} {value!r} is not a date.",
+            where=name,
+            code="date_bad",
+            cure="Write it as 2026-03-02 or 2026-03-02T06:00.",
+        ) from None
 
 
 def to_ms(moment: datetime) -> int:

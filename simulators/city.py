@@ -1,7 +1,7 @@
 """A made-up city on an empty stretch of countryside: districts on rings, each a rotated grid of streets.
 
-No map, no tiles and no real street: only positions that look like a city when they are plotted. The layout is a pure
-function of (seed, number of posts).
+No map, no tiles and no real street: only positions that look like a city when they are plotted. The layout is
+a pure function of (seed, number of posts).
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ POST_SPACING_M, STREET_SPACING_M = 28.0, 80.0
 DISTRICTS = (
     "Old Town", "Harbour", "Millfield", "Northgate", "Riverside", "Copper Hill", "Station Quarter", "Greenbank",
     "Southwold", "Glassworks", "Kingsmead", "Orchard End", "Westfield", "Lindenpark", "Brickyard", "Fairview",
-)
+)  # fmt: skip
 _RINGS = (1, 6, 9)
-_NAMES = ("Ash", "Baker", "Canal", "Dyer", "Elm", "Foundry", "Garden", "Harvest", "Ivy", "Juniper", "Kiln", "Larch",
-          "Market", "Needle", "Oak", "Poplar", "Quarry", "Rope", "Saddler", "Tanner", "Union", "Vine", "Weaver", "Yew")
+_NAMES = (
+    "Ash", "Baker", "Canal", "Dyer", "Elm", "Foundry", "Garden", "Harvest", "Ivy", "Juniper", "Kiln", "Larch",
+    "Market", "Needle", "Oak", "Poplar", "Quarry", "Rope", "Saddler", "Tanner", "Union", "Vine", "Weaver", "Yew",
+)  # fmt: skip
 _KINDS = ("Street", "Lane", "Road", "Avenue", "Way", "Row", "Walk")
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where devices stand: codes into ``DISTRICTS``, a street number unique in the city, and degrees (WGS 84)."""
+    """Where devices stand: a code into ``DISTRICTS``, a number of a street, and degrees (WGS 84)."""
 
     district: Array
     street: Array
@@ -52,19 +54,27 @@ def along_streets(seed: int, posts: int) -> Places:
     for part in parts:
         streets.append(part[0] + base)
         base += int(part[0].max(initial=-1)) + 1
-    return _degrees(district, np.concatenate(streets), np.concatenate([part[1] for part in parts]),
-                    np.concatenate([part[2] for part in parts]))
+    return _degrees(
+        district,
+        np.concatenate(streets),
+        np.concatenate([part[1] for part in parts]),
+        np.concatenate([part[2] for part in parts]),
+    )
 
 
-def anywhere(seed: int, name: str, devices: int, spread_m: float = 2_500.0) -> Places:
+def anywhere(seed: int, name: str, devices: int, spread_m: float = 1_000.0) -> Places:
     """Scatter ``devices`` devices over the districts, denser in the middle of each."""
     generator = stream(seed, f"city/{name}")
     district = generator.integers(0, len(DISTRICTS), devices, dtype=np.int32)
     centres = np.array(_centres(spread_m))[district]
     east, north = centres[:, 0], centres[:, 1]
     street = generator.integers(0, len(_NAMES) * len(_KINDS), devices)
-    return _degrees(district, street, east + generator.normal(0, spread_m / 4, devices),
-                    north + generator.normal(0, spread_m / 4, devices))
+    return _degrees(
+        district,
+        street,
+        east + generator.normal(0, spread_m / 4, devices),
+        north + generator.normal(0, spread_m / 4, devices),
+    )
 
 
 def street_name(number: int) -> str:
@@ -75,7 +85,7 @@ def street_name(number: int) -> str:
 
 
 def _centres(side_m: float) -> list[tuple[float, float]]:
-    """Metres east and north of the city's centre, district by district: one in the middle, six around it, nine outside."""
+    """Metres east and north of the city's middle, one pair per district: one, six around it, nine outside."""
     centres = []
     for ring, count in enumerate(_RINGS):
         for place in range(count):
@@ -84,7 +94,9 @@ def _centres(side_m: float) -> list[tuple[float, float]]:
     return centres
 
 
-def _district(generator: np.random.Generator, posts: int, east: float, north: float) -> tuple[Array, Array, Array]:
+def _district(
+    generator: np.random.Generator, posts: int, east: float, north: float
+) -> tuple[Array, Array, Array]:
     """Streets in two directions, gently bent and turned as a whole: (street, metres east, metres north)."""
     turn, bend = generator.uniform(0, pi / 2), generator.uniform(10, 60)
     length = max(2, round(sqrt(posts * STREET_SPACING_M / (2 * POST_SPACING_M))))

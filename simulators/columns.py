@@ -1,7 +1,8 @@
 """The columns of a delivery and how numpy arrays become Arrow without copying.
 
-Inside a fleet everything is numpy: devices and categories are integer codes, times are int64 milliseconds since 1970 UTC.
-Outside everything is Arrow: dictionary<int32, string>, timestamp[us] (UTC, without a zone), small integers.
+Inside a fleet everything is numpy: devices and categories are integer codes, times are int64 milliseconds
+since 1970 UTC. Outside everything is Arrow: dictionary<int32, string>, timestamp[us] (UTC, without a zone),
+small integers.
 """
 
 from __future__ import annotations
@@ -27,8 +28,9 @@ class Column:
 
     Args:
         name: the column's name in files.
-        role: ``device`` (code of a device), ``time`` (milliseconds), ``category`` (code into a dictionary of the same
-            name), ``number`` (an integer) or ``id`` (a number that is written as ``<prefix><number>``).
+        role: ``device`` (code of a device), ``time`` (milliseconds), ``category`` (code into a dictionary of
+            the same name), ``number`` (an integer) or ``id`` (a number that is written as
+            ``<prefix><number>``).
         type: the Arrow type in files.
         note: what it holds, with its unit; shown by ``simulators list`` and the data cards.
     """
@@ -69,8 +71,10 @@ def schema(columns: tuple[Column, ...]) -> pa.Schema:
     return pa.schema([pa.field(column.name, column.type, nullable=False) for column in columns])
 
 
-def to_arrow(column: Column, values: Array, dictionaries: Mapping[str, pa.StringArray], prefix: str) -> pa.Array:
-    """Wrap one numpy array as the Arrow array of its column; copies only times (to microseconds) and ids (to text)."""
+def to_arrow(
+    column: Column, values: Array, dictionaries: Mapping[str, pa.StringArray], prefix: str
+) -> pa.Array:
+    """Wrap an array as its column's Arrow array; copies only times (to microseconds) and ids (to text)."""
     if column.role in ("device", "category"):
         codes = pa.array(values.astype(np.int32, copy=False))
         return pa.DictionaryArray.from_arrays(codes, dictionaries[column.name], safe=False)

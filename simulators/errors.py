@@ -6,8 +6,8 @@
     ├── FaultSpecBad      a fault specification that cannot be read, or does not fit the fleet
     └── TargetBad         the folder to write to cannot be used
 
-The package stands alone, so the tree is its own; its shape (``code``, ``what``, ``where``, ``cure``) is the one the
-workbench uses, so that a command line can print either.
+The package stands alone, so the tree is its own; its shape (``code``, ``what``, ``where``, ``cure``) is the
+one the workbench uses, so that a command line can print either.
 """
 
 from __future__ import annotations

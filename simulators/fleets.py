@@ -5,6 +5,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from functools import partial
 
+from simulators.base import DEFAULT_START, Fleet
 from simulators.calendar import Instant
 from simulators.devices.buttons import Buttons
 from simulators.devices.cars import Cars
@@ -16,7 +17,6 @@ from simulators.devices.streetlights import Streetlights
 from simulators.devices.trackers import Trackers
 from simulators.devices.vending import Vending
 from simulators.errors import FleetUnknown
-from simulators.base import DEFAULT_START, Fleet
 
 REGISTRY: dict[str, type[Fleet]] = {
     kind.name: kind
@@ -24,8 +24,24 @@ REGISTRY: dict[str, type[Fleet]] = {
 }
 
 
-def fleet(name: str, devices: int = 1000, *, seed: int = 7, start: Instant = DEFAULT_START,
-          duplicates: float | None = None, loss: float | None = None) -> Fleet:
+def kind_of(name: str) -> type[Fleet]:
+    """The class of a fleet; raises ``FleetUnknown`` with the nearest name there is."""
+    if name in REGISTRY:
+        return REGISTRY[name]
+    near = get_close_matches(name, REGISTRY, n=1)
+    hint = f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(REGISTRY)}."
+    raise FleetUnknown(f"There is no fleet called {name!r}.", where="fleet", cure=hint)
+
+
+def fleet(
+    name: str,
+    devices: int = 1000,
+    *,
+    seed: int = 7,
+    start: Instant = DEFAULT_START,
+    duplicates: float | None = None,
+    loss: float | None = None,
+) -> Fleet:
     """Make a fleet by name.
 
     Args:
@@ -39,11 +55,7 @@ def fleet(name: str, devices: int = 1000, *, seed: int = 7, start: Instant = DEF
     Raises:
         FleetUnknown, ArgumentBad.
     """
-    kind = REGISTRY.get(name)
-    if kind is None:
-        near = get_close_matches(name, REGISTRY, n=1)
-        hint = f"Did you mean {near[0]}?" if near else f"Choose one of {', '.join(REGISTRY)}."
-        raise FleetUnknown(f"There is no fleet called {name!r}.", where="fleet", cure=hint)
+    kind = kind_of(name)
     return kind(devices, seed=seed, start=start, traffic=kind.habits.but(duplicates=duplicates, loss=loss))
 
 

@@ -1,8 +1,8 @@
 """SIM and device identities that have the right form and belong to nobody.
 
-ICCID (ITU-T E.118) and IMEI (3GPP TS 23.003) end in a Luhn digit, an EID (GSMA SGP.29) in two digits of ISO 7064
-mod 97-10. The networks are MCC 999, which ITU-T E.212 keeps for internal use; the IMEIs lie in the range for tests
-(type allocation code 001...).
+ICCID (ITU-T E.118) and IMEI (3GPP TS 23.003) end in a Luhn digit, an EID (GSMA SGP.29) in two digits of ISO
+7064 mod 97-10. The networks are MCC 999, which ITU-T E.212 keeps for internal use; the IMEIs lie in the range
+for tests (type allocation code 001...).
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ ISSUER = "8999970"  # telecommunications, private network 70
 HOME_NETWORK = "99970"
 
 
-def identities(seed: int, fleet: str, devices: int, *, imei: bool = True,
-               eid: bool = False) -> dict[str, pa.StringArray]:
-    """ICCID and IMSI, and IMEI and EID when asked for, of every device of a fleet; all distinct within the fleet."""
+def identities(
+    seed: int, fleet: str, devices: int, *, imei: bool = True, eid: bool = False
+) -> dict[str, pa.StringArray]:
+    """ICCID and IMSI of each device, and IMEI and EID when asked for; all distinct within the fleet."""
     generator = stream(seed, f"identities/{fleet}")
     offset = int(generator.integers(0, 4_000_000_000))
     serial = offset + np.arange(devices, dtype=np.int64)
@@ -48,7 +49,10 @@ def _text(head: str, serial: Array, digits: int) -> pa.StringArray:
 def _digits(text: pa.StringArray) -> Array:
     """The digits of equally long strings as a matrix, one row per string."""
     joined = pa.compute.binary_join(pa.ListArray.from_arrays([0, len(text)], text), "")[0].as_py()
-    return np.frombuffer(joined.encode(), dtype=np.uint8).reshape(len(text), -1).astype(np.int64) - 48
+    width = len(joined) // max(1, len(text))
+    return np.frombuffer(joined.encode(), dtype=np.uint8).reshape(len(text), width).astype(np.int64) - ord(
+        "0"
+    )
 
 
 def _luhn(text: pa.StringArray) -> pa.StringArray:

@@ -10,20 +10,34 @@ import pyarrow as pa
 from simulators.city import DISTRICTS, Places, street_name
 from simulators.columns import Array
 
-SCHEMA = pa.schema([
-    pa.field("device_id", pa.string(), nullable=False),
-    pa.field("kind", pa.string(), nullable=False),
-    ("site", pa.string()), ("district", pa.string()), ("street", pa.string()),
-    ("lat", pa.float64()), ("lon", pa.float64()),
-    pa.field("group_id", pa.string(), nullable=False),
-    ("iccid", pa.string()), ("imsi", pa.string()), ("imei", pa.string()), ("eid", pa.string()),
-    pa.field("attributes", pa.string(), nullable=False),
-])
+SCHEMA = pa.schema(
+    [
+        pa.field("device_id", pa.string(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),
+        ("site", pa.string()),
+        ("district", pa.string()),
+        ("street", pa.string()),
+        ("lat", pa.float64()),
+        ("lon", pa.float64()),
+        pa.field("group_id", pa.string(), nullable=False),
+        ("iccid", pa.string()),
+        ("imsi", pa.string()),
+        ("imei", pa.string()),
+        ("eid", pa.string()),
+        pa.field("attributes", pa.string(), nullable=False),
+    ]
+)
 
 
-def table(device_ids: pa.StringArray, kind: str, places: Places, group_id: Sequence[str] | pa.StringArray, *,
-          identities: Mapping[str, pa.StringArray] | None = None,
-          attributes: Sequence[str] | pa.StringArray | None = None) -> pa.Table:
+def table(
+    device_ids: pa.StringArray,
+    kind: str,
+    places: Places,
+    group_id: Sequence[str] | pa.StringArray,
+    *,
+    identities: Mapping[str, pa.StringArray] | None = None,
+    attributes: Sequence[str] | pa.StringArray | None = None,
+) -> pa.Table:
     """Put an inventory together.
 
     Args:
@@ -37,13 +51,21 @@ def table(device_ids: pa.StringArray, kind: str, places: Places, group_id: Seque
     count = len(device_ids)
     district, street = named(places.district, DISTRICTS), street_names(places.street)
     values = {
-        "device_id": device_ids, "kind": pa.repeat(kind, count), "district": district, "street": street,
+        "device_id": device_ids,
+        "kind": pa.repeat(kind, count),
+        "district": district,
+        "street": street,
         "site": pa.compute.binary_join_element_wise(street, district, ", "),
-        "lat": pa.array(places.lat), "lon": pa.array(places.lon), "group_id": group_id,
-        "attributes": attributes if attributes is not None else pa.repeat("{}", count), **(identities or {}),
+        "lat": pa.array(places.lat),
+        "lon": pa.array(places.lon),
+        "group_id": group_id,
+        "attributes": attributes if attributes is not None else pa.repeat("{}", count),
+        **(identities or {}),
     }
-    columns = [pa.array(values[field.name], type=field.type) if field.name in values else pa.nulls(count, field.type)
-               for field in SCHEMA]
+    columns = [
+        pa.array(values[field.name], type=field.type) if field.name in values else pa.nulls(count, field.type)
+        for field in SCHEMA
+    ]
     return pa.Table.from_arrays(columns, schema=SCHEMA)
 
 

@@ -1,7 +1,7 @@
 """Random numbers addressed by name and block, never by how many were drawn before.
 
-Philox is counter-based: the stream of (seed, name, block) is a pure function of those three. That is what makes an
-hour generated alone equal to the same hour cut out of a day.
+Philox is counter-based: the stream of (seed, name, block) is a pure function of those three. That is what
+makes an hour generated alone equal to the same hour cut out of a day.
 
 Source: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 """

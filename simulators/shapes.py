@@ -12,8 +12,9 @@ from simulators.city import CENTRE_LAT, CENTRE_LON
 def sun_elevation(minute: int) -> float:
     """Height of the sun over the city's horizon [degrees] at a UTC minute (minutes since 1970).
 
-    Declination -23.44 deg * cos(2 pi (day + 10) / 365.25) and the hour angle from mean solar time; good to about a degree
-    and 16 minutes, since the equation of time is left out. Source: any textbook of solar engineering, e.g. Duffie & Beckman.
+    Declination -23.44 deg * cos(2 pi (day + 10) / 365.25) and the hour angle from mean solar time; good to
+    about a degree and 16 minutes, since the equation of time is left out. Source: any textbook of solar
+    engineering, e.g. Duffie & Beckman.
     """
     day, of_day = divmod(minute, 1440)
     declination = radians(-23.44 * cos(2 * pi * (day_of_year(day) + 10) / 365.25))
@@ -24,7 +25,7 @@ def sun_elevation(minute: int) -> float:
 
 
 def daylight_lux(elevation: float) -> int:
-    """Light under the open sky [lux]: 400 lux at sunset, 3.4 at the end of civil twilight, about 100,000 at the zenith."""
+    """Light under the open sky [lux]: 400 at sunset, 3.4 at the end of civil twilight, 100,000 at the zenith."""
     if elevation <= 0.0:
         return int(400 * 10 ** (elevation / 2.9))
     return int(400 + 99_600 * sin(radians(elevation)) ** 1.2)

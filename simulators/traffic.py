@@ -1,4 +1,4 @@
-"""How the network treats a message: latency, loss, retries that become duplicates, late uploads, wrong clocks."""
+"""How the network treats a message: latency, loss, retries that become duplicates, waiting, wrong clocks."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class Traffic:
 
     Args:
         loss: share of events that never arrive. Measured LoRaWAN: 0.9 % fixed, 42-47 % mobile and mountain.
-        duplicates: share delivered a second time, because the acknowledgement got lost. Measured: 8 % and 28 %.
+        duplicates: share delivered a second time, because the acknowledgement got lost. Measured: 8 % and 28
+            %.
         duplicate_seconds: the copy arrives up to this much after the first delivery.
         latency_ms: median time from event to arrival.
         latency_spread: sigma of the log-normal latency.
@@ -44,8 +45,12 @@ class Traffic:
         for name in ("loss", "duplicates", "late"):
             share = getattr(self, name)
             if not isinstance(share, int | float) or not 0 <= share <= 1:
-                raise ArgumentBad(f"{name} is {share!r}.", where=name, code="share_bad",
-                                  cure="A share lies between 0 and 1; 1.5 % is 0.015.")
+                raise ArgumentBad(
+                    f"{name} is {share!r}.",
+                    where=name,
+                    code="share_bad",
+                    cure="A share lies between 0 and 1; 1.5 % is 0.015.",
+                )
 
     def but(self, *, duplicates: float | None = None, loss: float | None = None) -> Traffic:
         """The same habits with another share of duplicates or losses."""
@@ -66,7 +71,9 @@ class Traffic:
         received = sent_ms + table.take(generator.integers(0, _STEPS, size=count, dtype=np.uint8))
         waiting = sparse(generator, count, self.late)
         if len(waiting):
-            received[waiting] = sent_ms[waiting] + generator.integers(0, 1000 * self.late_seconds + 1, size=len(waiting))
+            received[waiting] = sent_ms[waiting] + generator.integers(
+                0, 1000 * self.late_seconds + 1, size=len(waiting)
+            )
         rows = np.arange(count, dtype=np.int64)
         if self.loss:
             rows = np.flatnonzero(generator.random(count) >= self.loss)

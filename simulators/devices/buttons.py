@@ -1,7 +1,7 @@
 """Call buttons: somebody presses, one message leaves.
 
-Presses follow the opening hours of shops and wards; impatient people press twice within seconds, which is two presses
-and not a duplicate. Batteries sink by 95 mV a month, as measured on a mobile field tester.
+Presses follow the opening hours of shops and wards; impatient people press twice within seconds, which is two
+presses and not a duplicate. Batteries sink by 95 mV a month, as measured on a mobile field tester.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from simulators import columns as col
 from simulators import inventory
-from simulators.base import DEFAULT_START, Block, Fleet
+from simulators.base import DEFAULT_START, Fleet
+from simulators.block import Block
 from simulators.calendar import DAY_MS, HOUR_MS, Instant, local_hour, to_ms
 from simulators.city import anywhere
-from simulators.columns import Column, numbered
+from simulators.columns import Array, Column, numbered
 from simulators.identities import identities
 from simulators.randomness import stream
 from simulators.traffic import Traffic
@@ -34,18 +35,28 @@ class Buttons(Fleet):
     title: ClassVar[str] = "Call buttons: one message a press"
     prefix: ClassVar[str] = "button"
     key: ClassVar[tuple[str, ...]] = ("event_id",)
-    habits: ClassVar[Traffic] = Traffic(loss=0.009, duplicates=0.08, duplicate_seconds=30, latency_ms=900,
-                                        latency_spread=0.9, skew_ms=2_000)
+    period_seconds: ClassVar[int] = 7200
+    habits: ClassVar[Traffic] = Traffic(
+        loss=0.009, duplicates=0.08, duplicate_seconds=30, latency_ms=900, latency_spread=0.9, skew_ms=2_000
+    )
     sensed: ClassVar[tuple[str, ...]] = ("battery_mv",)
     columns: ClassVar[tuple[Column, ...]] = (
-        col.device(), col.identifier("event_id", "unique per press"),
-        col.time("ts", "when it was pressed, button's clock"), col.time("received_at", "arrival at the broker"),
+        col.device(),
+        col.identifier("event_id", "unique per press"),
+        col.time("ts", "when it was pressed, button's clock"),
+        col.time("received_at", "arrival at the broker"),
         col.number("presses", pa.int16(), "always 1"),
         col.number("battery_mv", pa.int16(), "battery [mV]"),
     )
 
-    def __init__(self, devices: int = 1000, *, seed: int = 7, start: Instant = DEFAULT_START,
-                 traffic: Traffic | None = None) -> None:
+    def __init__(
+        self,
+        devices: int = 1000,
+        *,
+        seed: int = 7,
+        start: Instant = DEFAULT_START,
+        traffic: Traffic | None = None,
+    ) -> None:
         super().__init__(devices, seed=seed, start=start, traffic=traffic)
         generator = stream(seed, "buttons/buttons")
         self._skew_ms = self.traffic.skews(generator, devices)
@@ -65,14 +76,22 @@ class Buttons(Fleet):
         sent_ms = index * HOUR_MS + np.concatenate((at_ms, at_ms[again] + pause_ms))
         age_ms = sent_ms - to_ms(self.start)
         battery = self._battery_mv[device] - age_ms * BATTERY_MV_PER_MONTH // (30 * DAY_MS)
-        columns = {"device_id": device, "event_id": numbered(index, len(device)), "ts": sent_ms + self._skew_ms[device],
-                   "presses": np.ones(len(device), dtype=np.int16),
-                   "battery_mv": np.maximum(battery, 2_400).astype(np.int16)}
+        columns: dict[str, Array] = {
+            "device_id": device,
+            "event_id": numbered(index, len(device)),
+            "ts": sent_ms + self._skew_ms[device],
+            "presses": np.ones(len(device), dtype=np.int16),
+            "battery_mv": np.maximum(battery, 2_400).astype(np.int16),
+        }
         return Block(columns, *self.traffic.deliver(generator, sent_ms))
 
     def inventory(self) -> pa.Table:
         """One row per button; the group is the district; a SIM each."""
         places = anywhere(self.seed, self.name, self.devices)
-        return inventory.table(self.dictionary("device_id"), "call button", places,
-                               inventory.district_groups("buttons", places),
-                               identities=identities(self.seed, self.name, self.devices))
+        return inventory.table(
+            self.dictionary("device_id"),
+            "call button",
+            places,
+            inventory.district_groups("buttons", places),
+            identities=identities(self.seed, self.name, self.devices),
+        )

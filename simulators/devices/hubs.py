@@ -1,7 +1,7 @@
 """Smart-home hubs: once a minute a summary of what the home's sensors said.
 
-Measured homes publish climate every 60.0 s within 8 ms and door, gas and smoke about every second in pairs; the hub
-counts those and sends the count with the temperature.
+Measured homes publish climate every 60.0 s within 8 ms and door, gas and smoke about every second in pairs;
+the hub counts those and sends the count with the temperature.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import pyarrow as pa
 
 from simulators import columns as col
 from simulators import inventory
-from simulators.base import DEFAULT_START, Block, Fleet
+from simulators.base import DEFAULT_START, Fleet
+from simulators.block import Block
 from simulators.calendar import Instant, local_hour
 from simulators.city import anywhere
-from simulators.columns import Column
+from simulators.columns import Array, Column
 from simulators.identities import identities
 from simulators.randomness import bits32, stream
 from simulators.shapes import season
@@ -34,12 +35,15 @@ class Hubs(Fleet):
     title: ClassVar[str] = "Smart-home hubs: a summary of the home's sensors every 60 s"
     prefix: ClassVar[str] = "hub"
     key: ClassVar[tuple[str, ...]] = ("device_id", "ts")
-    habits: ClassVar[Traffic] = Traffic(loss=0.001, duplicates=0.004, duplicate_seconds=30, latency_ms=60,
-                                        latency_spread=0.8)
+    period_seconds: ClassVar[int] = 60
+    habits: ClassVar[Traffic] = Traffic(
+        loss=0.001, duplicates=0.004, duplicate_seconds=30, latency_ms=60, latency_spread=0.8
+    )
     sensed: ClassVar[tuple[str, ...]] = ("temperature_dc", "bytes")
     columns: ClassVar[tuple[Column, ...]] = (
         col.device(),
-        col.time("ts", "end of the minute, hub's clock"), col.time("received_at", "arrival at the broker"),
+        col.time("ts", "end of the minute, hub's clock"),
+        col.time("received_at", "arrival at the broker"),
         col.number("messages", pa.int16(), "sensor messages in the minute"),
         col.number("bytes", pa.int32(), "payload both ways [bytes]"),
         col.number("temperature_dc", pa.int16(), "room temperature [0.1 degrees C]"),
@@ -47,8 +51,14 @@ class Hubs(Fleet):
         col.category("destination", "host and port"),
     )
 
-    def __init__(self, devices: int = 1000, *, seed: int = 7, start: Instant = DEFAULT_START,
-                 traffic: Traffic | None = None) -> None:
+    def __init__(
+        self,
+        devices: int = 1000,
+        *,
+        seed: int = 7,
+        start: Instant = DEFAULT_START,
+        traffic: Traffic | None = None,
+    ) -> None:
         super().__init__(devices, seed=seed, start=start, traffic=traffic)
         generator = stream(seed, "hubs/hubs")
         self._phase_ms = np.sort(generator.integers(100, MINUTE_MS - 100, size=devices, dtype=np.int64))
@@ -69,12 +79,17 @@ class Hubs(Fleet):
         weekend = 1.25 if clock.weekday() >= 5 and 8 <= clock.hour < 17 else 1.0
         motion = (bits >> np.uint32(16)) < _AWAKE[clock.hour] * weekend / 100 * 65_536
         messages = self._sensors * 2 * (4 + 8 * motion) + (bits & np.uint32(3))
-        sent_ms = index * MINUTE_MS + self._phase_ms + ((bits >> np.uint32(2)) & np.uint32(15)).astype(np.int64) - 8
+        sent_ms = (
+            index * MINUTE_MS + self._phase_ms + ((bits >> np.uint32(2)) & np.uint32(15)).astype(np.int64) - 8
+        )
         night = 15 if clock.hour < 6 else 0
         cosy = self._warmth_dc + int(season(index // 1440, winter=0, summer=45)) - night
-        columns = {
-            "device_id": self._hub, "ts": sent_ms, "messages": messages.astype(np.int16),
-            "bytes": (messages * 65 + 120).astype(np.int32), "motion": motion.astype(np.int8),
+        columns: dict[str, Array] = {
+            "device_id": self._hub,
+            "ts": sent_ms,
+            "messages": messages.astype(np.int16),
+            "bytes": (messages * 65 + 120).astype(np.int32),
+            "motion": motion.astype(np.int8),
             "temperature_dc": (cosy + ((bits >> np.uint32(6)) & np.uint32(3))).astype(np.int16),
             "destination": np.zeros(self.devices, dtype=np.int32),
         }
@@ -87,6 +102,10 @@ class Hubs(Fleet):
     def inventory(self) -> pa.Table:
         """One row per hub; the group is the district; a SIM as the way out when the line is down."""
         places = anywhere(self.seed, self.name, self.devices)
-        return inventory.table(self.dictionary("device_id"), "smart-home hub", places,
-                               inventory.district_groups("hubs", places),
-                               identities=identities(self.seed, self.name, self.devices))
+        return inventory.table(
+            self.dictionary("device_id"),
+            "smart-home hub",
+            places,
+            inventory.district_groups("hubs", places),
+            identities=identities(self.seed, self.name, self.devices),
+        )

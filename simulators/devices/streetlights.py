@@ -1,8 +1,9 @@
 """Street lamps: one reading a minute of energy, light and state.
 
-A lamp reports at its own second of the minute, plus up to a second of jitter, so (device_id, ts) is unique. Photocells
-switch at dusk and dawn, a few minutes apart from lamp to lamp; between them the controller dims by the city's clock.
-All arithmetic per lamp is on integers, 32 random bits per reading: this is the fleet that comes in hundreds of thousands.
+A lamp reports at its own second of the minute, plus up to a second of jitter, so (device_id, ts) is unique.
+Photocells switch at dusk and dawn, a few minutes apart from lamp to lamp; between them the controller dims by
+the city's clock. All arithmetic per lamp is on integers, 32 random bits per reading: this is the fleet that
+comes in hundreds of thousands.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ import pyarrow as pa
 
 from simulators import columns as col
 from simulators import inventory
+from simulators.base import DEFAULT_START, Fleet
+from simulators.block import Block
 from simulators.calendar import Instant, local_hour
 from simulators.city import DISTRICTS, Places, along_streets
 from simulators.columns import Array, Column
-from simulators.base import DEFAULT_START, Block, Fleet
 from simulators.randomness import bits32, sparse, stream
 from simulators.shapes import daylight_lux, sun_elevation
 from simulators.traffic import Traffic, latencies
@@ -35,7 +37,7 @@ PROFILES = ("residential", "main road", "park", "crossing")
 # Level (of 256) by local hour while it is dark: residential halves after midnight, parks go nearly out.
 _EVENING_FULL_UNTIL = 22
 _LEVELS = {"residential": (256, 192, 128), "main road": (256, 230, 192), "park": (230, 128, 26),
-           "crossing": (256, 256, 256)}
+           "crossing": (256, 256, 256)}  # fmt: skip
 LAMPS_PER_BLOCK = 20_000  # what stays in a core's own cache, all columns together
 BLOCK_SECONDS = (60, 30, 20, 15, 12, 10, 6, 5, 4, 3, 2, 1)
 STATUS_OK, STATUS_WARM, STATUS_FAULT = 0, 1, 2
@@ -49,7 +51,10 @@ class Streetlights(Fleet):
     title: ClassVar[str] = "Street lamps: energy, light and state every 60 s"
     prefix: ClassVar[str] = "lamp"
     key: ClassVar[tuple[str, ...]] = ("device_id", "ts")
-    habits: ClassVar[Traffic] = Traffic(duplicates=0.015, duplicate_seconds=120, latency_ms=120, latency_spread=0.7)
+    period_seconds: ClassVar[int] = 60
+    habits: ClassVar[Traffic] = Traffic(
+        duplicates=0.015, duplicate_seconds=120, latency_ms=120, latency_spread=0.7
+    )
     sensed: ClassVar[tuple[str, ...]] = ("energy_mwh", "lux")
     columns: ClassVar[tuple[Column, ...]] = (
         col.device(),
@@ -60,8 +65,14 @@ class Streetlights(Fleet):
         col.number("status", pa.int8(), "0 fine, 1 driver warm, 2 lamp fault"),
     )
 
-    def __init__(self, devices: int = 1000, *, seed: int = 7, start: Instant = DEFAULT_START,
-                 traffic: Traffic | None = None) -> None:
+    def __init__(
+        self,
+        devices: int = 1000,
+        *,
+        seed: int = 7,
+        start: Instant = DEFAULT_START,
+        traffic: Traffic | None = None,
+    ) -> None:
         super().__init__(devices, seed=seed, start=start, traffic=traffic)
         generator = stream(seed, "streetlights/lamps")
         phase = generator.integers(0, PHASE_MS_MAX, size=devices, dtype=np.int64)
@@ -77,12 +88,12 @@ class Streetlights(Fleet):
 
     @property
     def block_seconds(self) -> int:
-        """A minute, or the part of it in which about ``LAMPS_PER_BLOCK`` lamps report: small blocks stay in the cache."""
+        """A minute, or the part of it in which at most ``LAMPS_PER_BLOCK`` lamps report."""
         fitting = [step for step in BLOCK_SECONDS if self.devices * step <= LAMPS_PER_BLOCK * 60]
         return fitting[0] if fitting else BLOCK_SECONDS[-1]
 
     def block(self, index: int) -> Block:
-        """The lamps whose second of the minute falls into this block read once. About thirty cheap operations."""
+        """Each lamp whose second of the minute falls into this block reads once: thirty cheap operations."""
         minute, part = divmod(index * self.block_seconds, 60)
         low, high = self._edges[part // self.block_seconds : part // self.block_seconds + 2]
         lamps = slice(int(low), int(high))
@@ -91,7 +102,7 @@ class Streetlights(Fleet):
         noise = ((bits >> np.uint32(18)) & np.uint32(127)).view(np.int32)
         burning, lux = self._light(minute, lamps, (bits >> np.uint32(25)).view(np.int32))
         sent_ms = (bits & np.uint32(1023)) + (self._phase_ms[lamps] + minute * MINUTE_MS)
-        columns = {
+        columns: dict[str, Array] = {
             "device_id": self._order[lamps],
             "ts": sent_ms + self._skew_ms[lamps] if self.traffic.skew_ms else sent_ms,
             "energy_mwh": burning + ((burning * (noise - 64)) >> 13) + (STANDBY_MWH + (noise & 3)),
@@ -103,14 +114,19 @@ class Streetlights(Fleet):
         return Block(columns, *self._deliveries(generator, received_ms))
 
     def inventory(self) -> pa.Table:
-        """One row per lamp: district, street, position; the group is the district; watts and profile as attributes."""
+        """One row per lamp; the group is the district; watts and dimming profile are attributes."""
         watts, profile = self._lamps()
         places = self._places()
         groups = [f"district-{code + 1:02d}" for code in range(len(DISTRICTS))]
         notes = [f'{{"watts":{power},"profile":"{name}"}}' for name in PROFILES for power in WATTS]
         code = profile * len(WATTS) + np.searchsorted(np.array(WATTS), watts)
-        return inventory.table(self.dictionary("device_id"), "streetlight", places,
-                               inventory.named(places.district, groups), attributes=inventory.named(code, notes))
+        return inventory.table(
+            self.dictionary("device_id"),
+            "streetlight",
+            places,
+            inventory.named(places.district, groups),
+            attributes=inventory.named(code, notes),
+        )
 
     def _places(self) -> Places:
         return along_streets(self.seed, self.devices)
@@ -148,8 +164,14 @@ class Streetlights(Fleet):
 @lru_cache(maxsize=16)
 def _levels(minute: int) -> Array:
     """The level of each (profile, photocell) pair at a UTC minute (minutes since 1970)."""
-    return np.array([_level(minute + offset - SPREAD_MINUTES, profile)
-                     for profile in PROFILES for offset in range(2 * SPREAD_MINUTES + 1)], dtype=np.int32)
+    return np.array(
+        [
+            _level(minute + offset - SPREAD_MINUTES, profile)
+            for profile in PROFILES
+            for offset in range(2 * SPREAD_MINUTES + 1)
+        ],
+        dtype=np.int32,
+    )
 
 
 @lru_cache(maxsize=16)
@@ -160,7 +182,7 @@ def _sky_lux(minute: int) -> np.int32:
 
 @lru_cache(maxsize=4096)
 def _level(minute: int, profile: str) -> int:
-    """Level of a lamp [of 256] at a UTC minute: dark yet? then evening, late or deep night by the city's clock."""
+    """Level of a lamp [of 256] at a UTC minute: dark yet? evening, late or deep night by the city's clock?"""
     if sun_elevation(minute) > -0.8:
         return 0
     clock = local_hour(minute // 60)

@@ -1,8 +1,9 @@
 """Asset trackers: roaming SIMs on parcels, pallets and trailers.
 
-A tracker is on a route of three countries and stays a few days in each; where it is decides the networks it finds. It
-reports every ten minutes while it moves and once an hour while it stands; out of coverage it keeps reports for hours.
-Loss and duplicates lie between the measured fixed node (0.9 %, 8 %) and the measured mobile one (47 %, 28 %).
+A tracker is on a route of three countries and stays a few days in each; where it is decides the networks it
+finds. It reports every ten minutes while it moves and once an hour while it stands; out of coverage it keeps
+reports for hours. Loss and duplicates lie between the measured fixed node (0.9 %, 8 %) and the measured
+mobile one (47 %, 28 %).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import pyarrow as pa
 
 from simulators import columns as col
 from simulators import inventory
-from simulators.base import DEFAULT_START, Block, Fleet
+from simulators.base import DEFAULT_START, Fleet
+from simulators.block import Block
 from simulators.calendar import HOUR_MS, Instant
 from simulators.city import anywhere
 from simulators.columns import Array, Column, numbered, strings
@@ -25,7 +27,7 @@ from simulators.traffic import Traffic
 # Country by its mobile country code (ITU-T E.212), two networks each; home comes first.
 COUNTRIES = ("DE", "FR", "NL", "PL", "CZ", "AT", "IT", "ES", "CH", "GB")
 NETWORKS = ("26201", "26202", "20801", "20810", "20404", "20408", "26001", "26002", "23001", "23002",
-            "23201", "23203", "22201", "22210", "21401", "21407", "22801", "22802", "23410", "23415")
+            "23201", "23203", "22201", "22210", "21401", "21407", "22801", "22802", "23410", "23415")  # fmt: skip
 DESTINATIONS = ("track.assets.example:5684", "track2.assets.example:5684")
 MOVING_PER_HOUR = 6
 
@@ -37,20 +39,39 @@ class Trackers(Fleet):
     title: ClassVar[str] = "Asset trackers: roaming SIMs, network, country and bytes"
     prefix: ClassVar[str] = "asset"
     key: ClassVar[tuple[str, ...]] = ("event_id",)
-    habits: ClassVar[Traffic] = Traffic(loss=0.03, duplicates=0.03, duplicate_seconds=600, latency_ms=1_800,
-                                        latency_spread=1.0, late=0.05, late_seconds=21_600, skew_ms=3_000)
+    period_seconds: ClassVar[int] = 1800
+    habits: ClassVar[Traffic] = Traffic(
+        loss=0.03,
+        duplicates=0.03,
+        duplicate_seconds=600,
+        latency_ms=1_800,
+        latency_spread=1.0,
+        late=0.05,
+        late_seconds=21_600,
+        skew_ms=3_000,
+    )
     sensed: ClassVar[tuple[str, ...]] = ("bytes",)
     columns: ClassVar[tuple[Column, ...]] = (
-        col.device(), col.identifier("event_id", "unique per true report"),
-        col.time("ts", "when the report was made, tracker's clock"), col.time("received_at", "arrival at the broker"),
-        col.category("imsi", "SIM"), col.category("imei", "modem"),
-        col.category("network", "MCC and MNC of the visited network"), col.category("country", "where the tracker is"),
+        col.device(),
+        col.identifier("event_id", "unique per true report"),
+        col.time("ts", "when the report was made, tracker's clock"),
+        col.time("received_at", "arrival at the broker"),
+        col.category("imsi", "SIM"),
+        col.category("imei", "modem"),
+        col.category("network", "MCC and MNC of the visited network"),
+        col.category("country", "where the tracker is"),
         col.category("destination", "host and port"),
         col.number("bytes", pa.int64(), "payload both ways [bytes]"),
     )
 
-    def __init__(self, devices: int = 1000, *, seed: int = 7, start: Instant = DEFAULT_START,
-                 traffic: Traffic | None = None) -> None:
+    def __init__(
+        self,
+        devices: int = 1000,
+        *,
+        seed: int = 7,
+        start: Instant = DEFAULT_START,
+        traffic: Traffic | None = None,
+    ) -> None:
         super().__init__(devices, seed=seed, start=start, traffic=traffic)
         generator = stream(seed, "trackers/trackers")
         self._skew_ms = self.traffic.skews(generator, devices)
@@ -72,25 +93,42 @@ class Trackers(Fleet):
         sent_ms = index * HOUR_MS + self._second[device] + turn * 600_000 + jitter_ms
         country = self._country(index // 24)[device]
         network = 2 * country + (generator.random(len(device)) < 0.2)
-        columns = {"device_id": device, "event_id": numbered(index, len(device)), "ts": sent_ms + self._skew_ms[device],
-                   "imsi": device, "imei": device, "network": network.astype(np.int32),
-                   "country": country.astype(np.int32), "destination": np.zeros(len(device), dtype=np.int32),
-                   "bytes": 40 + generator.poisson(36, size=len(device))}
+        columns: dict[str, Array] = {
+            "device_id": device,
+            "event_id": numbered(index, len(device)),
+            "ts": sent_ms + self._skew_ms[device],
+            "imsi": device,
+            "imei": device,
+            "network": network.astype(np.int32),
+            "country": country.astype(np.int32),
+            "destination": np.zeros(len(device), dtype=np.int32),
+            "bytes": 40 + generator.poisson(36, size=len(device)),
+        }
         return Block(columns, *self.traffic.deliver(generator, sent_ms))
 
     def categories(self) -> dict[str, pa.StringArray]:
         """SIMs, networks, countries and hosts."""
         sims = identities(self.seed, self.name, self.devices)
-        return {"imsi": sims["imsi"], "imei": sims["imei"], "network": strings(NETWORKS),
-                "country": strings(COUNTRIES), "destination": strings(DESTINATIONS)}
+        return {
+            "imsi": sims["imsi"],
+            "imei": sims["imei"],
+            "network": strings(NETWORKS),
+            "country": strings(COUNTRIES),
+            "destination": strings(DESTINATIONS),
+        }
 
     def inventory(self) -> pa.Table:
         """One row per tracker with its home address; the group is the SIM group of its route."""
         groups = [f"roaming-{name}" for name in COUNTRIES]
-        return inventory.table(self.dictionary("device_id"), "asset tracker", anywhere(self.seed, self.name, self.devices),
-                               inventory.named(self._route[:, 1], groups),
-                               identities=identities(self.seed, self.name, self.devices))
+        return inventory.table(
+            self.dictionary("device_id"),
+            "asset tracker",
+            anywhere(self.seed, self.name, self.devices),
+            inventory.named(self._route[:, 1], groups),
+            identities=identities(self.seed, self.name, self.devices),
+        )
 
     def _country(self, day: int) -> Array:
         leg = (day + self._turn) // self._stay_days % 3
-        return self._route[np.arange(self.devices), leg]
+        country: Array = self._route[np.arange(self.devices), leg]
+        return country

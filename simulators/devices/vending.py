@@ -1,6 +1,7 @@
 """Vending machines: a status frame of 30 bytes every 30 seconds.
 
-On the wire the status is binary (``frames``); in tables its fields are columns and ``bytes`` says what it weighed.
+On the wire the status is binary (``frames``); in tables its fields are columns and ``bytes`` says what it
+weighed.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import pyarrow as pa
 
 from simulators import columns as col
 from simulators import inventory
-from simulators.base import DEFAULT_START, Block, Fleet
+from simulators.base import DEFAULT_START, Fleet
+from simulators.block import Block
 from simulators.calendar import DAY_MS, Instant, local_hour, to_ms
 from simulators.city import anywhere
 from simulators.columns import Array, Column
@@ -22,8 +24,11 @@ from simulators.traffic import Traffic
 
 PERIOD_MS = 30_000
 FRAME_BYTES = 30
-# Sales per hour of a typical machine by local hour [in 1/100]: coffee in the morning, a lunch peak, a quiet night.
-_SALES = (4, 2, 2, 2, 4, 20, 90, 220, 260, 210, 180, 200, 320, 300, 200, 190, 180, 190, 150, 110, 80, 50, 30, 10)
+# Sales per hour of a typical machine by local hour [in 1/100]: morning coffee, a lunch peak, a quiet night.
+_SALES = (
+    4, 2, 2, 2, 4, 20, 90, 220, 260, 210, 180, 200,
+    320, 300, 200, 190, 180, 190, 150, 110, 80, 50, 30, 10,
+)  # fmt: skip
 _COMPRESSOR = np.array([round(15 * (1 - abs(step - 20) / 10)) for step in range(40)], dtype=np.int16)
 _CRC_POLYNOMIAL = 0x1021
 
@@ -31,7 +36,7 @@ FRAME = np.dtype([
     ("version", "u1"), ("fault", "u1"), ("machine", ">u4"), ("sequence", ">u4"), ("at", ">u4"),
     ("temperature_dc", ">i2"), ("vends", ">u2"), ("stock_percent", "u1"), ("rssi_dbm", "i1"), ("voltage_mv", ">u2"),
     ("reserved", "S6"), ("crc", ">u2"),
-])
+])  # fmt: skip
 
 
 class Vending(Fleet):
@@ -41,8 +46,10 @@ class Vending(Fleet):
     title: ClassVar[str] = "Vending machines: a 30-byte status every 30 s"
     prefix: ClassVar[str] = "vend"
     key: ClassVar[tuple[str, ...]] = ("device_id", "ts")
-    habits: ClassVar[Traffic] = Traffic(loss=0.002, duplicates=0.005, duplicate_seconds=45, latency_ms=350,
-                                        latency_spread=0.9, skew_ms=1_500)
+    period_seconds: ClassVar[int] = 30
+    habits: ClassVar[Traffic] = Traffic(
+        loss=0.002, duplicates=0.005, duplicate_seconds=45, latency_ms=350, latency_spread=0.9, skew_ms=1_500
+    )
     sensed: ClassVar[tuple[str, ...]] = ("temperature_dc", "voltage_mv")
     columns: ClassVar[tuple[Column, ...]] = (
         col.device(),
@@ -58,8 +65,14 @@ class Vending(Fleet):
         col.number("bytes", pa.int16(), "weight of the status, always 30"),
     )
 
-    def __init__(self, devices: int = 1000, *, seed: int = 7, start: Instant = DEFAULT_START,
-                 traffic: Traffic | None = None) -> None:
+    def __init__(
+        self,
+        devices: int = 1000,
+        *,
+        seed: int = 7,
+        start: Instant = DEFAULT_START,
+        traffic: Traffic | None = None,
+    ) -> None:
         super().__init__(devices, seed=seed, start=start, traffic=traffic)
         generator = stream(seed, "vending/machines")
         self._phase_ms = np.sort(generator.integers(0, PERIOD_MS - 100, size=devices, dtype=np.int64))
@@ -87,22 +100,30 @@ class Vending(Fleet):
         fault = np.zeros(self.devices, dtype=np.int8)
         fault[sparse(generator, self.devices, 1 / 20_000)] = 1
         fault[sparse(generator, self.devices, 1 / 40_000)] = 2
-        columns = {
-            "device_id": self._machine, "ts": sent_ms + self._skew_ms,
+        columns: dict[str, Array] = {
+            "device_id": self._machine,
+            "ts": sent_ms + self._skew_ms,
             "sequence": np.full(self.devices, index - to_ms(self.start) // PERIOD_MS),
             "vends": ((bits >> np.uint32(16)) < np.minimum(chance, 1.0) * 65_536).astype(np.int16),
-            "temperature_dc": 40 + _COMPRESSOR[cycle] + noise - 4, "voltage_mv": 5_000 + 4 * noise,
-            "stock_percent": filled.astype(np.int8), "rssi_dbm": (self._rssi + noise).astype(np.int8),
-            "fault": fault, "bytes": np.full(self.devices, FRAME_BYTES, dtype=np.int16),
+            "temperature_dc": 40 + _COMPRESSOR[cycle] + noise - 4,
+            "voltage_mv": 5_000 + 4 * noise,
+            "stock_percent": filled.astype(np.int8),
+            "rssi_dbm": (self._rssi + noise).astype(np.int8),
+            "fault": fault,
+            "bytes": np.full(self.devices, FRAME_BYTES, dtype=np.int16),
         }
         return Block(columns, *self.traffic.deliver(generator, sent_ms))
 
     def inventory(self) -> pa.Table:
         """One row per machine; the group is the district; a data-only SIM each."""
         places = anywhere(self.seed, self.name, self.devices)
-        return inventory.table(self.dictionary("device_id"), "vending machine", places,
-                               inventory.district_groups("vending", places),
-                               identities=identities(self.seed, self.name, self.devices))
+        return inventory.table(
+            self.dictionary("device_id"),
+            "vending machine",
+            places,
+            inventory.district_groups("vending", places),
+            identities=identities(self.seed, self.name, self.devices),
+        )
 
     def encode(self, batch: pa.RecordBatch) -> list[bytes]:
         """The 30 bytes each status has on the wire."""
@@ -110,7 +131,7 @@ class Vending(Fleet):
 
 
 def frames(batch: pa.RecordBatch) -> Array:
-    """The status frames of a batch: an array of ``FRAME`` (30 bytes, big endian, CRC-16/CCITT over the first 28)."""
+    """The status frames of a batch as an array of ``FRAME``: 30 bytes, big endian, CRC-16 over the first 28."""
     made = np.zeros(batch.num_rows, dtype=FRAME)
     made["version"] = 1
     made["machine"] = batch["device_id"].indices.to_numpy().astype(np.int64) + 1
@@ -122,11 +143,13 @@ def frames(batch: pa.RecordBatch) -> Array:
 
 
 def _crc16(data: Array) -> Array:
-    """CRC-16/CCITT-FALSE of each row (ITU-T V.41 polynomial, start 0xFFFF), bit by bit over all rows at once."""
+    """CRC-16/CCITT-FALSE of each row (polynomial of ITU-T V.41, start 0xFFFF): bit by bit, all rows at once."""
     crc = np.full(len(data), 0xFFFF, dtype=np.uint32)
     for column in data.T:
         crc ^= column.astype(np.uint32) << np.uint32(8)
         for _ in range(8):
-            crc = (crc << np.uint32(1)) ^ np.where(crc & np.uint32(0x8000), np.uint32(_CRC_POLYNOMIAL), np.uint32(0))
+            crc = (crc << np.uint32(1)) ^ np.where(
+                crc & np.uint32(0x8000), np.uint32(_CRC_POLYNOMIAL), np.uint32(0)
+            )
         crc &= np.uint32(0xFFFF)
     return crc

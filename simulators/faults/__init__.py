@@ -1,0 +1,1 @@
+"""Things that go wrong, with the truth about each in a table of its own."""
