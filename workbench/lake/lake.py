@@ -10,13 +10,13 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
 
+from workbench.clock import SystemClock
 from workbench.errors import LakeError, LakeMissing, LakeReadOnly, ManifestDamaged, UsageError
 from workbench.lake import schemas
 from workbench.lake.engine import connect, make_scratch, sweep_scratch
@@ -304,7 +304,7 @@ class Lake:
         """
         self._check_writing()
         self._refuse_twice(add, remove)
-        at = datetime.now(UTC).isoformat(timespec="microseconds")
+        at = SystemClock().now().isoformat(timespec="microseconds")
         self._manifest.commit(
             self.state,
             {
