@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import FileUnreadable, MappingError
-from workbench.lake import devices as registry
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment, sha256_of
 from workbench.mediation.identity import resolved
-from workbench.mediation.landing import land, typed
+from workbench.mediation.landing import keyed, land, typed
 from workbench.mediation.mapping import Mapping
 from workbench.mediation.normalise import NormalisedStream, normalise
 from workbench.mediation.policy import Policy
@@ -97,7 +96,9 @@ def delivery_id(path: Path, mapping: Mapping, sha256: str) -> str:
     return short_hash("delivery", mapping.source, path.name, sha256)
 
 
-def deliver(lake: Lake, delivery: Delivery, policy: Policy, con: duckdb.DuckDBPyConnection | None = None) -> Landed:
+def deliver(
+    lake: Lake, delivery: Delivery, policy: Policy, con: duckdb.DuckDBPyConnection | None = None
+) -> Landed:
     """Land one delivery; the caller commits ``segments`` and ``account`` together.
 
     Raises:
@@ -109,7 +110,9 @@ def deliver(lake: Lake, delivery: Delivery, policy: Policy, con: duckdb.DuckDBPy
         sha256 = sha256_of(delivery.path)
     except OSError as error:
         raise FileUnreadable(
-            f"The file cannot be read: {error.strerror or error}.", where=str(delivery.path), cure="Check the path."
+            f"The file cannot be read: {error.strerror or error}.",
+            where=str(delivery.path),
+            cure="Check the path.",
         ) from error
     done = Landed(delivery_id(delivery.path, delivery.mapping, sha256))
     if done.delivery_id in lake.facts("delivery"):
@@ -147,29 +150,38 @@ def _land_stream(
 ) -> dict[str, int]:
     stream = typed(con, part.items_sql, stream_of(part, policy))
     _check_unchanged(lake, stream)
-    ids = con.sql(f"SELECT DISTINCT device_id FROM ({part.items_sql})").to_arrow_table()["device_id"]
-    fresh = [segment for segment in done.segments if segment.kind == "devices"]
-    table, segment = registry.register(lake, ids, part.mapping.source, pending=fresh)
-    if segment:
-        done.segments.append(segment)
-    con.register("known_devices", table)
-    landed = []
-    if table.num_rows:
-        landed = land(lake, part.items_sql, stream, "known_devices", con, origin=done.delivery_id)
-    con.unregister("known_devices")
-    rejects = lake.write(
-        "rejects", part.rejects_sql, stream=stream.name, partition=done.delivery_id, order_by=["item_no", "reason"], con=con
-    )
+    items = con.sql(part.items_sql).to_arrow_table()
+    landed, rejected = [], []
+    if items.num_rows:
+        fresh = [segment for segment in done.segments if segment.kind == "devices"]
+        items, registered = keyed(lake, items, part.mapping.source, fresh)
+        done.segments += [registered] if registered else []
+        landed = land(lake, items, stream, con, origin=done.delivery_id)
+    if items.num_rows < part.rows:
+        rejected.append(_write_rejects(lake, con, part, done.delivery_id))
     counts = {
         "rows": part.rows,
         "landed": sum(segment.rows for segment in landed),
-        "rejected": rejects.rows,
+        "rejected": sum(segment.rows for segment in rejected),
         "not_selected": part.not_selected,
     }
     assert counts["landed"] + counts["rejected"] == counts["rows"], f"{stream.name}: {counts} do not add up"
-    done.segments += landed + ([rejects] if rejects.rows else [])
+    done.segments += landed + rejected
     done.streams[stream.name] = stream
     return counts
+
+
+def _write_rejects(
+    lake: Lake, con: duckdb.DuckDBPyConnection, part: NormalisedStream, delivery_id: str
+) -> Segment:
+    return lake.write(
+        "rejects",
+        part.rejects_sql,
+        stream=part.stream,
+        partition=delivery_id,
+        order_by=["item_no", "reason"],
+        con=con,
+    )
 
 
 def _check_unchanged(lake: Lake, stream: Stream) -> None:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from workbench.errors import MappingError
+from workbench.lake.devices import register
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.mediation.landing_sort import landed_order, ordered
@@ -59,28 +61,31 @@ def typed(con: duckdb.DuckDBPyConnection, items_sql: str, stream: Stream) -> Str
     )
 
 
-def landed_sql(items_sql: str, stream: Stream, devices: str) -> str:
-    """Items with their device's number instead of its name, in the landed column order.
+def keyed(
+    lake: Lake, items: pa.Table, source: str, pending: Sequence[Segment]
+) -> tuple[pa.Table, Segment | None]:
+    """The items with their device's number instead of its name, and the registry segment of devices not seen before.
 
-    Args:
-        devices: relation with ``device_id`` and ``device_key`` (see ``lake/devices.py``).
-
-    The last column, ``device_rank``, is the device's place by key; it serves the sort and is not written.
+    Returns: ``items`` with ``device_key`` (BIGINT) and ``device_rank`` (INTEGER, the device's place by key; it serves
+        the sort and is not written) in place of ``device_id``.
     """
-    columns = ["devices.device_key"]
-    if stream.has_start:
-        columns.append("starts_at")
-    columns.append("ends_at")
-    if stream.event_id:
-        columns.append("event_id")
-    columns += [f'"{name}"' for name in stream.key if name != "ends_at"]
-    columns += [f"{stream.quantity}::BIGINT AS {stream.quantity}", "received_at"]
-    columns += [f'"{name}"' for name in [*stream.dimensions, *stream.samples]]
-    columns.append("devices.device_rank")
-    ranked = (
-        f"(SELECT *, (row_number() OVER (ORDER BY device_key) - 1)::INTEGER AS device_rank FROM {devices})"
-    )
-    return f"SELECT {', '.join(columns)} FROM ({items_sql}) items JOIN {ranked} devices USING (device_id)"
+    named = items["device_id"].combine_chunks().dictionary_encode()
+    table, segment = register(lake, named.dictionary, source, pending=pending)
+    places = pc.index_in(named.dictionary, value_set=table["device_id"].combine_chunks()).to_numpy()
+    keys = table["device_key"].to_numpy()[places]
+    ranks = np.empty(len(keys), dtype=np.int32)
+    ranks[np.argsort(keys)] = np.arange(len(keys), dtype=np.int32)
+    codes = named.indices.to_numpy()
+    keyed_items = items.drop_columns(["device_id"]).add_column(0, "device_key", pa.array(keys[codes]))
+    return keyed_items.append_column("device_rank", pa.array(ranks[codes])), segment
+
+
+def landed_columns(stream: Stream) -> list[str]:
+    """The columns of a landed segment, in order."""
+    columns = ["device_key", *(["starts_at"] if stream.has_start else []), "ends_at"]
+    columns += ["event_id"] if stream.event_id else []
+    columns += [name for name in stream.key if name != "ends_at"]
+    return [*columns, stream.quantity, "received_at", *stream.dimensions, *stream.samples]
 
 
 def sort_columns(stream: Stream) -> list[str]:
@@ -91,33 +96,26 @@ def sort_columns(stream: Stream) -> list[str]:
 
 
 def land(
-    lake: Lake,
-    items_sql: str,
-    stream: Stream,
-    devices: str,
-    con: duckdb.DuckDBPyConnection,
-    *,
-    origin: str = "",
+    lake: Lake, items: pa.Table, stream: Stream, con: duckdb.DuckDBPyConnection, *, origin: str = ""
 ) -> list[Segment]:
     """Write the landed segments of one delivery's stream, one per partition, sorted.
 
     Args:
-        items_sql: the normalised items (see ``decode``), with instants in UTC.
+        items: normalised items with ``device_key`` and ``device_rank`` (see ``keyed``), instants in UTC.
         stream: typed (see ``typed``).
-        devices: relation with ``device_id`` and ``device_key``.
         con: the connection or cursor to work on.
         origin: the delivery's id: the same rows delivered twice are two segments, and their copies are counted.
     """
-    rows = con.sql(landed_sql(items_sql, stream, devices)).to_arrow_table()
-    if not rows.num_rows:
+    if not items.num_rows:
         return []
-    order = sort_columns(stream)
+    order, columns = sort_columns(stream), landed_columns(stream)
     segments = []
-    for partition, part in _by_partition(rows, stream):
+    for partition, part in _by_partition(items, stream):
+        rows = ordered(part.select(columns), landed_order(con, part, order))
         segments.append(
             lake.write(
                 "landed",
-                ordered(part.drop_columns(["device_rank"]), landed_order(con, part, order)),
+                rows,
                 stream=stream.name,
                 partition=partition,
                 presorted=order[:-1],
@@ -127,7 +125,7 @@ def land(
             )
         )
     landed = sum(segment.rows for segment in segments)
-    assert landed == rows.num_rows, f"{stream.name}: {landed} rows landed of {rows.num_rows}"  # I2
+    assert landed == items.num_rows, f"{stream.name}: {landed} rows landed of {items.num_rows}"  # I2
     return segments
 
 
