@@ -110,6 +110,7 @@ class PlanComponent:
     unique_of: str
     free_when_unmatched: bool
     tax_category: str
+    title: str = ""
 
     @property
     def linear(self) -> bool:
@@ -137,6 +138,7 @@ class PlanFee:
     from_period: int
     to_period: int | None
     tax_category: str
+    title: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,6 +151,10 @@ def _refused_component(component: Component) -> Iterator[str]:
         yield f"fold: {component.fold} {name}"
     if component.allowance and component.allowance.rollover:
         yield f"rollover {name}"
+    if component.allowance and (len(component.rates) > 1 or component.counter_period != "billing"):
+        yield f"an allowance over several rates or short counters {name}"
+    if component.allowance and component.scope == "event":
+        yield f"an allowance per event {name}"
     if component.increment and component.increment.per == "day":
         yield f"increment per day {name}"
     if component.increment and component.increment.of == "device" and component.scope in ("pool", "sim_group"):
@@ -222,6 +226,7 @@ def _component(component: Component, offer: Offer, meter: Meter, factor: Fractio
         unique_of=component.unique_of,
         free_when_unmatched=component.unmatched == "free",
         tax_category=component.tax_category,
+        title=component.title,
     )
 
 
@@ -230,17 +235,16 @@ def _increment_add(increment: Increment) -> int:
 
 
 def _draft(rate: Rate, offer: Offer, factor: Fraction) -> _Draft:
-    inclusive = offer.conventions.tier_bound == "inclusive"
-    pieces = tuple(
-        replace(piece, base=piece.base * factor, block_amount=piece.block_amount * factor)
-        for piece in _pieces(rate.price, inclusive)
-    )
     price = rate.price
     if isinstance(price, Percentage | Dynamic):
         share = price.rate if isinstance(price, Percentage) else price.factor
         ends = [None if end is None else end * NANO * factor for end in (price.floor, price.cap)]
-        return _Draft(rate, pieces, (share * factor, price.fee * NANO * factor, ends[0], ends[1]))
-    return _Draft(rate, pieces)
+        return _Draft(rate, (), (share * factor, price.fee * NANO * factor, ends[0], ends[1]))
+    pieces = _pieces(price, offer.conventions.tier_bound == "inclusive")
+    return _Draft(
+        rate,
+        tuple(replace(p, base=p.base * factor, block_amount=p.block_amount * factor) for p in pieces),
+    )
 
 
 def _rate(draft: _Draft, denominator: int, component: Component) -> PlanRate:
@@ -257,7 +261,9 @@ def _rate(draft: _Draft, denominator: int, component: Component) -> PlanRate:
     )
     conversion = None
     if draft.conversion is not None:
-        rate, fee, floor, cap = (None if part is None else _whole(part * denominator, component) for part in draft.conversion)
+        steps = (PlanStep(0, 0, 0, 1, 1),)  # the conversion has already made nano over the denominator
+        parts = [None if part is None else _whole(part * denominator, component) for part in draft.conversion]
+        rate, fee, floor, cap = parts
         conversion = PlanConversion(rate or 0, fee or 0, floor, cap)
     price = draft.rate.price
     return PlanRate(
@@ -296,8 +302,6 @@ def _pieces(price: Price, inclusive: bool) -> tuple[Piece, ...]:
     """``C`` of a price as pieces; with an inclusive bound a tier begins one unit after the last one's ``up_to``."""
     if isinstance(price, PerUnit):
         return (Piece(0, 0, _NONE, 1, price.amount * NANO / price.per),)
-    if isinstance(price, Percentage | Dynamic):
-        return (Piece(0, 0, _NONE, 1, _ONE),)
     if isinstance(price, Graduated):
         tiers = [(tier.up_to, tier.amount * NANO / price.per, tier.flat * NANO) for tier in price.tiers]
         return _graduated(tiers, inclusive)
@@ -311,6 +315,7 @@ def _pieces(price: Price, inclusive: bool) -> tuple[Piece, ...]:
         return _reached(rows, inclusive)
     if isinstance(price, StairStep):
         return _reached([(step.up_to, _NONE, step.amount * NANO) for step in price.steps], inclusive)
+    assert isinstance(price, Percentile)
     return (Piece(0, 0, _NONE, 1, price.amount * NANO / price.per),)
 
 
@@ -357,4 +362,5 @@ def _fee(fee: Fee, factor: Fraction) -> PlanFee:
         from_period=fee.from_period,
         to_period=fee.to_period,
         tax_category=fee.tax_category,
+        title=fee.title,
     )

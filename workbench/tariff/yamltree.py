@@ -62,7 +62,7 @@ class _Loader(yaml.SafeLoader):
         if self.depth > MAX_DEPTH:
             raise _Refused("depth", "The nesting is too deep.", self.peek_event().start_mark.line)  # type: ignore[no-untyped-call]
         try:
-            return super().compose_node(parent, index)
+            return super().compose_node(parent, index)  # type: ignore[arg-type]
         finally:
             self.depth -= 1
 

@@ -1,0 +1,168 @@
+"""Batch rating: the charges of one partition of records as one query.
+
+    rater = Rater(con, plan)
+    for stream in plan.streams:
+        if plan.needs_totals(stream):                # volume, stair-step: final only once the whole period is known
+            rater.observe(stream, all_records_sql)
+        for partition, records_sql in ...:           # in time order, unless plan.order_free(stream)
+            rated = rater.rate(stream, records_sql)
+            lake.write("charges", rated.charges, ...); lake.write("uncharged", rated.uncharged, ...)
+    lake.write("charges", rater.recurring(), ...)
+    lake.write("lines", plan.lines, ...)
+    rater.close()
+
+Linear prices (per unit, percentage, time of use, matrix) join and multiply. Other prices need what a counter had
+before: three levels keep that cheap. A counter that stays on one step for the whole partition is linear there; else
+its windows are looked at; and only in the few windows that hold a tier boundary are single records told apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from workbench.errors import AmountOverflow, RatingError
+from workbench.rating import counted, fees, uncharged
+from workbench.rating.tables import PlanTables, Stream
+from workbench.rating.use import linear_charges, prepare_routes, use
+from workbench.tariff.plan import Plan
+from workbench.tariff.tables import naive
+
+
+@dataclass(frozen=True, slots=True)
+class Rated:
+    """SQL of one partition's results. Run them before the next call of ``rate`` for a stream with counters.
+
+    charges: line_no INTEGER, device_key BIGINT, window_start TIMESTAMP, units BIGINT, amount BIGINT, step SMALLINT, and
+        the dimensions that prices of the stream look at. Not ordered: write with ``order_by=order``.
+    uncharged: stream VARCHAR, device_key BIGINT, window_start TIMESTAMP, units BIGINT, reason VARCHAR: the records no
+        sell price charged, each once (reasons: see ``uncharged.py``).
+    """
+
+    charges: str
+    uncharged: str
+    order: tuple[str, ...]
+
+
+class Rater:
+    """A plan at work on one connection.
+
+    Args:
+        con: where records can be read; the plan's tables live there in a schema of their own until ``close``.
+    """
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+        self.con, self.plan = con, plan
+        self.tables = PlanTables(con, plan)
+        self._within = (
+            f"r.window_start >= TIMESTAMP '{naive(plan.period.start)}' "
+            f"AND r.window_start < TIMESTAMP '{naive(plan.period.end)}'"
+        )
+        self._seen: dict[str, object] = {}
+        self._observed: set[str] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Drop the plan's tables."""
+        self.tables.drop()
+
+    def observe(self, stream: str, records: str) -> None:
+        """Let prices that jump see the use of (a part of) the period before ``rate`` shares it out.
+
+        Args:
+            records: SQL of a relation shaped like the lake's kind ``records``; every record exactly once over all calls.
+        """
+        plan = self.tables.streams.get(stream)
+        self._observed.add(stream)
+        if plan is not None and "counted" in plan.kinds:
+            prepare_routes(self.con, self.tables, plan, records, self._within)
+            counted.observe(self.con, self.tables, use(self.tables, plan, records, self._within, linear=False))
+
+    def rate(self, stream: str, records: str) -> Rated:
+        """The charges of some records of one stream.
+
+        Args:
+            records: SQL of a relation shaped like the lake's kind ``records`` (a table name, ``read_parquet(...)`` or a
+                query in parentheses). Records outside the plan's period are passed over.
+
+        Raises:
+            RatingError: ``out_of_order`` when a stream with counters is given an earlier partition after a later one;
+                ``totals_missing`` when ``observe`` was needed; ``grid_too_coarse`` when a price needs single events.
+            AmountOverflow: a charge does not fit 64 bits.
+        """
+        plan = self.tables.streams.get(stream)
+        if plan is None:
+            return Rated(uncharged.no_charges(), uncharged.everything(self.tables, stream, records, self._within), _order(()))
+        self._check(plan, records)
+        prepare_routes(self.con, self.tables, plan, records, self._within)
+        parts = linear_charges(self.tables, plan, records, self._within)
+        if "counted" in plan.kinds:
+            source = use(self.tables, plan, records, self._within, linear=False)
+            try:
+                parts += counted.charges(self.con, self.tables, plan, source)
+            except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
+                raise overflow(stream, error) from None
+        charges = " UNION ALL ".join(parts) if parts else uncharged.no_charges(plan.dims)
+        return Rated(charges, uncharged.of_stream(self.tables, plan, records, self._within), _order(plan.dims))
+
+    def recurring(self) -> str:
+        """SQL of the period's recurring and one-off charges, shaped like ``Rated.charges`` without dimensions.
+
+        A fee per day has a row per device and day; a fee per period one row, at the first day covered, whose units are
+        the days. Fees per account have no device. Write with ``order_by=("line_no", "device_key", "window_start")``.
+        """
+        return fees.charges(self.tables)
+
+    def _check(self, stream: Stream, records: str) -> None:
+        if "counted" not in stream.kinds and not stream.bounded:
+            return
+        row = self.con.execute(
+            f"SELECT min(window_start), max(window_start), coalesce(max(n_events), 0) FROM {records} r "
+            f"WHERE {self._within}"
+        ).fetchone()
+        first, last, events = row if row else (None, None, 0)
+        if stream.bounded and events > 1:
+            raise RatingError(
+                f"A price on '{stream.name}' looks at single events, but a record holds {events} events.",
+                where=stream.name,
+                code="grid_too_coarse",
+                cure="Aggregate this stream with the grid `event`.",
+            )
+        if "counted" not in stream.kinds or first is None:
+            return
+        if stream.name in self._seen and first <= self._seen[stream.name]:
+            raise RatingError(
+                f"Records of '{stream.name}' from {first} came after those of {self._seen[stream.name]}.",
+                where=stream.name,
+                code="out_of_order",
+                cure="Rate the partitions of a stream with counters in time order.",
+            )
+        self._seen[stream.name] = last
+        if self.plan.needs_totals(stream.name) and stream.name not in self._observed:
+            raise RatingError(
+                f"A price on '{stream.name}' depends on the period's total, which is not known.",
+                where=stream.name,
+                code="totals_missing",
+                cure="Call `observe` with the period's records first.",
+            )
+
+
+def _order(dims: tuple[str, ...]) -> tuple[str, ...]:
+    return ("line_no", "device_key", "window_start", "step", *dims)
+
+
+def overflow(stream: str, error: Exception) -> AmountOverflow:
+    """DuckDB's refusal to wrap an integer, as ours."""
+    return AmountOverflow(
+        f"A charge on '{stream}' does not fit 64 bits.",
+        where=stream,
+        cure=f"Use fewer digits in the price, or smaller records. ({str(error).splitlines()[0][:120]})",
+    )

@@ -1,0 +1,172 @@
+"""Prices that need a counter: graduated, volume, stair-step, package, rounding and free units.
+
+Levels: the partition's use per counter (level 1), per counter and window (2), per record (3). Each level passes down
+only the counters or windows inside which the price changes. ``amount.py`` prints the arithmetic.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from workbench.rating.tables import PlanTables, Stream
+from workbench.rating.use import columns
+from workbench.tariff.amount import Sql, chargeable, cost, shared
+
+KEY = "account_no, holder, counter_no, life"
+
+
+def _same(left: str, right: str) -> str:
+    """Two relations agree on the counter key."""
+    return (
+        f"{left}.account_no = {right}.account_no AND {left}.holder = {right}.holder "
+        f"AND {left}.counter_no = {right}.counter_no AND {left}.life IS NOT DISTINCT FROM {right}.life"
+    )
+
+
+def observe(con: duckdb.DuckDBPyConnection, tables: PlanTables, source: str) -> None:
+    """Add the use of prices that jump to the period's totals."""
+    con.execute(
+        f"INSERT INTO {tables.schema}.totals SELECT {KEY}, sum(units)::BIGINT FROM {source} WHERE jumps GROUP BY ALL"
+    )
+
+
+def charges(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, source: str) -> list[str]:
+    """Work out the counters of one partition; return the queries that give its charges.
+
+    The counters move on at once, so a partition is rated exactly once. The queries stay good until the next call.
+    """
+    s, n = tables.schema, stream.number
+    _level_one(con, s, n, source)
+    _level_two(con, s, n, source)
+    _jumping(con, s, n, source)
+    records = (
+        f"SELECT u.line_no, u.device_key, u.window_start, u.units, %s AS amount, %s AS step{columns(stream.dims, 'u.')} "
+        f"FROM {source} u "
+    )
+    uniform = [
+        records % ("(u.units * c.slope)::BIGINT", "c.step")
+        + f"JOIN {s}.level1_{n} c ON c.uniform AND {_same('u', 'c')} WHERE NOT u.jumps AND NOT u.alone",
+        records % ("(u.units * c.slope)::BIGINT", "c.step")
+        + f"JOIN {s}.level2_{n} c ON c.uniform AND c.window_start = u.window_start AND {_same('u', 'c')} "
+        "WHERE NOT u.jumps AND NOT u.alone",
+        records % ("(u.units * c.slope)::BIGINT", "c.step")
+        + f"JOIN {s}.jumping_{n} c ON c.uniform AND c.rate_no = u.rate_no AND {_same('u', 'c')} WHERE u.jumps",
+    ]
+    return [*uniform, _single_records(s, n, stream, source), _shared_records(s, n, stream, source)]
+
+
+def _level_one(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> None:
+    """Each counter's use in the partition, and whether it stays on one step throughout."""
+    con.execute(
+        f"CREATE OR REPLACE TABLE {s}.level1_{n} AS WITH used AS (SELECT {KEY}, sum(units)::HUGEINT AS units, "
+        f"min(rate_no) AS rate_no, max(rate_no) AS rate_no_max FROM {source} WHERE NOT jumps AND NOT alone GROUP BY ALL), "
+        "met AS (SELECT u.* EXCLUDE (units), coalesce(c.used, 0)::HUGEINT AS c0, coalesce(c.used, 0) + units AS c1 "
+        f"FROM used u LEFT JOIN {s}.counters c ON {_same('u', 'c')}) {_classified(s, 'met')}"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TABLE {s}.counters AS "
+        f"SELECT c.* FROM {s}.counters c WHERE NOT EXISTS (SELECT 1 FROM {s}.level1_{n} l WHERE {_same('l', 'c')}) "
+        f"UNION ALL SELECT {KEY}, c1::BIGINT FROM {s}.level1_{n}"
+    )
+
+
+def _level_two(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> None:
+    """The windows of the counters that changed their step."""
+    con.execute(
+        f"CREATE OR REPLACE TABLE {s}.level2_{n} AS WITH used AS ("
+        "SELECT u.account_no, u.holder, u.counter_no, u.life, u.window_start, any_value(l.c0) AS c0, "
+        "sum(u.units)::HUGEINT AS units, min(u.rate_no) AS rate_no, max(u.rate_no) AS rate_no_max "
+        f"FROM {source} u JOIN {s}.level1_{n} l ON NOT l.uniform AND {_same('u', 'l')} "
+        "WHERE NOT u.jumps AND NOT u.alone GROUP BY ALL), "
+        "ran AS (SELECT *, (c0 + sum(units) OVER (PARTITION BY account_no, holder, counter_no, life "
+        "ORDER BY window_start ROWS UNBOUNDED PRECEDING))::HUGEINT AS total FROM used), "
+        "met AS (SELECT * EXCLUDE (c0, units, total), total - units AS c0, total AS c1 FROM ran) "
+        f"{_classified(s, 'met')}"
+    )
+
+
+def _classified(s: str, met: str) -> str:
+    """Rows with ``c0``, ``c1`` and ``rate_no``: add step, slope, and whether all units between cost the same each."""
+    free = Sql("free_units")
+    q0 = chargeable(Sql("m.c0"), Sql("r.increment_units"), Sql("r.increment_add"), free)
+    q1 = chargeable(Sql("m.c1"), Sql("r.increment_units"), Sql("r.increment_add"), free)
+    c0 = cost(Sql("a.q0"), Sql("x.origin_units"), Sql("x.base"), Sql("x.block_units"), Sql("x.block_amount"))
+    c1 = cost(Sql("a.q1"), Sql("y.origin_units"), Sql("y.base"), Sql("y.block_units"), Sql("y.block_amount"))
+    return (
+        f", asked AS (SELECT m.*, coalesce(g.free_units, 0) AS free_units, r.increment_units, {q0} AS q0, {q1} AS q1 "
+        f"FROM {met} m JOIN {s}.rates r ON r.rate_no = m.rate_no LEFT JOIN {s}.grants g "
+        "ON g.account_no = m.account_no AND g.holder = m.holder AND g.counter_no = m.counter_no), "
+        f"priced AS (SELECT a.*, x.step_no AS step0, y.step_no AS step, y.block_units, y.block_amount, {c0} AS cost0, "
+        f"{c1} AS cost1 FROM asked a ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q0 >= x.from_units "
+        f"ASOF JOIN {s}.steps y ON a.rate_no = y.rate_no AND a.q1 >= y.from_units) "
+        "SELECT * EXCLUDE (step0, step, block_units, block_amount, cost0, cost1, q0, q1, increment_units, free_units), "
+        "step::SMALLINT AS step, CASE WHEN cost0 = cost1 THEN 0 ELSE block_amount END AS slope, "
+        "rate_no = rate_no_max AND step0 = step AND (cost0 = cost1 OR (block_units = 1 AND increment_units = 1 "
+        "AND c0 >= free_units)) AS uniform FROM priced"
+    )
+
+
+def _jumping(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> None:
+    """Prices that jump: what the period's total costs, shared by use; per unit exactly when it divides."""
+    q = chargeable(Sql("t.used"), Sql("r.increment_units"), Sql("r.increment_add"), Sql("t.free_units"))
+    total = cost(Sql("a.q"), Sql("x.origin_units"), Sql("x.base"), Sql("x.block_units"), Sql("x.block_amount"))
+    con.execute(
+        f"CREATE OR REPLACE TABLE {s}.jumping_{n} AS WITH summed AS ("
+        f"SELECT t.account_no, t.holder, t.counter_no, t.life, sum(t.used)::HUGEINT AS used, "
+        f"coalesce(any_value(g.free_units), 0) AS free_units FROM {s}.totals t LEFT JOIN {s}.grants g "
+        "ON g.account_no = t.account_no AND g.holder = t.holder AND g.counter_no = t.counter_no GROUP BY ALL), "
+        f"asked AS (SELECT t.*, r.rate_no, {q} AS q FROM summed t JOIN {s}.rates r USING (counter_no) WHERE r.jumps), "
+        f"priced AS (SELECT a.*, x.step_no::SMALLINT AS step, {total} AS total FROM asked a "
+        f"ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q >= x.from_units) "
+        "SELECT *, used > 0 AND total % greatest(used, 1) = 0 AS uniform, total // greatest(used, 1) AS slope FROM priced"
+    )
+    con.execute(f"CREATE OR REPLACE TABLE {s}.before_{n} AS SELECT * FROM {s}.passed")
+    con.execute(
+        f"CREATE OR REPLACE TABLE {s}.passed AS SELECT {KEY}, sum(used)::BIGINT AS used FROM ("
+        f"SELECT {KEY}, used FROM {s}.before_{n} UNION ALL "
+        f"SELECT {KEY}, sum(units) FROM {source} WHERE jumps GROUP BY ALL) GROUP BY ALL"
+    )
+
+
+def _running(source: str, dims: tuple[str, ...], where: str, window: str = "") -> str:
+    """Use rows with ``run``: units of their counter (or counter and window) up to and including each."""
+    order = "u.window_start, u.device_key, u.line_no" + columns(dims, "u.")
+    return (
+        f"SELECT u.*, %s sum(u.units) OVER (PARTITION BY u.account_no, u.holder, u.counter_no, u.life{window} "
+        f"ORDER BY {order} ROWS UNBOUNDED PRECEDING)::HUGEINT AS run FROM {source} u {where}"
+    )
+
+
+def _single_records(s: str, n: int, stream: Stream, source: str) -> str:
+    """Charges of the windows that hold a boundary, and of events that are counters of their own."""
+    where = (
+        f"JOIN {s}.level2_{n} c ON NOT c.uniform AND c.window_start = u.window_start AND {_same('u', 'c')} "
+        "WHERE NOT u.jumps AND NOT u.alone"
+    )
+    counted = _running(source, stream.dims, where, ", u.window_start") % "c.c0,"
+    alone = f"SELECT u.*, 0::HUGEINT AS c0, u.units::HUGEINT AS run FROM {source} u WHERE u.alone"
+    free = Sql("coalesce(g.free_units, 0)")
+    q0 = chargeable(Sql("(b.c0 + b.run - b.units)"), Sql("r.increment_units"), Sql("r.increment_add"), free)
+    q1 = chargeable(Sql("(b.c0 + b.run)"), Sql("r.increment_units"), Sql("r.increment_add"), free)
+    c0 = cost(Sql("a.q0"), Sql("x.origin_units"), Sql("x.base"), Sql("x.block_units"), Sql("x.block_amount"))
+    c1 = cost(Sql("a.q1"), Sql("y.origin_units"), Sql("y.base"), Sql("y.block_units"), Sql("y.block_amount"))
+    return (
+        f"SELECT a.line_no, a.device_key, a.window_start, a.units, ({c1 - c0})::BIGINT AS amount, "
+        f"y.step_no::SMALLINT AS step{columns(stream.dims, 'a.')} FROM ("
+        f"SELECT b.*, {q0} AS q0, {q1} AS q1 FROM ({counted} UNION ALL {alone}) b JOIN {s}.rates r "
+        f"ON r.rate_no = b.rate_no LEFT JOIN {s}.grants g ON g.account_no = b.account_no AND g.holder = b.holder "
+        f"AND g.counter_no = b.counter_no AND NOT b.alone) a ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no "
+        f"AND a.q0 >= x.from_units ASOF JOIN {s}.steps y ON a.rate_no = y.rate_no AND a.q1 >= y.from_units"
+    )
+
+
+def _shared_records(s: str, n: int, stream: Stream, source: str) -> str:
+    """Charges of prices that jump and do not divide per unit: each record's part of the total, by use."""
+    where = f"JOIN {s}.jumping_{n} c ON NOT c.uniform AND c.rate_no = u.rate_no AND {_same('u', 'c')} WHERE u.jumps"
+    ran = _running(source, stream.dims, where) % "c.total, c.used, c.step,"
+    before = Sql("(coalesce(h.used, 0) + a.run - a.units)")
+    part = shared(Sql("a.total"), before, Sql("a.units"), Sql("greatest(a.used, 1)"))
+    return (
+        f"SELECT a.line_no, a.device_key, a.window_start, a.units, ({part})::BIGINT AS amount, a.step"
+        f"{columns(stream.dims, 'a.')} FROM ({ran}) a LEFT JOIN {s}.before_{n} h ON {_same('a', 'h')}"
+    )

@@ -1,0 +1,42 @@
+"""Charges that do not depend on usage: recurring and one-off fees, one set-based query for the whole period."""
+
+from __future__ import annotations
+
+from workbench.rating.tables import PlanTables
+
+
+def charges(tables: PlanTables) -> str:
+    """SQL of the fee charges: line_no, device_key, window_start, units, amount, step.
+
+    A day is covered when the term holds at its end, so that the day of a change belongs to the new version. Fees per
+    day have a row per day; prorated ones a row per term; whole ones a row on the last day covered; one-off fees a row
+    on the day the subscription began, trial or not.
+    """
+    s = tables.schema
+    holders = (
+        "SELECT sub_no, account_no, offer_no, device_key, from_at, until_at, reason = 'trial' AS trial, sim_state, "
+        f"phase, starts_at, 'device' AS per FROM {s}.assignments UNION ALL "
+        "SELECT sub_no, account_no, offer_no, NULL, from_at, least(until_at, coalesce(trial_until, from_at)), true, "
+        f"sim_state, phase, starts_at, 'account' FROM {s}.terms WHERE trial_until > from_at UNION ALL "
+        "SELECT sub_no, account_no, offer_no, NULL, greatest(from_at, coalesce(trial_until, from_at)), until_at, false, "
+        f"sim_state, phase, starts_at, 'account' FROM {s}.terms WHERE coalesce(trial_until, from_at) < until_at"
+    )
+    return (
+        f"WITH holders AS ({holders}), due AS ("
+        "SELECT h.sub_no, h.device_key, f.fee_id, f.every, f.whole, k.line_no, d.day_no, d.day_start, d.amount "
+        f"FROM holders h JOIN {s}.fees f ON f.offer_no = h.offer_no AND f.per = h.per "
+        "AND h.phase >= f.phase_from AND h.phase < f.phase_until "
+        "AND list_contains(string_split(f.states, ','), h.sim_state) "
+        f"JOIN {s}.fee_days d ON d.fee_no = f.fee_no AND h.from_at < d.day_end AND d.day_end <= h.until_at "
+        f"JOIN {s}.line_keys k ON k.account_no = h.account_no AND k.offer_no = h.offer_no AND k.part_id = f.fee_id "
+        "AND k.kind <> 'usage' "
+        "WHERE CASE WHEN f.every = 'once' THEN d.day_start <= h.starts_at AND h.starts_at < d.day_end "
+        "ELSE NOT coalesce(h.trial, false) END), "
+        "last AS (SELECT *, row_number() OVER (PARTITION BY sub_no, device_key, fee_id ORDER BY day_no DESC) AS place "
+        "FROM due WHERE whole) "
+        "SELECT line_no, device_key, day_start AS window_start, 1::BIGINT AS units, amount, 0::SMALLINT AS step "
+        "FROM due WHERE every = 'day' UNION ALL "
+        "SELECT line_no, device_key, day_start, 1::BIGINT, amount, 0::SMALLINT FROM last WHERE place = 1 UNION ALL "
+        "SELECT line_no, device_key, min(day_start), count(*)::BIGINT, sum(amount)::BIGINT, 0::SMALLINT "
+        "FROM due WHERE every = 'period' AND NOT whole GROUP BY line_no, sub_no, device_key"
+    )

@@ -1,0 +1,127 @@
+"""A plan's tables inside DuckDB, shaped for one stream at a time.
+
+Every name in SQL here is the program's own: a numbered schema, numbered tables, and dimension columns that were
+checked against ``[a-z][a-z0-9_]*`` when the catalogue was read. Catalogue text is only ever joined as data.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import duckdb
+
+from workbench.errors import RatingError
+from workbench.tariff.fields import NAME
+from workbench.tariff.plan import Plan
+
+_NUMBERS = itertools.count(1)
+_PLAN = ("offers", "components", "rates", "steps", "matches", "windows", "lives", "assignments", "line_keys", "lines",
+         "fees", "fee_days", "terms", "grants")  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What the plan does with one stream.
+
+    Attributes:
+        number: its place among the plan's streams; table names end in it.
+        dims: dimensions that prices look at, in a fixed order.
+        timed: some rate has time windows.
+        kinds: which of the three ways of charging occur: ``simple`` (linear, one rate), ``routed`` (linear, several
+            rates), ``counted`` (needs counters).
+        bounded: some price looks at single events (a floor, a cap, the scope event): a record must be one event.
+    """
+
+    number: int
+    name: str
+    dims: tuple[str, ...]
+    timed: bool
+    kinds: frozenset[str]
+    bounded: bool
+
+
+class PlanTables:
+    """The tables, and what each stream needs of them. Dropped with ``drop``."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+        self.con = con
+        self.schema = f"rater_{next(_NUMBERS)}"
+        con.execute(f"CREATE SCHEMA {self.schema}")
+        for name in _PLAN:
+            con.register("rater_in", plan.tables[name])
+            con.execute(f"CREATE TABLE {self.schema}.{name} AS SELECT * FROM rater_in")
+            con.unregister("rater_in")
+        con.execute(
+            f"CREATE TABLE {self.schema}.counters (account_no INTEGER, holder BIGINT, counter_no INTEGER, "
+            "life TIMESTAMP, used BIGINT)"
+        )
+        for name in ("totals", "passed"):
+            con.execute(f"CREATE TABLE {self.schema}.{name} AS SELECT * FROM {self.schema}.counters")
+        self._routing()
+        self.streams = {name: self._stream(number, name, plan) for number, name in enumerate(plan.streams, 1)}
+
+    def drop(self) -> None:
+        """Forget the tables."""
+        self.con.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
+
+    def _routing(self) -> None:
+        """``comps``: each component with its only rate, when it has one that always holds."""
+        s = self.schema
+        self.con.execute(
+            f"CREATE TABLE {s}.comps AS WITH open AS (SELECT comp_no, count(*) AS n, min(rate_no) AS rate_no, "
+            f"bool_or(rate_no IN (SELECT rate_no FROM {s}.windows) OR rate_no IN (SELECT rate_no FROM {s}.matches)) "
+            f"AS special FROM {s}.rates GROUP BY 1) "
+            "SELECT c.*, CASE WHEN o.n = 1 AND NOT o.special THEN o.rate_no END AS only_rate "
+            f"FROM {s}.components c JOIN open o USING (comp_no)"
+        )
+
+    def _stream(self, number: int, name: str, plan: Plan) -> Stream:
+        """Make ``priced_<n>``: each device under each price of the stream, with line, holder and simple price."""
+        s = self.schema
+        self.con.execute(
+            f"CREATE TABLE {s}.priced_{number} AS SELECT a.device_key, a.from_at, a.until_at, c.comp_no, k.line_no, "
+            "a.account_no, CASE c.scope WHEN 'device' THEN a.device_key WHEN 'sim_group' THEN a.group_no ELSE 0 END "
+            "AS holder, c.linear, c.sell, c.scope = 'event' AS alone, c.fold = 'count' AS counts, c.short, "
+            "c.only_rate, c.only_rate IS NOT NULL OR NOT c.may_miss AS sure, r.slope, r.fee, r.floor, r.cap "
+            f"FROM {s}.assignments a JOIN {s}.comps c USING (offer_no) "
+            f"JOIN {s}.line_keys k ON k.account_no = a.account_no AND k.offer_no = a.offer_no "
+            "AND k.part_id = c.component_id AND k.kind = 'usage' "
+            f"LEFT JOIN {s}.rates r ON r.rate_no = c.only_rate "
+            "WHERE c.meter = $1 AND NOT c.online AND a.reason IS NULL ORDER BY ALL",
+            [name],
+        )
+        self._cover(number)
+        row = self.con.execute(
+            "SELECT coalesce(bool_or(linear AND only_rate IS NOT NULL), false), "
+            "coalesce(bool_or(linear AND only_rate IS NULL), false), coalesce(bool_or(NOT linear), false) "
+            f"FROM {s}.priced_{number}"
+        ).fetchone()
+        assert row is not None
+        kinds = frozenset(kind for kind, there in zip(("simple", "routed", "counted"), row, strict=True) if there)
+        components = [c for offer in plan.offers for c in offer.components if c.meter == name]
+        conversions = [rate.conversion for c in components for rate in c.rates if rate.conversion]
+        dims = plan.dimensions(name)
+        for dim in dims:
+            if not NAME.match(dim):
+                raise RatingError(f"A dimension is called {dim[:40]!r}.", where=name, code="dimension_name")
+        return Stream(
+            number=number,
+            name=name,
+            dims=dims,
+            timed=any(rate.windows for c in components for rate in c.rates),
+            kinds=kinds,
+            bounded=any(c.floor is not None or c.cap is not None for c in conversions)
+            or any(c.scope == "event" and not c.linear for c in components),
+        )
+
+    def _cover(self, number: int) -> None:
+        """``cover_<n>``: the time each device is surely charged in; ``holes`` when that is not one stretch."""
+        s = self.schema
+        self.con.execute(
+            f"CREATE TABLE {s}.cover_{number} AS WITH sure AS (SELECT device_key, from_at, until_at, max(until_at) OVER ("
+            "PARTITION BY device_key ORDER BY from_at, until_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before "
+            f"FROM {s}.priced_{number} WHERE sell AND sure) "
+            "SELECT device_key, min(from_at) AS from_at, max(until_at) AS until_at, "
+            "coalesce(bool_or(from_at > before), false) AS holes FROM sure GROUP BY 1 ORDER BY 1"
+        )

@@ -1,0 +1,114 @@
+"""Records joined with what prices them: SQL text for the linear charges, and the *use* relation for the others.
+
+A *use* row is one record under one price: device_key, window_start, units, line_no, account_no, holder, counter_no,
+rate_no, life (start of the counter's life, NULL for the billing period) and the stream's dimensions.
+"""
+
+from __future__ import annotations
+
+import duckdb
+
+from workbench.rating.tables import PlanTables, Stream
+from workbench.tariff.amount import Sql, converted
+
+
+def columns(dims: tuple[str, ...], prefix: str = "") -> str:
+    """The dimensions as a column list that begins with a comma; empty without dimensions."""
+    return "".join(f", {prefix}{dim}" for dim in dims)
+
+
+def prepare_routes(
+    con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, records: str, within: str
+) -> None:
+    """``routes_<n>``: for each combination of dimensions (and grid slot) that occurs, the rate of each component."""
+    s, n = tables.schema, stream.number
+    keys = _keys(stream)
+    if not keys:
+        return
+    listed = ", ".join(f"r.{key}" for key in keys)
+    pairs = " UNION ALL ".join(
+        f"SELECT key_no, '{dim}' AS dimension, {dim}::VARCHAR AS value FROM keys" for dim in stream.dims
+    ) or "SELECT 0 AS key_no, '' AS dimension, '' AS value WHERE false"
+    timed = (
+        f"NOT EXISTS (SELECT 1 FROM {s}.windows w WHERE w.rate_no = r.rate_no) OR EXISTS (SELECT 1 FROM {s}.windows w "
+        "WHERE w.rate_no = r.rate_no AND k.window_start >= w.from_at AND k.window_start < w.until_at)"
+        if stream.timed
+        else "true"
+    )
+    con.execute(
+        f"CREATE OR REPLACE TABLE {s}.routes_{n} AS WITH keys AS MATERIALIZED (SELECT row_number() OVER (ORDER BY ALL) "
+        f"AS key_no, * FROM (SELECT DISTINCT {listed} FROM {records} r WHERE {within})), pairs AS ({pairs}), "
+        f"mine AS (SELECT r.rate_no, r.comp_no, r.position, (SELECT count(DISTINCT m.dimension) FROM {s}.matches m "
+        f"WHERE m.rate_no = r.rate_no) AS wants FROM {s}.rates r JOIN {s}.comps c USING (comp_no) WHERE c.meter = $1), "
+        f"fits AS (SELECT p.key_no, m.rate_no, count(*) AS got FROM pairs p JOIN {s}.matches m USING (dimension, value) "
+        "GROUP BY ALL) "
+        "SELECT k.*, r.comp_no, arg_min(r.rate_no, r.position) AS rate_no FROM keys k CROSS JOIN mine r "
+        "LEFT JOIN fits f ON f.key_no = k.key_no AND f.rate_no = r.rate_no "
+        f"WHERE coalesce(f.got, 0) = r.wants AND ({timed}) GROUP BY ALL",
+        [stream.name],
+    )
+
+
+def _keys(stream: Stream) -> tuple[str, ...]:
+    return (*(("window_start",) if stream.timed else ()), *stream.dims)
+
+
+def _route_join(tables: PlanTables, stream: Stream) -> str:
+    """Join of the routed rate, as ``q``."""
+    same = " AND ".join(f"q.{key} IS NOT DISTINCT FROM r.{key}" for key in _keys(stream))
+    return f"JOIN {tables.schema}.routes_{stream.number} q ON q.comp_no = p.comp_no AND {same}"
+
+
+def _under(tables: PlanTables, stream: Stream, records: str) -> str:
+    """Records under the prices in force at their window's start."""
+    return (
+        f"FROM {records} r JOIN {tables.schema}.priced_{stream.number} p ON r.device_key = p.device_key "
+        "AND r.window_start >= p.from_at AND r.window_start < p.until_at"
+    )
+
+
+def _amount(stream: Stream, source: str) -> str:
+    """Units (or events) times the slope; an event's fee, floor and cap where the stream has any."""
+    measure = Sql("CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END")
+    made = converted(measure, Sql("r.n_events"), Sql(f"{source}.slope"), Sql(f"{source}.fee"))
+    text = f"({made})"
+    if stream.bounded:
+        text = f"least(coalesce({source}.cap, {2**63 - 1}), greatest(coalesce({source}.floor, 0), {text}))"
+    return f"{text}::BIGINT"
+
+
+def linear_charges(tables: PlanTables, stream: Stream, records: str, within: str) -> list[str]:
+    """Charges that need no counter, as zero, one or two queries."""
+    head = "SELECT p.line_no, r.device_key, r.window_start, CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END AS units"
+    tail = f"0::SMALLINT AS step{columns(stream.dims, 'r.')}"
+    found = []
+    if "simple" in stream.kinds:
+        found.append(
+            f"{head}, {_amount(stream, 'p')} AS amount, {tail} {_under(tables, stream, records)} "
+            f"WHERE {within} AND p.linear AND p.only_rate IS NOT NULL"
+        )
+    if "routed" in stream.kinds:
+        found.append(
+            f"{head}, {_amount(stream, 't')} AS amount, {tail} {_under(tables, stream, records)} "
+            f"{_route_join(tables, stream)} JOIN {tables.schema}.rates t ON t.rate_no = q.rate_no "
+            f"WHERE {within} AND p.linear AND p.only_rate IS NULL"
+        )
+    return found
+
+
+def use(tables: PlanTables, stream: Stream, records: str, within: str, *, linear: bool) -> str:
+    """The use relation of prices that are (not) linear, as a query in parentheses."""
+    s = tables.schema
+    routed = bool(_keys(stream))
+    rate = "coalesce(p.only_rate, q.rate_no)" if routed else "p.only_rate"
+    route = "LEFT " + _route_join(tables, stream) if routed else ""
+    lives = (
+        f"(SELECT max(l.from_at) FROM {s}.lives l WHERE l.comp_no = p.comp_no AND l.from_at <= r.window_start)"
+    )
+    return (
+        "(SELECT r.device_key, r.window_start, CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END AS units, "
+        f"p.line_no, p.account_no, p.holder, t.counter_no, t.rate_no, t.jumps AND NOT p.alone AS jumps, p.alone, "
+        f"CASE WHEN p.short THEN {lives} END AS life{columns(stream.dims, 'r.')} "
+        f"{_under(tables, stream, records)} {route} JOIN {s}.rates t ON t.rate_no = {rate} "
+        f"WHERE {within} AND p.linear = {str(linear).lower()})"
+    )

@@ -1,0 +1,227 @@
+"""Compile a catalogue and the parties for one billing period: everything ``rating`` needs, as tables of integers.
+
+    plan = compile_plan(catalogue, con, Period(start, end))       # con has accounts, subscriptions, devices_info, devices
+
+``Plan.tables`` (Arrow; every ``*_no`` is a dense number from 1 in a deterministic order):
+
+| table | a row is |
+|---|---|
+| ``offers`` | one compiled variant: offer_no, offer_id, version, currency, side, charged, zone, period |
+| ``components`` | one usage price of a variant: comp_no, offer_no, component_id, meter, denominator, linear, scope, fold … |
+| ``rates`` | one row of a component: rate_no, comp_no, position, counter_no, linear, jumps, slope, conversion, rounding |
+| ``steps`` | one piece of C: rate_no, step_no, from_units, origin_units, base, block_units, block_amount |
+| ``matches`` | rate_no, dimension, value |
+| ``windows`` | rate_no, from_at, until_at: expanded time-of-use windows |
+| ``lives`` | comp_no, from_at, until_at: lives of short counters (hour, day …) |
+| ``terms`` | a subscription under one variant: sub_no, account_no, offer_no, device or group, from_at, until_at, phase |
+| ``assignments`` | a device under a term: device_key, account_no, offer_no, group_no, from_at, until_at, reason |
+| ``line_keys`` | account_no, offer_no, part_id, line_no: which line a charge belongs to |
+| ``lines`` | the key table of charges (see the lake's kind ``lines``), plus side, primary_meter, tax_inclusive, title |
+| ``grants`` | account_no, holder, counter_no, free_units: the allowance of each counter in this period |
+| ``fees``, ``fee_days`` | fee_no of a variant; its integer amount on each local day of the period |
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+import duckdb
+import pyarrow as pa
+
+from workbench.errors import RatingError, UsageError
+from workbench.model.offer import Catalogue
+from workbench.model.party import Parties
+from workbench.model.plan import Period, PlanOffer
+from workbench.tariff import assign
+from workbench.tariff.canonical import canonical
+from workbench.tariff.tables import offer_tables, part_table
+from workbench.tariff.variants import Variant, variants
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A catalogue and its subscribers, compiled for one billing period.
+
+    Attributes:
+        period: the billing period, half-open.
+        catalogue: what it was compiled from.
+        offers: the compiled variants; ``offers[offer_no - 1]``.
+        tables: see the module's docstring.
+        sha256: names the whole plan: offers, assignments and lines.
+    """
+
+    period: Period
+    catalogue: Catalogue
+    offers: tuple[PlanOffer, ...]
+    tables: Mapping[str, pa.Table]
+    sha256: str
+    grids: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def lines(self) -> pa.Table:
+        """The key table of the charges, ready for the lake's kind ``lines``."""
+        return self.tables["lines"]
+
+    @property
+    def streams(self) -> tuple[str, ...]:
+        """Meters that some offer in force prices."""
+        return tuple(sorted({c.meter for offer in self.offers for c in offer.components}))
+
+    def order_free(self, stream: str) -> bool:
+        """Whether each record of a stream can be charged alone: partitions may then be rated in any order."""
+        return all(c.linear for offer in self.offers for c in offer.components if c.meter == stream)
+
+    def needs_totals(self, stream: str) -> bool:
+        """Whether a price on this stream jumps, so that ``Rater.observe`` must see all records first."""
+        return any(
+            rate.jumps
+            for offer in self.offers
+            for c in offer.components
+            if c.meter == stream
+            for rate in c.rates
+        )
+
+    def dimensions(self, stream: str) -> tuple[str, ...]:
+        """The dimensions that prices on this stream look at, sorted."""
+        return tuple(
+            sorted(
+                {
+                    name
+                    for offer in self.offers
+                    for c in offer.components
+                    if c.meter == stream
+                    for rate in c.rates
+                    for name, _ in rate.match
+                }
+            )
+        )
+
+
+def compile_plan(
+    catalogue: Catalogue,
+    parties: duckdb.DuckDBPyConnection | Parties | Mapping[str, str],
+    period: Period,
+    *,
+    con: duckdb.DuckDBPyConnection | None = None,
+    billing: Period | None = None,
+    tenant: str = "main",
+    grids: Mapping[str, int] | None = None,
+) -> Plan:
+    """Everything needed to rate one billing period.
+
+    Args:
+        parties: a DuckDB connection that has ``accounts``, ``subscriptions``, ``devices_info`` and ``devices``; or a
+            map of those four names to SQL relations (``lake.scan("accounts")``) read through ``con``; or a small
+            ``Parties`` held in memory (``con`` is then any connection to work with).
+        period: what to rate: the billing period all accounts share, or a part of it.
+        billing: the whole billing period when ``period`` is a part of it; prorated fees count its days.
+        tenant: whose device keys.
+        grids: stream to grid seconds of its records; instants at which prices change must lie on it.
+
+    Raises:
+        PartyError: a subscription that overlaps another of its offer, an unknown account or offer, bad overrides.
+        CatalogueError: an offer that cannot be priced.
+        RatingError: ``grid_too_coarse`` with the grid that is needed.
+    """
+    work = con if con is not None else parties
+    if not isinstance(work, duckdb.DuckDBPyConnection):
+        raise UsageError("Compiling a plan needs a connection.", cure="Pass `con=`.", where="compile_plan")
+    if isinstance(parties, Parties):
+        assign.register(work, parties)
+    assign.load(work, assign.relations(parties), period, tenant)
+    found = variants(catalogue, assign.wanted(work), period)
+    tables = offer_tables(found, catalogue, period, billing or period)
+    _assign(work, found, catalogue, period, billing or period)
+    assign.grants(work, tables)
+    tables |= assign.finish(work)
+    offers = tuple(variant.offer for variant in found)
+    plan = Plan(period, catalogue, offers, tables, _hash(offers, period, tables), dict(grids or {}))
+    for stream, seconds in sorted(plan.grids.items()):
+        check_grid(plan, stream, seconds)
+    return plan
+
+
+def _assign(
+    con: duckdb.DuckDBPyConnection, found: Sequence[Variant], catalogue: Catalogue, period: Period, billing: Period
+) -> None:
+    con.register("plan_in_parts", part_table([variant.offer for variant in found], billing))
+    con.execute("CREATE OR REPLACE TEMP TABLE plan_parts AS SELECT * FROM plan_in_parts")
+    con.unregister("plan_in_parts")
+    assign.terms(con, found, catalogue, period)
+    assign.assignments(con)
+    assign.lines(con, period)
+
+
+def _hash(offers: Sequence[PlanOffer], period: Period, tables: Mapping[str, pa.Table]) -> str:
+    digest = hashlib.sha256()
+    digest.update(f"{period.start.isoformat()}/{period.end.isoformat()}".encode())
+    for offer in offers:
+        digest.update(canonical(offer).encode())
+    for name in ("terms", "assignments", "lines"):
+        digest.update(_content_hash(tables[name]))
+    return digest.hexdigest()
+
+
+def _content_hash(table: pa.Table) -> bytes:
+    """SHA-256 of a table's values, whatever its chunks and whatever lies in memory beneath its nulls."""
+    columns: dict[str, pa.ChunkedArray] = {}
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        if column.null_count:
+            columns[f"{name} is null"] = column.is_null().cast(pa.int8())
+            column = column.fill_null(pa.scalar(_BLANK.get(column.type, 0)).cast(column.type))
+        columns[name] = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
+    plain = pa.table(columns).combine_chunks()
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, plain.schema) as writer:
+        writer.write_table(plain)
+    return hashlib.sha256(sink.getvalue()).digest()
+
+
+_BLANK: dict[pa.DataType, object] = {pa.string(): "", pa.bool_(): False}
+
+
+def check_grid(plan: Plan, stream: str, seconds: int) -> None:
+    """Refuse a plan whose prices change between two grid points of a stream.
+
+    Raises:
+        RatingError: ``grid_too_coarse``: names the instant and the grid that would do.
+    """
+    for at, what in _instants(plan, stream):
+        behind = int(at.timestamp()) % seconds
+        if behind or at.microsecond:
+            needed = _divisor(seconds, behind)
+            raise RatingError(
+                f"{what} changes at {at:%Y-%m-%d %H:%M:%S}, which is not on the {seconds} s grid of '{stream}'.",
+                where=stream,
+                code="grid_too_coarse",
+                cure=f"Aggregate '{stream}' on a grid of {needed} s, or move the instant.",
+            )
+
+
+def _divisor(seconds: int, behind: int) -> int:
+    while behind:
+        seconds, behind = behind, seconds % behind
+    return max(1, seconds)
+
+
+def _instants(plan: Plan, stream: str) -> list[tuple[datetime, str]]:
+    components = plan.tables["components"].to_pylist()
+    numbers = {row["comp_no"]: row["component_id"] for row in components if row["meter"] == stream}
+    rates = {r["rate_no"]: r["comp_no"] for r in plan.tables["rates"].to_pylist() if r["comp_no"] in numbers}
+    found: list[tuple[datetime, str]] = []
+    for row in plan.tables["windows"].to_pylist():
+        if row["rate_no"] in rates:
+            name = f"The price '{numbers[rates[row['rate_no']]]}'"
+            found += [(row["from_at"], name), (row["until_at"], name)]
+    for row in plan.tables["lives"].to_pylist():
+        if row["comp_no"] in numbers:
+            found.append((row["from_at"], f"The counter of '{numbers[row['comp_no']]}'"))
+    edges = {plan.period.start, plan.period.end}
+    return [(_aware(at), name) for at, name in sorted(set(found)) if _aware(at) not in edges]
+
+
+def _aware(at: datetime) -> datetime:
+    return at.replace(tzinfo=UTC)
