@@ -201,7 +201,9 @@ class Manifest:
         if after is None and len(self.versions()) > 1:
             raise self._damaged("HEAD of the manifest is missing.", newest, self.folder / "HEAD")
         if before and before[0] > newest:
-            raise self._damaged(f"The manifest ends at version {newest} but once held {before[0]}.", newest)
+            raise self._damaged(
+                f"The manifest ends at version {newest} but once held {before[0]}.", before[0]
+            )
         if after and after[0] < newest - 1:
             raise self._damaged(
                 f"HEAD names version {after[0]} where the chain holds {newest}.", newest, self.folder / "HEAD"

@@ -7,6 +7,7 @@ the version it was opened at until ``refresh()``. Results are DataFrames that ke
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +18,6 @@ import pyarrow as pa
 
 from workbench.errors import UsageError
 from workbench.lake import schemas
-from workbench.lake.engine import connect
 from workbench.lake.frames import to_frame
 from workbench.lake.lake import Lake
 from workbench.lake.open_html import lake_html
@@ -26,6 +26,7 @@ from workbench.lake.sql import name, quote
 
 _ROWS_MAX = 2_000_000
 _BATCH = 100_000
+_WORD = re.compile(r"\w+")
 
 
 def open_lake(
@@ -51,7 +52,6 @@ class OpenLake:
 
     def __init__(self, lake: Lake) -> None:
         self._lake = lake
-        self._parser = connect([], None, 1, "100MB")
         self._views: dict[str, View] = views(lake)
         self._made: dict[str, str] = {}
 
@@ -62,8 +62,7 @@ class OpenLake:
         self.close()
 
     def close(self) -> None:
-        """Let go of the connections."""
-        self._parser.close()
+        """Let go of the connection."""
         self._lake.close()
 
     @property
@@ -199,20 +198,18 @@ class OpenLake:
         )
 
     def _prepare(self, con: duckdb.DuckDBPyConnection, query: str) -> None:
-        """Refuse what is not one SELECT, and make the views it names over files proven just now.
+        """Refuse what is not one SELECT, and make the views of every table its text mentions.
 
         A cursor could write below the lake's folder (COPY), so nothing but a SELECT may pass.
         """
-        statements = self._parser.extract_statements(query)
+        statements = con.extract_statements(query)
         if len(statements) != 1 or statements[0].type.name != "SELECT":
             raise UsageError(
                 "A lake opened for reading answers one SELECT at a time.", where=" ".join(query.split())[:80]
             )
-        asked = {table.lower() for table in self._parser.get_table_names(query)}
-        # DESCRIBE and SUMMARIZE name their table where the parser does not tell.
-        words = query.lower() if not asked else ""
+        words = set(_WORD.findall(query.lower()))
         for table in self._views:
-            if table in asked or (words and table in words):
+            if table.lower() in words:
                 sql = self._views[table]()
                 if self._made.get(table) != sql:
                     con.execute(f"CREATE OR REPLACE VIEW {name(table)} AS {sql}")
