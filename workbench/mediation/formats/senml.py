@@ -123,14 +123,12 @@ class Pack:
 
 def _json(path: Path) -> Iterator[tuple[int, bytes, Any]]:
     """Records of a file's packs; ``None`` where a new pack starts. One pack per line, or one over the whole file."""
-    found = False
     with opened(path) as handle:
-        for number, raw, value in items(handle, packs=True):
-            found = found or value is None or isinstance(value, dict)
+        for count, (number, raw, value) in enumerate(items(handle, packs=True)):
+            if count == 0 and value is not None:
+                cure = 'A pack is a JSON array of records: [{"n": …, "v": …}].'
+                raise FileUnreadable("There is no SenML pack in it.", where=str(path), cure=cure)
             yield number, raw, value
-    if not found and path.stat().st_size:
-        cure = 'A pack is a JSON array of records: [{"n": …, "v": …}].'
-        raise FileUnreadable("There is no SenML pack in it.", where=str(path), cure=cure)
 
 
 def _cbor(path: Path) -> Iterator[tuple[int, bytes, Any]]:
