@@ -18,6 +18,13 @@ from workbench.errors import FileUnreadable, InputError
 
 _LARGEST = 1_000_000
 _DEEPEST = 20
+_OPENS = (
+    yaml.FlowMappingStartToken,
+    yaml.FlowSequenceStartToken,
+    yaml.BlockMappingStartToken,
+    yaml.BlockSequenceStartToken,
+)
+_CLOSES = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken, yaml.BlockEndToken)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +56,7 @@ class Reader:
                 root, f"The file is larger than {_LARGEST:,} characters.", "Split it.", "too_large"
             )
         try:
-            for token in yaml.scan(text, Loader=yaml.SafeLoader):
-                if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
-                    spot = Node(None, "", token.start_mark.line + 1)
-                    raise self.fail(
-                        spot, "Anchors, aliases and tags are not read.", "Write it out.", "yaml_alias"
-                    )
+            self._refuse_tricks(text)
             composed = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as problem:
             mark = getattr(problem, "problem_mark", None)
@@ -68,6 +70,17 @@ class Reader:
         if composed is None:
             raise self.fail(root, "The file is empty.", "Start from a file in examples/.", "yaml_empty")
         return self._node(composed, "", 0)
+
+    def _refuse_tricks(self, text: str) -> None:
+        """Stop at the first anchor, alias or tag, and before nesting makes the parser slow."""
+        depth = 0
+        for token in yaml.scan(text, Loader=yaml.SafeLoader):
+            spot = Node(None, "", token.start_mark.line + 1)
+            if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
+                raise self.fail(spot, "Anchors, aliases and tags are not read.", "Write it out.", "yaml_alias")
+            depth += isinstance(token, _OPENS) - isinstance(token, _CLOSES)
+            if depth > _DEEPEST:
+                raise self.fail(spot, "The file is nested too deeply.", "Flatten it.", "yaml_depth")
 
     def _node(self, found: yaml.Node, path: str, depth: int) -> Node:
         line = found.start_mark.line + 1
