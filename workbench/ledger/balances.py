@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from workbench.lake.lake import Lake
-from workbench.ledger.chart import parse
+from workbench.lake.segment import Segment
+from workbench.ledger.chart import KINDS, parse
 
 
 class Balance(NamedTuple):
@@ -58,10 +60,16 @@ def balance(lake: Lake, account: str, currency: str) -> int:
     return sum(b.balance_nano for b in trial_balance(lake, prefix=account) if b[:2] == (account, currency))
 
 
-def kind_totals(lake: Lake, *, upto_entry: int | None = None) -> dict[str, int]:
-    """``receivable/EUR`` -> balance over all accounts of the kind: a handful of figures a close can store."""
-    totals: dict[str, int] = {}
-    for item in trial_balance(lake, upto_entry=upto_entry):
-        key = f"{item.account.partition(':')[0]}/{item.currency}"
-        totals[key] = totals.get(key, 0) + item.balance_nano
-    return totals
+def kind_totals(lake: Lake, *, upto_entry: int | None = None, more: Sequence[Segment] = ()) -> dict[str, int]:
+    """``receivable/EUR`` -> balance over all accounts of the kind: a handful of figures a close can store.
+
+    Args:
+        more: ledger segments that are written but not committed, to be counted along.
+    """
+    ledger = lake.scan("ledger", segments=[*lake.segments("ledger"), *more])
+    rows = lake.con.execute(
+        "SELECT split_part(account, ':', 1) AS kind, currency, sum(debit_nano - credit_nano)::HUGEINT "
+        f"FROM {movements(ledger)} WHERE entry_no <= ? GROUP BY ALL ORDER BY ALL",
+        [upto_entry if upto_entry is not None else 2**62],
+    ).fetchall()
+    return {f"{kind}/{currency}": nano * KINDS[kind].side.value for kind, currency, nano in rows}

@@ -16,12 +16,13 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from workbench.errors import PostingConflict, SettlementError
+from workbench.lake.engine import arrow, one
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.ledger import chain
 from workbench.ledger.chart import KINDS
 from workbench.ledger.entry import PAYLOAD_FIELDS, PAYLOAD_SQL, LedgerEntry, Posting
-from workbench.ledger.sql import number, one
+from workbench.ledger.sql import number
 
 if TYPE_CHECKING:
     import duckdb
@@ -90,10 +91,11 @@ def book(lake: Lake, postings: str | pa.Table, now: datetime) -> Booked:
     try:
         _refuse_bad(con, name)
         _refuse_conflicts(con, name, lake.scan("ledger"))
-        fresh = con.sql(
+        fresh = arrow(
+            con,
             f"SELECT * FROM {name} ANTI JOIN {lake.scan('ledger')} USING (posting_key) "
-            "ORDER BY tx_id, posting_key"
-        ).to_arrow_table()
+            "ORDER BY tx_id, posting_key",
+        )
         total = number(con, f"SELECT count(*) FROM {name}")
     finally:
         con.execute(f"DROP TABLE {name}")

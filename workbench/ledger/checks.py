@@ -7,11 +7,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from workbench.lake.engine import one
 from workbench.lake.lake import Lake
 from workbench.ledger import chain
 from workbench.ledger.balances import kind_totals
 from workbench.ledger.entry import PAYLOAD_SQL
-from workbench.ledger.sql import number, one
+from workbench.ledger.sql import number
 
 _BATCH_ROWS = 50_000
 

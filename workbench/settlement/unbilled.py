@@ -1,0 +1,27 @@
+"""Subscriptions of a period that came to no line, each with the reason: completeness seen from the contract (I36)."""
+
+from __future__ import annotations
+
+from workbench.lake.lake import Lake
+from workbench.lake.segment import Segment
+from workbench.settlement.work import relation
+
+
+def unbilled(lake: Lake, period: str) -> list[Segment]:
+    """Write a reason for each subscription that overlaps the period and whose account and offer have no line.
+
+    ``bought`` for an offer we buy; ``sim_<state>`` when its SIM was not in a state that is charged; else
+    ``no_usage``.
+    """
+    span = "(SELECT min(period_start) AS first, max(period_end) AS last FROM settle_rated)"
+    rows = (
+        "SELECT subscription_id, account_id, offer_id, CASE WHEN offer_id IN (SELECT offer_id FROM settle_offers "
+        "WHERE side = 'buy') THEN 'bought' WHEN sim_state IN ('inventory', 'suspended', 'terminated') "
+        "THEN 'sim_' || sim_state ELSE 'no_usage' END AS reason "
+        f"FROM (SELECT * FROM {relation(lake, 'subscriptions')}, {span} "
+        "WHERE starts_at < last AND coalesce(ends_at > first, true)) s "
+        "ANTI JOIN (SELECT account_id, offer_id FROM settle_final WHERE kind NOT IN ('carry', 'deferred')) l "
+        "USING (account_id, offer_id)"
+    )
+    segment = lake.write("unbilled", rows, period=period, order_by=("subscription_id",))
+    return [segment] if segment.rows else []
