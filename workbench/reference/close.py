@@ -55,6 +55,4 @@ def flat_fees(
         if amount != 0 and (*holder, offer.id, component.id) not in seen:
             seen.add((*holder, offer.id, component.id))
             device_id = holder[1] if holder[0] == "device" else ""
-            state.bill.charges.append(
-                Charge(line, device_id, state.who.start, 0, amount, "", component.rates[-1].id)
-            )
+            state.bill.charges.append(Charge(line, device_id, state.who.start, 0, amount))

@@ -20,6 +20,7 @@ from workbench.model.party import Parties
 from workbench.reference.adjust import adjust_all
 from workbench.reference.carry import carry_remainders, defer_small_invoices, roll_over
 from workbench.reference.close import close_counters
+from workbench.reference.days import local_day
 from workbench.reference.fees import fee_charges
 from workbench.reference.lines import make_invoices, make_lines, make_shares, make_taxes
 from workbench.reference.results import Bill, Charge, Uncharged, Use
@@ -28,6 +29,18 @@ from workbench.reference.usage import counts_for, usage_charges
 from workbench.reference.who import Who
 
 Span = tuple[datetime, datetime]
+
+UNCHARGED_STATES = ("inventory", "terminated")
+REASONS = (
+    "trial",
+    "sim_inventory",
+    "sim_terminated",
+    "rate_unmatched",
+    "meter_not_priced",
+    "not_in_force",
+    "no_subscription",
+)
+"""Why a use is not charged; of several reasons the first is given."""
 
 
 def rate(
@@ -83,19 +96,23 @@ def attribution_order(use: Use) -> tuple[datetime, str, str, str]:
 def rate_use(state: State, use: Use) -> None:
     """Charge one use to every subscription and component that prices its meter, or note why there is none."""
     charges: list[Charge] = []
-    reason = "no_subscription"
+    reasons = ["not_in_force" if state.who.is_known(use.device_id) else "no_subscription"]
     for subscription in state.who.subscribed(use.device_id, use.at):
         offer = state.who.version_at(subscription, use.at)
         if offer is None:
-            reason = "no_version"
             continue
-        reason = "no_component"
-        for component in offer.components:
-            if counts_for(component, use.meter):
+        components = [component for component in offer.components if counts_for(component, use.meter)]
+        reason = "rate_unmatched" if components else "meter_not_priced"
+        if subscription.sim_state in UNCHARGED_STATES:
+            reason = f"sim_{subscription.sim_state}"
+        elif offer.trial and state.who.is_trial(subscription, offer, local_day(use.at, offer.zone)):
+            reason = "trial"
+        else:
+            for component in components:
                 charges += usage_charges(state, use, subscription, offer, component)
-                reason = "no_rate"
+        reasons.append(reason)
     if not charges:
-        state.bill.uncharged.append(Uncharged(use, reason))
+        state.bill.uncharged.append(Uncharged(use, min(reasons, key=REASONS.index)))
     state.bill.charges.extend(charges)
 
 

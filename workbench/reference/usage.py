@@ -10,7 +10,6 @@ from workbench.model.party import Subscription
 from workbench.model.price import Dynamic, Percentage, Percentile
 from workbench.reference.allowance import own_grant
 from workbench.reference.cost import event_cost
-from workbench.reference.days import local_day
 from workbench.reference.discounts import percent_factor
 from workbench.reference.lives import life_of
 from workbench.reference.percentile import Slots
@@ -43,8 +42,6 @@ def usage_charges(
         raise Unpriceable(f"no rate of {offer.id}.{component.id} fits {use}")
     mine = line_of(subscription.account_id, offer, component, use)
     nothing = Charge(mine, use.device_id, use.at, use.units, ZERO, use.event_id, found.id)
-    if offer.trial and state.who.is_trial(subscription, offer, local_day(use.at, offer.zone)):
-        return [nothing]  # "free of usage prices": the counter stands still
     for sponsorship in offer.sponsorships:
         if component.id in sponsorship.components and matches(sponsorship.match, dict(use.dims)):
             paid = sponsored_charge(state, use, subscription, offer, component, found, sponsorship)

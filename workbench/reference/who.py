@@ -55,6 +55,10 @@ class Who:
             if subscription.starts_at <= at and (subscription.ends_at is None or at < subscription.ends_at):
                 yield subscription
 
+    def is_known(self, device_id: str) -> bool:
+        """Whether any subscription, at any time, is for a device."""
+        return bool(self.by_device.get(device_id) or self.by_group.get(self.group_of.get(device_id, "")))
+
     def devices_of(self, subscription: Subscription) -> list[str]:
         """The devices a subscription stands for: its own, its group's, or none."""
         if subscription.device_id:
