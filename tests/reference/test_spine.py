@@ -88,11 +88,11 @@ def test_a_use_without_subscription_version_or_price_says_so() -> None:
         Use("lamp-0", "lamps.light", START, 1),
     ]
     bill = rate(catalogue(lamps_offer(fees=())), parties(), strangers, START, END)
-    assert [entry.reason for entry in bill.uncharged] == ["no_component", "no_subscription"]
+    assert [entry.reason for entry in bill.uncharged] == ["meter_not_priced", "no_subscription"]
     later = rate(
         catalogue(lamps_offer(fees=(), effective=date(2027, 1, 1))), parties(), uses()[:1], START, END
     )
-    assert [entry.reason for entry in later.uncharged] == ["no_version"]
+    assert [entry.reason for entry in later.uncharged] == ["not_in_force"]
 
 
 def test_a_split_that_leaves_something_to_nobody_is_refused() -> None:

@@ -80,9 +80,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Uncharged:
-    """A use that no charge was made for, and why: ``no_subscription``, ``no_version``, ``no_component``
-    ...
-    """
+    """A use that no charge was made for, and why: see ``rater.REASONS``."""
 
     use: Use
     reason: str

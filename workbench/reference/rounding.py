@@ -18,13 +18,19 @@ def exact_sum(amounts: Iterable[Fraction]) -> Fraction:
     return sum((Fraction(n, d) for d, n in numerators.items()), Fraction(0))
 
 
+def minor_unit(currency: str) -> int:
+    """Nano-units in one minor unit of a currency."""
+    size: int = NANO // 10 ** MINOR_DIGITS[currency]
+    return size
+
+
 def to_minor(amount_nano: Fraction, currency: str) -> int:
     """``amount_nano`` as nano-units of the nearest whole minor unit; a half goes away from zero.
 
     >>> [to_minor(Fraction(nano), "EUR") for nano in (5_000_000, -5_000_000, 4_999_999)]
     [10000000, -10000000, 0]
     """
-    minor_nano: int = NANO // 10 ** MINOR_DIGITS[currency]
+    minor_nano = minor_unit(currency)
     size = abs(amount_nano) / minor_nano
     whole = size.numerator // size.denominator
     if size - whole >= Fraction(1, 2):

@@ -12,7 +12,7 @@ from fractions import Fraction
 from workbench.model.offer import Offer
 from workbench.model.split import Split, SplitRule
 from workbench.reference.results import ZERO, Share, Unpriceable
-from workbench.reference.rounding import NANO, exact_sum, to_minor
+from workbench.reference.rounding import NANO, exact_sum, minor_unit, to_minor
 
 
 class Takings:
@@ -49,10 +49,35 @@ def shares_of(offer: Offer, takings: Takings) -> list[Share]:
         parts[offer.split.rest] = parts.get(offer.split.rest, ZERO) + rest
     elif rest != 0:
         raise Unpriceable(f"offer {offer.id}: the split leaves {rest} nano to nobody")
+    statements = rounded_together(parts, offer.currency)
     return [
-        Share(partner, offer.id, offer.version, offer.currency, amount, to_minor(amount, offer.currency))
+        Share(partner, offer.id, offer.version, offer.currency, amount, statements[partner])
         for partner, amount in sorted(parts.items())
     ]
+
+
+def rounded_together(parts: dict[str, Fraction], currency: str) -> dict[str, int]:
+    """Statements "round once; the parts sum to the whole; remainder by largest fraction, ties by partner id".
+
+    Every part is cut towards zero to whole minor units; the units missing from the rounded whole go, one
+    each, to the largest fractions. A zero share stays zero, and turning all signs round turns all results
+    round.
+    """
+    unit = minor_unit(currency)
+    whole = to_minor(exact_sum(parts.values()), currency) // unit
+    cut_down = {partner: truncated(amount / unit) for partner, amount in parts.items()}
+    missing = whole - sum(cut_down.values())
+    sign = 1 if missing > 0 else -1
+    left = {partner: sign * (amount / unit - cut_down[partner]) for partner, amount in parts.items()}
+    for partner in sorted(left, key=lambda name: (-left[name], name))[: abs(missing)]:
+        cut_down[partner] += sign
+    return {partner: units * unit for partner, units in cut_down.items()}
+
+
+def truncated(number: Fraction) -> int:
+    """The whole part, towards zero."""
+    size = abs(number.numerator) // number.denominator
+    return size if number >= 0 else -size
 
 
 def cut(split: Split, takings: Takings) -> dict[str, Fraction]:
