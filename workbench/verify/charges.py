@@ -1,0 +1,252 @@
+"""Every record is charged once per price, or not at all with one reason; quantities and sums agree (I17, I18)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+from workbench.lake.schemas import empty_relation
+from workbench.lake.segment import Segment
+from workbench.lake.sql import read_parquet
+from workbench.verify.context import Context, paths_text
+from workbench.verify.report import CounterExample, Outcome
+
+_PROBLEMS = (
+    ("r_n IS NULL", "A charge or a no-charge reason has no record behind it.", "no charge", "charged {c_n}x, listed {u_n}x"),
+    ("u_n > r_n", "A record is listed as uncharged more than once.", "{r_n}x at most", "{u_n}x"),
+    ("most > r_n - u_n", "A record is charged twice on one line, or charged and listed as uncharged.", "{left}x at most", "{most}x"),
+    ("c_n < r_n - u_n", "A record has neither a charge nor a reason why not.", "{left} charges", "{c_n}"),
+    ("u_n = r_n AND u_units <> r_units", "Uncharged units are not the record's.", "{r_units} units", "{u_units} units"),
+    ("wrong IS NOT NULL", "The units of a charge are not the record's.", "{r_units} units ({r_events} events)", "{wrong} units"),
+)  # fmt: skip
+"""Condition, what it means, and what would be expected and was observed, over the columns of ``_joined``."""
+_COLUMNS = (
+    "device_key", "window_start", "r_n", "r_units", "r_events", "u_n", "u_units", "c_n", "most", "wrong",
+)  # fmt: skip
+
+
+def records_charged(context: Context) -> Outcome:
+    """Match each record of a rated period with its charges and its no-charge reason."""
+    counts = {"periods": 0, "records": 0, "charges": 0, "uncharged": 0}
+    waiting = 0
+    for period in context.periods:
+        counts["periods"] += 1
+        for stream, records, charges, uncharged in _parts(context, period):
+            if records is None:
+                waiting += 1
+                continue
+            wrong = _match(context, period, stream, (records, charges, uncharged), counts)
+            if wrong:
+                return Outcome(counts, wrong)
+    if waiting:
+        counts["partitions_awaiting_adjustment"] = waiting
+    return Outcome(counts)
+
+
+def _parts(
+    context: Context, period: str
+) -> Iterator[tuple[str, list[Segment] | None, list[Segment], list[Segment]]]:
+    """(stream, records, charges, uncharged) of each partition that touches the period.
+
+    Records that changed after their period was closed are settled by an adjustment, not by its charges: they are
+    given as None. In an open period they should have been rated again, and are matched as they are.
+    """
+    lake = context.lake
+    closed = any(fact.get("period") == period for fact in lake.facts("close").values())
+    inside = partial(_inside, *_span(context, period))
+    for stream in sorted(
+        {s.stream for kind in ("records", "charges", "uncharged") for s in lake.segments(kind)} - {""}
+    ):
+        by_kind = {
+            kind: [s for s in lake.segments(kind, stream=stream) if kind == "records" or s.period == period]
+            for kind in ("records", "charges", "uncharged")
+        }
+        named = {s.partition for kind in ("charges", "uncharged") for s in by_kind[kind]}
+        if "" in named:
+            yield stream, by_kind["records"], by_kind["charges"], by_kind["uncharged"]
+            continue
+        for place in sorted(named | {s.partition for s in by_kind["records"] if inside(s.partition)}):
+            records, charges, uncharged = (
+                [s for s in by_kind[kind] if s.partition == place] for kind in by_kind
+            )
+            rated = {
+                parent
+                for s in [*charges, *uncharged]
+                for parent in s.parents
+                if parent.startswith("records:")
+            }
+            stale = bool(rated) and rated != {s.id for s in records}
+            yield stream, None if stale and closed else records, charges, uncharged
+
+
+def _span(context: Context, period: str) -> tuple[str, str]:
+    sql = f"SELECT min(period_start), max(period_end) FROM {context.lake.scan('lines', period=period)}"
+    start, end = context.one(sql) or ("", "")
+    return str(start), str(end)
+
+
+def _inside(start: str, end: str, partition: str) -> bool:
+    """Whether a partition (``2026-01``, ``2026-01-02`` or ``2026-01-02T03``) touches ``[start, end)``."""
+    text = partition.replace("T", " ")
+    return start[: len(text)] <= text <= end[: len(text)]
+
+
+def _match(
+    context: Context, period: str, stream: str, parts: tuple[list[Segment], ...], counts: dict[str, int]
+) -> CounterExample | None:
+    joined = _joined(context, period, stream, *parts)
+    flags = ", ".join(f"count(*) FILTER ({condition}) AS p{n}" for n, (condition, *_) in enumerate(_PROBLEMS))
+    with context.cursor() as con:
+        con.execute(f"CREATE TEMP TABLE matched AS {joined}")
+        row = con.execute(
+            "SELECT coalesce(sum(r_n), 0)::BIGINT, coalesce(sum(c_all), 0)::BIGINT, coalesce(sum(u_n), 0)::BIGINT, "
+            f"{flags} FROM matched"
+        ).fetchall()[0]
+        for name, number in zip(("records", "charges", "uncharged"), row, strict=False):
+            counts[name] += number
+        for (condition, text, expected, observed), found in zip(_PROBLEMS, row[3:], strict=True):
+            if found:
+                example = con.execute(
+                    f"SELECT {', '.join(_COLUMNS)} FROM matched WHERE {condition} ORDER BY ALL LIMIT 1"
+                ).fetchall()[0]
+                values = dict(zip(_COLUMNS, example, strict=True))
+                values["left"] = (values["r_n"] or 0) - values["u_n"]
+                return CounterExample(
+                    f"{text[:-1]} (stream {stream}, period {period}).",
+                    expected.format(**values),
+                    observed.format(**values),
+                    context.name_of(values["device_key"]),
+                    str(values["window_start"]),
+                    paths_text([*parts[1], *parts[2]]),
+                    found - 1,
+                )
+    return None
+
+
+def _joined(
+    context: Context,
+    period: str,
+    stream: str,
+    records: list[Segment],
+    charges: list[Segment],
+    uncharged: list[Segment],
+) -> str:
+    """Per device and window: records, charges per line, reasons; a line of the buy side may charge beside a reason.
+
+    ``most``: the most charges one sell line has; ``wrong``: units of a line that charged every record of the window
+    with another quantity than theirs (a price that counts has the events as its quantity).
+    """
+    lake, within = context.lake, context.within(stream)
+    start, end = _span(context, period)
+    during = f"window_start >= TIMESTAMP '{start}' AND window_start < TIMESTAMP '{end}' AND {within}"
+    lines = lake.scan("lines", period=period)
+    has_side = any(row[0] == "side" for row in context.rows(f"DESCRIBE SELECT * FROM {lines}"))
+    sell = "l.side = 'sell'" if has_side else "true"
+    by = "device_key, window_start"
+    return (
+        f"WITH r AS (SELECT {by}, count(*) AS r_n, sum(units) AS r_units, sum(n_events) AS r_events "
+        f"FROM {_scan(context, 'records', records)} WHERE {during} GROUP BY {by}), "
+        f"u AS (SELECT {by}, count(*) AS u_n, sum(units) AS u_units FROM {_scan(context, 'uncharged', uncharged)} "
+        f"WHERE {within} GROUP BY {by}), "
+        f"by_line AS (SELECT c.device_key, c.window_start, c.line_no, coalesce(any_value({sell}), true) AS sell, "
+        f"count(*) AS n, sum(c.units) AS units FROM {_scan(context, 'charges', charges)} c LEFT JOIN {lines} l "
+        f"USING (line_no) WHERE {context.within(stream, 'c.device_key')} GROUP BY ALL), "
+        "c AS (SELECT by_line.device_key, by_line.window_start, coalesce(sum(n) FILTER (sell), 0) AS c_n, "
+        "sum(n) AS c_all, coalesce(max(n) FILTER (sell), 0) AS most, "
+        "min(units) FILTER (n = r_n AND units <> r_units AND units <> r_events) AS wrong "
+        "FROM by_line LEFT JOIN r USING (device_key, window_start) GROUP BY ALL) "
+        f"SELECT {by}, r_n, r_units, r_events, coalesce(u_n, 0) AS u_n, coalesce(u_units, 0) AS u_units, "
+        "coalesce(c_n, 0) AS c_n, coalesce(c_all, 0) AS c_all, coalesce(most, 0) AS most, wrong "
+        f"FROM r FULL JOIN u USING ({by}) FULL JOIN c USING ({by})"
+    )
+
+
+def _scan(context: Context, kind: str, segments: list[Segment]) -> str:
+    return read_parquet(context.lake.paths(segments)) if segments else empty_relation(kind)
+
+
+def lines_hold(context: Context) -> Outcome:
+    """Lines of each period are numbered 1, 2, 3 ... and every charge names one of them."""
+    counts = {"periods": 0, "lines": 0, "charges": 0}
+    for period in context.periods:
+        lines, charges = (context.lake.scan(kind, period=period) for kind in ("lines", "charges"))
+        row = context.one(
+            f"SELECT count(*), count(DISTINCT line_no), min(line_no), max(line_no) FROM {lines}"
+        )
+        total, distinct, low, high = row or (0, 0, 0, 0)
+        counts["periods"] += 1
+        counts["lines"] += total
+        if total and (total, 1, total) != (distinct, low, high):
+            text = f"Lines of period {period} are not numbered from 1 without gap."
+            return Outcome(
+                counts, CounterExample(text, f"1 to {total}", f"{distinct} numbers, {low} to {high}")
+            )
+        orphan = context.one(
+            f"SELECT count(*), count(*) FILTER (l.line_no IS NULL), min(c.line_no) FILTER (l.line_no IS NULL) "
+            f"FROM {charges} c LEFT JOIN {lines} l USING (line_no)"
+        ) or (0, 0, None)
+        counts["charges"] += orphan[0]
+        if orphan[1]:
+            text = f"Charges of period {period} name line {orphan[2]}, which there is not."
+            return Outcome(counts, CounterExample(text, others=orphan[1] - 1))
+    return Outcome(counts)
+
+
+def invoices_are_charges(context: Context) -> Outcome:
+    """Units and exact amount of each invoice line = the sum over its charges (I18)."""
+    lake = context.lake
+    counts = {"periods": 0, "invoice_lines": 0, "charges": 0}
+    for _, fact in sorted(lake.facts("close").items()):
+        if fact.get("stage", "close") != "close":
+            continue
+        period = fact["period"]
+        counts["periods"] += 1
+        wrong = _line_sums(context, period, counts)
+        if wrong:
+            return Outcome(counts, wrong)
+    return Outcome(counts)
+
+
+def _line_sums(context: Context, period: str, counts: dict[str, int]) -> CounterExample | None:
+    lake = context.lake
+    lines, charges = (lake.scan(kind, period=period) for kind in ("lines", "charges"))
+    has_side = any(row[0] == "side" for row in context.rows(f"DESCRIBE SELECT * FROM {lines}"))
+    key = "account_id, offer_id, offer_version, component_id, kind, tax_category, tax_rate_ppm"
+    plain = key.replace(
+        "tax_category, tax_rate_ppm",
+        "coalesce(tax_category, '') AS tax_category, coalesce(tax_rate_ppm, 0) AS tax_rate_ppm",
+    )
+    expected = (
+        f"SELECT {plain}, sum(c.units)::HUGEINT AS units, sum(c.amount)::HUGEINT AS amount, "
+        f"max(price_denominator)::HUGEINT AS denominator, count(*) AS n FROM {charges} c JOIN {lines} l USING (line_no) "
+        f"{'WHERE side = ' + chr(39) + 'sell' + chr(39) if has_side else ''} GROUP BY ALL"
+    )
+    invoiced = lake.segments("invoice_lines", period=period)
+    observed = (
+        f"SELECT {plain}, sum(units)::HUGEINT AS units, sum(amount)::HUGEINT AS amount, "
+        f"max(price_denominator)::HUGEINT AS denominator FROM {_scan(context, 'invoice_lines', invoiced)} "
+        "WHERE strpos(line_id, ':') = 0 AND kind NOT IN ('carry', 'deferred') GROUP BY ALL"
+    )
+    with context.cursor() as con:
+        con.execute(f"CREATE TEMP TABLE expected AS {expected}")
+        con.execute(f"CREATE TEMP TABLE observed AS {observed}")
+        totals = con.execute(
+            "SELECT (SELECT count(*) FROM observed), (SELECT coalesce(sum(n), 0)::BIGINT FROM expected)"
+        ).fetchall()[0]
+        counts["invoice_lines"] += totals[0]
+        counts["charges"] += totals[1]
+        rows = con.execute(
+            f"SELECT {key}, e.units, e.amount, e.denominator, o.units, o.amount, o.denominator FROM expected e "
+            f"FULL JOIN observed o USING ({key}) WHERE e.units IS DISTINCT FROM o.units "
+            "OR e.amount::HUGEINT * o.denominator IS DISTINCT FROM o.amount::HUGEINT * e.denominator "
+            "ORDER BY ALL LIMIT 1"
+        ).fetchall()
+    if not rows:
+        return None
+    account, offer, version, component, kind, *_ = rows[0]
+    values = [
+        "no line" if rows[0][at] is None else f"{rows[0][at]} units, {rows[0][at + 1]}/{rows[0][at + 2]} nano"
+        for at in (7, 10)
+    ]
+    text = f"The {kind} line of {account} for {offer} v{version} {component} in {period} is not the sum of its charges."
+    return CounterExample(text, values[0], values[1], segment=paths_text(invoiced))

@@ -1,0 +1,100 @@
+"""What every check is given: the lake, how much to look at, and the few look-ups they share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from workbench.lake.engine import one
+from workbench.lake.lake import Lake
+from workbench.lake.segment import Segment
+from workbench.mediation.stream import Stream
+
+
+@dataclass
+class Context:
+    """A lake under verification.
+
+    Attributes:
+        lake: at the version to be proven.
+        full: look at everything; else at ``sample`` devices and at accounts that hold about as many.
+        sample: how many devices of each stream.
+        seed: draws the sample; the same seed draws the same one.
+    """
+
+    lake: Lake
+    full: bool
+    sample: int
+    seed: int
+    _drawn: dict[str, list[int]] = field(default_factory=dict)
+
+    @cached_property
+    def streams(self) -> list[Stream]:
+        """Every stream that ever landed, as the newest delivery left it."""
+        return [Stream.from_json(data) for _, data in sorted(self.lake.facts("stream").items())]
+
+    @cached_property
+    def periods(self) -> list[str]:
+        """Billing periods with lines."""
+        return sorted({segment.period for segment in self.lake.segments("lines")})
+
+    def devices(self, stream: str) -> list[int] | None:
+        """The devices of a stream to look at; None for all of them."""
+        if self.full:
+            return None
+        if stream not in self._drawn:
+            sql = f"SELECT DISTINCT device_key FROM {self.lake.scan('records', stream=stream)} ORDER BY 1"
+            keys = [key for (key,) in self.rows(sql)]
+            if len(keys) > self.sample:
+                keys = sorted(random.Random(f"{self.seed} {stream}").sample(keys, self.sample))
+            self._drawn[stream] = keys
+        return self._drawn[stream]
+
+    def within(self, stream: str, column: str = "device_key") -> str:
+        """SQL that keeps the devices to look at."""
+        keys = self.devices(stream)
+        if keys is None:
+            return "true"
+        return f"{column} IN ({', '.join(map(str, keys)) or 'NULL'})"
+
+    def name_of(self, device_key: int | None) -> str:
+        """A device's own name."""
+        if device_key is None:
+            return ""
+        sql = f"SELECT min(device_id) FROM {self.lake.scan('devices')} WHERE device_key = {int(device_key)}"
+        found = self.one(sql)
+        return str(found[0]) if found and found[0] is not None else f"with key {device_key}"
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        with self.cursor() as con:
+            return con.execute(sql).fetchall()
+
+    def one(self, sql: str) -> tuple[Any, ...] | None:
+        """The first row of a query, or None."""
+        with self.cursor() as con:
+            return one(con, sql)
+
+    @contextmanager
+    def cursor(self) -> Iterator[Any]:
+        """A cursor with temporary tables of its own."""
+        con = self.lake.con.cursor()
+        try:
+            yield con
+        finally:
+            con.close()
+
+
+def paths_text(segments: Iterable[Segment]) -> str:
+    """The files a counter-example was found in, shortened."""
+    paths = [segment.path for segment in segments]
+    return ", ".join(paths[:2]) + (f" and {len(paths) - 2} more" if len(paths) > 2 else "")
+
+
+def first(rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...] | None:
+    """The first row, or None."""
+    return rows[0] if rows else None
