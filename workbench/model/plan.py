@@ -154,6 +154,7 @@ class PlanOffer:
     period: str
     charged: str
     prepaid: bool
+    resets: bool
     trial_days: int
     components: tuple[PlanComponent, ...]
     fees: tuple[PlanFee, ...]

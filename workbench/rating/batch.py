@@ -84,7 +84,7 @@ class Rater:
         self._observed.add(stream)
         if plan is not None and "counted" in plan.kinds:
             prepare_routes(self.con, self.tables, plan, records, self._within)
-            counted.observe(self.con, self.tables, use(self.tables, plan, records, self._within, linear=False))
+            counted.observe(self.con, self.tables, use(self.tables, plan, records, self._within))
 
     def rate(self, stream: str, records: str) -> Rated:
         """The charges of some records of one stream.
@@ -105,7 +105,8 @@ class Rater:
         prepare_routes(self.con, self.tables, plan, records, self._within)
         parts = linear_charges(self.tables, plan, records, self._within)
         if "counted" in plan.kinds:
-            source = use(self.tables, plan, records, self._within, linear=False)
+            mixed = self.con.execute(f"SELECT count(*) FROM {self.tables.schema}.mixed").fetchone() != (0,)
+            source = use(self.tables, plan, records, self._within, mixed=mixed)
             try:
                 parts += counted.charges(self.con, self.tables, plan, source)
             except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:

@@ -26,7 +26,7 @@ def _same(left: str, right: str) -> str:
 def observe(con: duckdb.DuckDBPyConnection, tables: PlanTables, source: str) -> None:
     """Add the use of prices that jump to the period's totals."""
     con.execute(
-        f"INSERT INTO {tables.schema}.totals SELECT {KEY}, sum(units)::BIGINT FROM {source} WHERE jumps GROUP BY ALL"
+        f"INSERT INTO {tables.schema}.totals SELECT {KEY}, rate_no, sum(units)::BIGINT FROM {source} WHERE jumps GROUP BY ALL"
     )
 
 
@@ -87,7 +87,7 @@ def _level_two(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> N
 
 def _classified(s: str, met: str) -> str:
     """Rows with ``c0``, ``c1`` and ``rate_no``: add step, slope, and whether all units between cost the same each."""
-    free = Sql("free_units")
+    free = Sql("coalesce(g.free_units, 0)")
     q0 = chargeable(Sql("m.c0"), Sql("r.increment_units"), Sql("r.increment_add"), free)
     q1 = chargeable(Sql("m.c1"), Sql("r.increment_units"), Sql("r.increment_add"), free)
     c0 = cost(Sql("a.q0"), Sql("x.origin_units"), Sql("x.base"), Sql("x.block_units"), Sql("x.block_amount"))
@@ -95,7 +95,7 @@ def _classified(s: str, met: str) -> str:
     return (
         f", asked AS (SELECT m.*, coalesce(g.free_units, 0) AS free_units, r.increment_units, {q0} AS q0, {q1} AS q1 "
         f"FROM {met} m JOIN {s}.rates r ON r.rate_no = m.rate_no LEFT JOIN {s}.grants g "
-        "ON g.account_no = m.account_no AND g.holder = m.holder AND g.counter_no = m.counter_no), "
+        "ON g.account_no = m.account_no AND g.holder = m.holder AND g.counter_no = m.counter_no AND g.version = r.version), "
         f"priced AS (SELECT a.*, x.step_no AS step0, y.step_no AS step, y.block_units, y.block_amount, {c0} AS cost0, "
         f"{c1} AS cost1 FROM asked a ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q0 >= x.from_units "
         f"ASOF JOIN {s}.steps y ON a.rate_no = y.rate_no AND a.q1 >= y.from_units) "
@@ -108,15 +108,15 @@ def _classified(s: str, met: str) -> str:
 
 def _jumping(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> None:
     """Prices that jump: what the period's total costs, shared by use; per unit exactly when it divides."""
-    q = chargeable(Sql("t.used"), Sql("r.increment_units"), Sql("r.increment_add"), Sql("t.free_units"))
+    q = chargeable(Sql("t.used"), Sql("r.increment_units"), Sql("r.increment_add"), Sql("coalesce(g.free_units, 0)"))
     total = cost(Sql("a.q"), Sql("x.origin_units"), Sql("x.base"), Sql("x.block_units"), Sql("x.block_amount"))
     con.execute(
         f"CREATE OR REPLACE TABLE {s}.jumping_{n} AS WITH summed AS ("
-        f"SELECT t.account_no, t.holder, t.counter_no, t.life, sum(t.used)::HUGEINT AS used, "
-        f"coalesce(any_value(g.free_units), 0) AS free_units FROM {s}.totals t LEFT JOIN {s}.grants g "
-        "ON g.account_no = t.account_no AND g.holder = t.holder AND g.counter_no = t.counter_no GROUP BY ALL), "
-        f"asked AS (SELECT t.*, r.rate_no, {q} AS q FROM summed t JOIN {s}.rates r USING (counter_no) WHERE r.jumps), "
-        f"priced AS (SELECT a.*, x.step_no::SMALLINT AS step, {total} AS total FROM asked a "
+        f"SELECT {KEY}, max(rate_no) AS rate_no, sum(used)::HUGEINT AS used FROM {s}.totals GROUP BY ALL "
+        "HAVING min(rate_no) = max(rate_no)), "
+        f"asked AS (SELECT t.*, r.at_zero, {q} AS q FROM summed t JOIN {s}.rates r USING (rate_no) LEFT JOIN {s}.grants g "
+        "ON g.account_no = t.account_no AND g.holder = t.holder AND g.counter_no = t.counter_no AND g.version = r.version), "
+        f"priced AS (SELECT a.* EXCLUDE (at_zero), x.step_no::SMALLINT AS step, {total} - a.at_zero AS total FROM asked a "
         f"ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q >= x.from_units) "
         "SELECT *, used > 0 AND total % greatest(used, 1) = 0 AS uniform, total // greatest(used, 1) AS slope FROM priced"
     )
@@ -155,7 +155,7 @@ def _single_records(s: str, n: int, stream: Stream, source: str) -> str:
         f"y.step_no::SMALLINT AS step{columns(stream.dims, 'a.')} FROM ("
         f"SELECT b.*, {q0} AS q0, {q1} AS q1 FROM ({counted} UNION ALL {alone}) b JOIN {s}.rates r "
         f"ON r.rate_no = b.rate_no LEFT JOIN {s}.grants g ON g.account_no = b.account_no AND g.holder = b.holder "
-        f"AND g.counter_no = b.counter_no AND NOT b.alone) a ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no "
+        f"AND g.counter_no = b.counter_no AND g.version = r.version AND NOT b.alone) a ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no "
         f"AND a.q0 >= x.from_units ASOF JOIN {s}.steps y ON a.rate_no = y.rate_no AND a.q1 >= y.from_units"
     )
 

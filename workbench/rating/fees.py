@@ -10,16 +10,17 @@ def charges(tables: PlanTables) -> str:
 
     A day is covered when the term holds at its end, so that the day of a change belongs to the new version. Fees per
     day have a row per day; prorated ones a row per term; whole ones a row on the last day covered; one-off fees a row
-    on the day the subscription began, trial or not.
+    on the first day the subscription was ever in a state in which they are due, trial or not. Where an offer's first
+    flat fee is due without usage, each counter's ``C(0)`` is a row of its usage line.
     """
     s = tables.schema
     holders = (
-        "SELECT sub_no, account_no, offer_no, device_key, from_at, until_at, reason = 'trial' AS trial, sim_state, "
-        f"phase, starts_at, 'device' AS per FROM {s}.assignments UNION ALL "
+        "SELECT sub_no, account_no, offer_no, device_key, from_at, until_at, trial, sim_state, "
+        f"phase, first_at, before_states, 'device' AS per FROM {s}.assignments UNION ALL "
         "SELECT sub_no, account_no, offer_no, NULL, from_at, least(until_at, coalesce(trial_until, from_at)), true, "
-        f"sim_state, phase, starts_at, 'account' FROM {s}.terms WHERE trial_until > from_at UNION ALL "
+        f"sim_state, phase, first_at, before_states, 'account' FROM {s}.terms WHERE trial_until > from_at UNION ALL "
         "SELECT sub_no, account_no, offer_no, NULL, greatest(from_at, coalesce(trial_until, from_at)), until_at, false, "
-        f"sim_state, phase, starts_at, 'account' FROM {s}.terms WHERE coalesce(trial_until, from_at) < until_at"
+        f"sim_state, phase, first_at, before_states, 'account' FROM {s}.terms WHERE coalesce(trial_until, from_at) < until_at"
     )
     return (
         f"WITH holders AS ({holders}), due AS ("
@@ -30,13 +31,28 @@ def charges(tables: PlanTables) -> str:
         f"JOIN {s}.fee_days d ON d.fee_no = f.fee_no AND h.from_at < d.day_end AND d.day_end <= h.until_at "
         f"JOIN {s}.line_keys k ON k.account_no = h.account_no AND k.offer_no = h.offer_no AND k.part_id = f.fee_id "
         "AND k.kind <> 'usage' "
-        "WHERE CASE WHEN f.every = 'once' THEN d.day_start <= h.starts_at AND h.starts_at < d.day_end "
-        "ELSE NOT coalesce(h.trial, false) END), "
+        "WHERE CASE WHEN f.every = 'once' THEN d.day_start <= h.first_at AND h.first_at < d.day_end "
+        "AND NOT list_has_any(string_split(f.states, ','), string_split(h.before_states, ',')) ELSE NOT h.trial END), "
         "last AS (SELECT *, row_number() OVER (PARTITION BY sub_no, device_key, fee_id ORDER BY day_no DESC) AS place "
         "FROM due WHERE whole) "
         "SELECT line_no, device_key, day_start AS window_start, 1::BIGINT AS units, amount, 0::SMALLINT AS step "
         "FROM due WHERE every = 'day' UNION ALL "
         "SELECT line_no, device_key, day_start, 1::BIGINT, amount, 0::SMALLINT FROM last WHERE place = 1 UNION ALL "
         "SELECT line_no, device_key, min(day_start), count(*)::BIGINT, sum(amount)::BIGINT, 0::SMALLINT "
-        "FROM due WHERE every = 'period' AND NOT whole GROUP BY line_no, sub_no, device_key"
+        "FROM due WHERE every = 'period' AND NOT whole GROUP BY line_no, sub_no, device_key UNION ALL "
+        f"{_at_zero(s)}"
+    )
+
+
+def _at_zero(s: str) -> str:
+    """``C(0)`` of every counter that some covered day belongs to, under the first version it was used under."""
+    return (
+        "SELECT arg_min(k.line_no, a.from_at), arg_min(CASE c.scope WHEN 'device' THEN a.device_key END, a.from_at), "
+        "min(d.day_start), 0::BIGINT, arg_min(r.at_zero, a.from_at), 0::SMALLINT "
+        f"FROM {s}.assignments a JOIN {s}.comps c USING (offer_no) JOIN {s}.rates r ON r.comp_no = c.comp_no "
+        f"JOIN {s}.offers o ON o.offer_no = c.offer_no JOIN {s}.days d ON d.zone = o.zone AND a.from_at < d.day_end "
+        f"AND d.day_end <= a.until_at JOIN {s}.line_keys k ON k.account_no = a.account_no AND k.offer_no = a.offer_no "
+        "AND k.part_id = c.component_id AND k.kind = 'usage' WHERE r.at_zero > 0 AND NOT c.online "
+        "GROUP BY a.account_no, r.counter_no, CASE c.scope WHEN 'device' THEN a.device_key WHEN 'sim_group' "
+        "THEN a.group_no ELSE 0 END"
     )

@@ -17,7 +17,7 @@ from workbench.tariff.plan import Plan
 
 _NUMBERS = itertools.count(1)
 _PLAN = ("offers", "components", "rates", "steps", "matches", "windows", "lives", "assignments", "line_keys", "lines",
-         "fees", "fee_days", "terms", "grants")  # fmt: skip
+         "fees", "fee_days", "days", "terms", "grants")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +56,13 @@ class PlanTables:
             f"CREATE TABLE {self.schema}.counters (account_no INTEGER, holder BIGINT, counter_no INTEGER, "
             "life TIMESTAMP, used BIGINT)"
         )
-        for name in ("totals", "passed"):
-            con.execute(f"CREATE TABLE {self.schema}.{name} AS SELECT * FROM {self.schema}.counters")
+        con.execute(f"CREATE TABLE {self.schema}.passed AS SELECT * FROM {self.schema}.counters")
+        con.execute(
+            f"CREATE TABLE {self.schema}.totals (account_no INTEGER, holder BIGINT, counter_no INTEGER, life TIMESTAMP, "
+            "rate_no INTEGER, used BIGINT)"
+        )
+        con.execute(f"CREATE VIEW {self.schema}.mixed AS SELECT account_no, holder, counter_no, life FROM "
+                    f"{self.schema}.totals GROUP BY ALL HAVING min(rate_no) < max(rate_no)")
         self._routing()
         self.streams = {name: self._stream(number, name, plan) for number, name in enumerate(plan.streams, 1)}
 
@@ -82,13 +87,16 @@ class PlanTables:
         self.con.execute(
             f"CREATE TABLE {s}.priced_{number} AS SELECT a.device_key, a.from_at, a.until_at, c.comp_no, k.line_no, "
             "a.account_no, CASE c.scope WHEN 'device' THEN a.device_key WHEN 'sim_group' THEN a.group_no ELSE 0 END "
-            "AS holder, c.linear, c.sell, c.scope = 'event' AS alone, c.fold = 'count' AS counts, c.short, "
-            "c.only_rate, c.only_rate IS NOT NULL OR NOT c.may_miss AS sure, r.slope, r.fee, r.floor, r.cap "
+            "AS holder, c.linear OR a.trial AS linear, c.sell, c.scope = 'event' AS alone, c.fold = 'count' AS counts, c.short, "
+            "CASE WHEN a.trial THEN coalesce(c.only_rate, 0) ELSE c.only_rate END AS only_rate, "
+            "a.trial OR c.only_rate IS NOT NULL OR NOT c.may_miss AS sure, CASE WHEN a.trial THEN 0 ELSE r.slope END "
+            "AS slope, CASE WHEN a.trial THEN 0 ELSE r.fee END AS fee, CASE WHEN NOT a.trial THEN r.floor END AS floor, "
+            "CASE WHEN NOT a.trial THEN r.cap END AS cap "
             f"FROM {s}.assignments a JOIN {s}.comps c USING (offer_no) "
             f"JOIN {s}.line_keys k ON k.account_no = a.account_no AND k.offer_no = a.offer_no "
             "AND k.part_id = c.component_id AND k.kind = 'usage' "
             f"LEFT JOIN {s}.rates r ON r.rate_no = c.only_rate "
-            "WHERE c.meter = $1 AND NOT c.online AND a.reason IS NULL ORDER BY ALL",
+            "WHERE c.meter = $1 AND NOT c.online ORDER BY ALL",
             [name],
         )
         self._cover(number)

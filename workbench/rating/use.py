@@ -36,7 +36,7 @@ def prepare_routes(
         else "true"
     )
     con.execute(
-        f"CREATE OR REPLACE TABLE {s}.routes_{n} AS WITH keys AS MATERIALIZED (SELECT row_number() OVER (ORDER BY ALL) "
+        f"CREATE OR REPLACE TABLE {s}.routes_{n} AS WITH keys AS MATERIALIZED (SELECT row_number() OVER () "
         f"AS key_no, * FROM (SELECT DISTINCT {listed} FROM {records} r WHERE {within})), pairs AS ({pairs}), "
         f"mine AS (SELECT r.rate_no, r.comp_no, r.position, (SELECT count(DISTINCT m.dimension) FROM {s}.matches m "
         f"WHERE m.rate_no = r.rate_no) AS wants FROM {s}.rates r JOIN {s}.comps c USING (comp_no) WHERE c.meter = $1), "
@@ -96,8 +96,12 @@ def linear_charges(tables: PlanTables, stream: Stream, records: str, within: str
     return found
 
 
-def use(tables: PlanTables, stream: Stream, records: str, within: str, *, linear: bool) -> str:
-    """The use relation of prices that are (not) linear, as a query in parentheses."""
+def use(tables: PlanTables, stream: Stream, records: str, within: str, *, mixed: bool = False) -> str:
+    """The use relation of prices that need counters, as a query in parentheses.
+
+    ``mixed``: some counter was used under several versions of a price that jumps; its records are then told apart one
+    by one, as ``C_new(after) - C_new(before)``, instead of sharing one total.
+    """
     s = tables.schema
     routed = bool(_keys(stream))
     rate = "coalesce(p.only_rate, q.rate_no)" if routed else "p.only_rate"
@@ -105,10 +109,16 @@ def use(tables: PlanTables, stream: Stream, records: str, within: str, *, linear
     lives = (
         f"(SELECT max(l.from_at) FROM {s}.lives l WHERE l.comp_no = p.comp_no AND l.from_at <= r.window_start)"
     )
+    settled = (
+        f" AND NOT EXISTS (SELECT 1 FROM {s}.mixed x WHERE x.account_no = p.account_no AND x.holder = p.holder "
+        "AND x.counter_no = t.counter_no)"
+        if mixed
+        else ""
+    )
     return (
         "(SELECT r.device_key, r.window_start, CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END AS units, "
-        f"p.line_no, p.account_no, p.holder, t.counter_no, t.rate_no, t.jumps AND NOT p.alone AS jumps, p.alone, "
+        f"p.line_no, p.account_no, p.holder, t.counter_no, t.rate_no, t.jumps AND NOT p.alone{settled} AS jumps, p.alone, "
         f"CASE WHEN p.short THEN {lives} END AS life{columns(stream.dims, 'r.')} "
         f"{_under(tables, stream, records)} {route} JOIN {s}.rates t ON t.rate_no = {rate} "
-        f"WHERE {within} AND p.linear = {str(linear).lower()})"
+        f"WHERE {within} AND NOT p.linear)"
     )

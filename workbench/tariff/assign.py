@@ -15,7 +15,7 @@ import pyarrow as pa
 from workbench.errors import PartyError
 from workbench.model.ids import device_key
 from workbench.model.offer import Catalogue
-from workbench.model.party import Parties, SimState
+from workbench.model.party import Parties
 from workbench.model.plan import Period
 from workbench.tariff.calendar import local_day, local_midnight, period_at
 from workbench.tariff.tables import naive
@@ -24,8 +24,6 @@ from workbench.tariff.variants import Variant, last_phase
 
 TABLES = ("accounts", "subscriptions", "devices_info", "devices")
 _WORK = ("accounts", "subs", "keys", "variants", "bounds", "trials", "terms", "assignments", "parts", "lines")
-_NO_USE = {SimState.INVENTORY: "sim_inventory", SimState.TERMINATED: "sim_terminated"}
-"""SIM states in which use is not charged, and the no-charge reason it gets."""
 
 
 def relations(parties: duckdb.DuckDBPyConnection | Parties | Mapping[str, str]) -> dict[str, str]:
@@ -72,12 +70,16 @@ def load(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], period: Period, 
         f"AS account_no, account_id, currency, zone, billing_anchor_day FROM {at['accounts']}"
     )
     con.execute(
-        "CREATE OR REPLACE TEMP TABLE plan_subs AS SELECT "
-        "row_number() OVER (ORDER BY s.subscription_id)::INTEGER AS sub_no, s.subscription_id, s.account_id, "
+        "CREATE OR REPLACE TEMP TABLE plan_subs AS WITH dated AS (SELECT *, "
+        "min(starts_at) OVER (PARTITION BY subscription_id) AS began_at, "
+        "lag(coalesce(ends_at, $2)) OVER w AS before_ends, "
+        "coalesce(string_agg(sim_state, ',') OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), '') "
+        f"AS before_states FROM {at['subscriptions']} WINDOW w AS (PARTITION BY subscription_id ORDER BY starts_at)) "
+        "SELECT dense_rank() OVER (ORDER BY s.subscription_id)::INTEGER AS sub_no, s.subscription_id, s.account_id, "
         "a.account_no, nullif(s.device_id, '') AS device_id, nullif(s.group_id, '') AS group_id, s.offer_id, "
         "s.starts_at, coalesce(s.ends_at, $2) AS ends_at, s.sim_state, coalesce(s.overrides, '') AS overrides, "
-        "a.currency, a.zone, a.billing_anchor_day "
-        f"FROM {at['subscriptions']} s LEFT JOIN plan_accounts a USING (account_id) "
+        "a.currency, a.zone, a.billing_anchor_day, s.began_at, s.before_ends, s.before_states "
+        "FROM dated s LEFT JOIN plan_accounts a USING (account_id) "
         "WHERE s.starts_at < $1 AND coalesce(s.ends_at, $2) > $3",
         [naive(period.end), naive(FOREVER), naive(period.start)],
     )
@@ -88,6 +90,7 @@ def load(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], period: Period, 
 def _check_subscriptions(con: duckdb.DuckDBPyConnection) -> None:
     checks = (
         ("account_no IS NULL", "account_unknown", "names an account that does not exist", "Add the account."),
+        ("before_ends > starts_at", "subscription_twice", "has two rows for one time", "Let its rows follow each other."),
         ("ends_at <= starts_at", "subscription_dates", "ends before it starts", "Mend its dates."),
         ("device_id IS NOT NULL AND group_id IS NOT NULL", "subscription_holder", "has a device and a group",
          "Keep one of the two."),
@@ -102,16 +105,6 @@ def _check_subscriptions(con: duckdb.DuckDBPyConnection) -> None:
         if row is not None:
             where = f"subscription {row[0]}"
             raise PartyError(f"Subscription '{row[0]}' {what}.", where=where, code=code, cure=cure)
-    row = con.execute(
-        "SELECT subscription_id FROM plan_subs GROUP BY 1 HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
-    ).fetchone()
-    if row is not None:
-        raise PartyError(
-            f"Subscription '{row[0]}' is listed twice.",
-            where=f"subscription {row[0]}",
-            code="subscription_twice",
-            cure="Keep one row.",
-        )
 
 
 def _load_devices(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], tenant: str) -> None:
@@ -156,16 +149,16 @@ def terms(
     _register_trials(con, variants, period)
     con.execute(
         "CREATE OR REPLACE TEMP TABLE plan_terms AS WITH phased AS ("
-        "SELECT s.*, v.offer_no, v.phase_from, v.phase_until, v.kind, v.zone AS offer_zone, v.trial_days, "
+        "SELECT s.*, v.offer_no, v.phase_from, v.phase_until, v.kind, v.zone AS offer_zone, v.trial_days, v.first_at AS offered_at, "
         "greatest(s.starts_at, v.start_at) AS from_at, least(s.ends_at, v.end_at) AS until_at "
         "FROM plan_subs s JOIN plan_variants v ON s.offer_id = v.offer_id AND s.overrides = v.overrides "
-        "AND s.currency = v.account_currency AND s.starts_at >= v.began_from AND s.starts_at < v.began_until), "
+        "AND s.currency = v.account_currency AND s.began_at >= v.began_from AND s.began_at < v.began_until), "
         "numbered AS (SELECT p.*, b.phase FROM phased p ASOF JOIN plan_bounds b "
-        "ON p.zone = b.zone AND p.billing_anchor_day = b.anchor AND p.kind = b.kind AND p.starts_at >= b.starts_at) "
-        "SELECT n.sub_no, n.account_no, n.offer_no, n.device_id, n.group_id, n.sim_state, n.starts_at, n.from_at, "
-        "n.until_at, n.phase, t.trial_until FROM numbered n LEFT JOIN plan_trials t "
-        "ON n.offer_zone = t.zone AND n.trial_days = t.trial_days AND n.starts_at >= t.day_start "
-        "AND n.starts_at < t.day_end "
+        "ON p.zone = b.zone AND p.billing_anchor_day = b.anchor AND p.kind = b.kind AND p.began_at >= b.starts_at) "
+        "SELECT n.sub_no, n.account_no, n.offer_no, n.device_id, n.group_id, n.sim_state, n.from_at, n.until_at, "
+        "n.phase, greatest(n.starts_at, n.offered_at) AS first_at, n.before_states, t.trial_until FROM numbered n LEFT JOIN plan_trials t "
+        "ON n.offer_zone = t.zone AND n.trial_days = t.trial_days AND n.began_at >= t.day_start "
+        "AND n.began_at < t.day_end "
         "WHERE n.from_at < n.until_at AND n.phase >= n.phase_from AND n.phase < n.phase_until"
     )
 
@@ -173,7 +166,8 @@ def terms(
 def _register_variants(con: duckdb.DuckDBPyConnection, variants: Sequence[Variant]) -> None:
     rows = [
         (number, v.offer.offer_id, v.overrides, v.offer.currency, *map(naive, v.began), naive(v.stretch.start),
-         naive(v.stretch.end), v.phase_from, v.phase_until, v.offer.period, v.offer.zone, v.offer.trial_days)
+         naive(v.stretch.end), v.phase_from, v.phase_until, v.offer.period, v.offer.zone, v.offer.trial_days,
+         naive(v.stretch.offered))
         for number, v in enumerate(variants, 1)
     ]  # fmt: skip
     _create(
@@ -181,7 +175,7 @@ def _register_variants(con: duckdb.DuckDBPyConnection, variants: Sequence[Varian
         "plan_variants",
         "offer_no INTEGER, offer_id VARCHAR, overrides VARCHAR, account_currency VARCHAR, began_from TIMESTAMP, "
         "began_until TIMESTAMP, start_at TIMESTAMP, end_at TIMESTAMP, phase_from INTEGER, phase_until INTEGER, "
-        "kind VARCHAR, zone VARCHAR, trial_days INTEGER",
+        "kind VARCHAR, zone VARCHAR, trial_days INTEGER, first_at TIMESTAMP",
         rows,
     )
 
@@ -251,7 +245,6 @@ def assignments(con: duckdb.DuckDBPyConnection) -> None:
 
     A trial cuts a term in two: free, then charged.
     """
-    reasons = " ".join(f"WHEN t.sim_state = '{state}' THEN '{reason}'" for state, reason in _NO_USE.items())
     con.execute(
         "CREATE OR REPLACE TEMP TABLE plan_assignments AS WITH groups AS (SELECT group_id, "
         "row_number() OVER (ORDER BY group_id) AS group_no FROM (SELECT DISTINCT group_id FROM plan_keys "
@@ -266,7 +259,7 @@ def assignments(con: duckdb.DuckDBPyConnection) -> None:
         "UNION ALL SELECT * REPLACE (trial_until AS from_at), false FROM reached "
         "WHERE trial_until > from_at AND trial_until < until_at) "
         "SELECT t.device_key, t.sub_no, t.account_no, t.offer_no, coalesce(t.group_no, 0)::BIGINT AS group_no, "
-        f"t.from_at, t.until_at, CASE {reasons} WHEN t.trial THEN 'trial' END AS reason, t.sim_state, t.phase, t.starts_at "
+        "t.from_at, t.until_at, t.trial, t.sim_state, t.phase, t.first_at, t.before_states "
         "FROM cut t ORDER BY t.device_key, t.offer_no, t.from_at, t.sub_no"
     )
     _check_overlaps(con)
@@ -299,7 +292,7 @@ def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
         "CREATE OR REPLACE TEMP TABLE plan_lines AS WITH keyed AS (SELECT DISTINCT a.account_id, p.offer_id, "
         "p.offer_version, p.component_id, p.kind, p.meter, $1::TIMESTAMP AS period_start, "
         "$2::TIMESTAMP AS period_end, p.currency, p.denominator::DECIMAL(38, 0) AS price_denominator, "
-        "p.tax_category, p.tax_rate_ppm, p.tax_inclusive, p.side, p.primary_meter, p.title "
+        "p.tax_category, p.tax_rate_ppm, p.tax_inclusive, p.side, p.primary_meter, p.fold, p.title "
         "FROM (SELECT DISTINCT account_no, offer_no FROM plan_terms) t JOIN plan_parts p USING (offer_no) "
         "JOIN plan_accounts a USING (account_no)) "
         "SELECT row_number() OVER (ORDER BY account_id, offer_id, offer_version, component_id, kind)::INTEGER "
@@ -317,28 +310,27 @@ def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
 def grants(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table]) -> None:
     """``plan_grants``: free units of each counter in the period: its holder's own, or what the members bring in.
 
-    A prorated part is ``units * covered days // days of the period`` per device. Members bring units in while their
-    SIM is test or active. When the version changed, the last one in force counts.
+    A prorated part is ``units * covered days // days of the period`` per device and version. Members bring units in
+    while their SIM is test or active.
     """
     for name in ("components", "rates", "offers", "days"):
         con.register(f"plan_in_{name}", offers[name])
     con.execute(
         "CREATE OR REPLACE TEMP TABLE plan_grants AS WITH granting AS ("
-        "SELECT c.comp_no, c.offer_no, c.scope, c.free_units, c.contribution, r.counter_no, o.zone "
+        "SELECT c.comp_no, c.offer_no, c.scope, c.free_units, c.contribution, r.counter_no, o.zone, o.version "
         "FROM plan_in_components c JOIN plan_in_rates r USING (comp_no) JOIN plan_in_offers o USING (offer_no) "
         "WHERE c.free_units > 0), "
-        "members AS (SELECT g.counter_no, g.scope, g.contribution, a.account_no, a.device_key, a.group_no, "
-        "arg_max(g.free_units, a.until_at) AS free_units, max(d.days) AS days, count(DISTINCT d.day_no) AS covered, "
-        "bool_or(a.sim_state IN ('test', 'active')) AS live "
-        "FROM granting g JOIN plan_assignments a USING (offer_no) LEFT JOIN plan_in_days d "
+        "members AS (SELECT g.counter_no, g.version, g.scope, g.contribution, a.account_no, a.device_key, a.group_no, "
+        "max(g.free_units) AS free_units, max(d.days) AS days, count(DISTINCT d.day_no) AS covered, "
+        "FROM granting g JOIN plan_assignments a USING (offer_no) JOIN plan_in_days d "
         "ON d.zone = g.zone AND a.from_at < d.day_end AND d.day_end <= a.until_at "
-        "WHERE a.reason IS NULL OR a.reason = 'trial' GROUP BY ALL), "
+        "WHERE a.sim_state IN ('test', 'active') GROUP BY ALL), "
         "parts AS (SELECT *, CASE scope WHEN 'device' THEN device_key WHEN 'sim_group' THEN group_no ELSE 0 END "
         "AS holder, CASE WHEN contribution = 'prorated' THEN free_units * covered // greatest(days, 1) "
         "ELSE free_units END AS brought FROM members) "
-        "SELECT account_no, holder, counter_no, CASE WHEN any_value(scope) = 'device' OR any_value(contribution) = 'none' "
-        "THEN max(brought) ELSE coalesce(sum(brought) FILTER (live), 0) END::BIGINT AS free_units "
-        "FROM parts GROUP BY account_no, holder, counter_no"
+        "SELECT account_no, holder, counter_no, version, CASE WHEN any_value(contribution) = 'none' "
+        "THEN max(brought) ELSE sum(brought) END::BIGINT AS free_units "
+        "FROM parts GROUP BY account_no, holder, counter_no, version"
     )
     for name in ("components", "rates", "offers", "days"):
         con.unregister(f"plan_in_{name}")
@@ -351,8 +343,8 @@ def finish(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
         for name in ("terms", "line_keys", "lines", "grants")
     }
     found["assignments"] = con.sql(
-        "SELECT device_key, sub_no, account_no, offer_no, group_no, from_at, until_at, reason, sim_state, phase, "
-        "starts_at FROM plan_assignments ORDER BY ALL"
+        "SELECT device_key, sub_no, account_no, offer_no, group_no, from_at, until_at, trial, sim_state, phase, "
+        "first_at, before_states FROM plan_assignments ORDER BY ALL"
     ).to_arrow_table()
     found["accounts"] = con.sql("SELECT * FROM plan_accounts ORDER BY account_no").to_arrow_table()
     for name in (*_WORK, "line_keys", "grants"):

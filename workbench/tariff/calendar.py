@@ -101,6 +101,11 @@ def days_of(period: Period, zone: str) -> list[tuple[date, datetime, datetime]]:
     return found
 
 
+def billed_days(billing: Period, zone: str) -> list[tuple[date, datetime, datetime]]:
+    """The local days a billing period owns: those that end inside it, so that consecutive periods share none."""
+    return [day for day in days_of(billing, zone) if billing.start < day[2] <= billing.end]
+
+
 def counter_windows(period: Period, zone: str, kind: str) -> list[Interval]:
     """The lives of a short counter inside a period: ``month week day hour minute`` of local time, or ``billing``.
 

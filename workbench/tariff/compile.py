@@ -113,6 +113,7 @@ def compile_offer(
         period=offer.period,
         charged=offer.charged,
         prepaid=offer.prepaid,
+        resets=offer.publish.counters == "reset",
         trial_days=offer.trial.days if offer.trial else 0,
         components=components,
         fees=fees,
@@ -136,13 +137,15 @@ def refused(offer: Offer) -> Iterator[str]:
         yield "pool_cap_units"
     if offer.overage != "use":
         yield f"overage: {offer.overage}"
-    if offer.conventions.flat_fee_at_zero:
-        yield "flat_fee_at_zero"
     for discount in offer.discounts:
         if discount.kind == "fixed":
             yield f"the fixed discount '{discount.id}'"
     for component in offer.components:
         yield from _refused_component(component)
+        if offer.conventions.flat_fee_at_zero and (
+            len(component.rates) > 1 or component.counter_period != "billing" or component.scope == "event"
+        ):
+            yield f"flat_fee_at_zero over several rates or short counters of price '{component.id}'"
 
 
 def _refused_component(component: Component) -> Iterator[str]:
@@ -240,7 +243,7 @@ def _draft(rate: Rate, offer: Offer, factor: Fraction) -> _Draft:
         share = price.rate if isinstance(price, Percentage) else price.factor
         ends = [None if end is None else end * NANO * factor for end in (price.floor, price.cap)]
         return _Draft(rate, (), (share * factor, price.fee * NANO * factor, ends[0], ends[1]))
-    pieces = _pieces(price, offer.conventions.tier_bound == "inclusive")
+    pieces = _pieces(price, offer.conventions.tier_bound == "inclusive", offer.conventions.flat_fee_at_zero)
     return _Draft(
         rate,
         tuple(replace(p, base=p.base * factor, block_amount=p.block_amount * factor) for p in pieces),
@@ -298,23 +301,26 @@ def _whole(amount: Fraction, component: Component) -> int:
 # -- prices to pieces ----------------------------------------------------------------------------------------
 
 
-def _pieces(price: Price, inclusive: bool) -> tuple[Piece, ...]:
-    """``C`` of a price as pieces; with an inclusive bound a tier begins one unit after the last one's ``up_to``."""
+def _pieces(price: Price, inclusive: bool, at_zero: bool) -> tuple[Piece, ...]:
+    """``C`` of a price as pieces; with an inclusive bound a tier begins one unit after the last one's ``up_to``.
+
+    ``at_zero``: the first tier's flat fee is due even without usage.
+    """
     if isinstance(price, PerUnit):
         return (Piece(0, 0, _NONE, 1, price.amount * NANO / price.per),)
     if isinstance(price, Graduated):
         tiers = [(tier.up_to, tier.amount * NANO / price.per, tier.flat * NANO) for tier in price.tiers]
-        return _graduated(tiers, inclusive)
+        return _graduated(tiers, inclusive, at_zero)
     if isinstance(price, GraduatedPercentage):
-        return _graduated([(tier.up_to, tier.rate, tier.flat * NANO) for tier in price.tiers], inclusive)
+        return _graduated([(tier.up_to, tier.rate, tier.flat * NANO) for tier in price.tiers], inclusive, at_zero)
     if isinstance(price, Package):
         free = (Piece(0, 0, _NONE, 1, _NONE),) if price.free else ()
         return (*free, Piece(price.free, price.free, _NONE, price.size, price.amount * NANO, True))
     if isinstance(price, Volume):
         rows = [(tier.up_to, tier.amount * NANO / price.per, tier.flat * NANO) for tier in price.tiers]
-        return _reached(rows, inclusive)
+        return _reached(rows, inclusive, at_zero)
     if isinstance(price, StairStep):
-        return _reached([(step.up_to, _NONE, step.amount * NANO) for step in price.steps], inclusive)
+        return _reached([(step.up_to, _NONE, step.amount * NANO) for step in price.steps], inclusive, False)
     assert isinstance(price, Percentile)
     return (Piece(0, 0, _NONE, 1, price.amount * NANO / price.per),)
 
@@ -322,25 +328,26 @@ def _pieces(price: Price, inclusive: bool) -> tuple[Piece, ...]:
 _Row = tuple[int | None, Fraction, Fraction]  # up_to, per unit, flat
 
 
-def _graduated(rows: Sequence[_Row], inclusive: bool) -> tuple[Piece, ...]:
+def _graduated(rows: Sequence[_Row], inclusive: bool, at_zero: bool) -> tuple[Piece, ...]:
     pieces = []
     begins, base = 0, _NONE
     for up_to, each, flat in rows:
         entered = begins + 1 if inclusive or begins == 0 else begins
-        if flat and begins == 0:
+        late = flat and begins == 0 and not at_zero
+        if late:
             pieces.append(Piece(0, 0, _NONE, 1, _NONE))
-        pieces.append(Piece(entered if begins or flat else 0, begins, base + flat, 1, each))
+        pieces.append(Piece(entered if begins or late else 0, begins, base + flat, 1, each))
         base += flat + each * ((up_to or 0) - begins)
         begins = up_to or 0
     return tuple(pieces)
 
 
-def _reached(rows: Sequence[_Row], inclusive: bool) -> tuple[Piece, ...]:
-    pieces = [Piece(0, 0, _NONE, 1, _NONE)]
+def _reached(rows: Sequence[_Row], inclusive: bool, at_zero: bool) -> tuple[Piece, ...]:
+    pieces = [] if at_zero else [Piece(0, 0, _NONE, 1, _NONE)]
     begins = 0
     for up_to, each, flat in rows:
         entered = begins + 1 if inclusive or begins == 0 else begins
-        pieces.append(Piece(entered, 0, flat, 1, each))
+        pieces.append(Piece(0 if at_zero and begins == 0 else entered, 0, flat, 1, each))
         begins = up_to or 0
     return tuple(pieces)
 

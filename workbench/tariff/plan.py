@@ -14,10 +14,10 @@
 | ``windows`` | rate_no, from_at, until_at: expanded time-of-use windows |
 | ``lives`` | comp_no, from_at, until_at: lives of short counters (hour, day …) |
 | ``terms`` | a subscription under one variant: sub_no, account_no, offer_no, device or group, from_at, until_at, phase |
-| ``assignments`` | a device under a term: device_key, account_no, offer_no, group_no, from_at, until_at, reason |
+| ``assignments`` | a device under a term: device_key, account_no, offer_no, group_no, from_at, until_at, trial |
 | ``line_keys`` | account_no, offer_no, part_id, line_no: which line a charge belongs to |
 | ``lines`` | the key table of charges (see the lake's kind ``lines``), plus side, primary_meter, tax_inclusive, title |
-| ``grants`` | account_no, holder, counter_no, free_units: the allowance of each counter in this period |
+| ``grants`` | account_no, holder, counter_no, version, free_units: the allowance of each counter in this period |
 | ``fees``, ``fee_days`` | fee_no of a variant; its integer amount on each local day of the period |
 """
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 from workbench.errors import AmountOverflow
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period, PlanComponent, PlanFee, PlanOffer, PlanRate
-from workbench.tariff.calendar import counter_windows, days_of, expand
+from workbench.tariff.calendar import billed_days, counter_windows, expand
 from workbench.tariff.compile import INT64
 from workbench.tariff.variants import Variant
 
@@ -21,14 +21,14 @@ _TYPES: dict[str, pa.DataType] = {
 _SCHEMAS: dict[str, dict[str, str]] = {
     "parts": {"offer_no": "n", "offer_id": "s", "offer_version": "n", "component_id": "s", "kind": "s", "meter": "s",
               "currency": "s", "denominator": "i", "tax_category": "s", "tax_rate_ppm": "n", "tax_inclusive": "b",
-              "side": "s", "primary_meter": "b", "title": "s"},
+              "side": "s", "primary_meter": "b", "fold": "s", "title": "s"},
     "offers": {"offer_no": "n", "offer_id": "s", "version": "n", "currency": "s", "side": "s", "charged": "s",
                "zone": "s", "period": "s", "trial_days": "n"},
     "components": {"comp_no": "n", "offer_no": "n", "component_id": "s", "meter": "s", "denominator": "i",
                    "linear": "b", "scope": "s", "fold": "s", "sell": "b", "online": "b", "short": "b", "free_units": "i", "contribution": "s",
                    "may_miss": "b"},
     "rates": {"rate_no": "n", "comp_no": "n", "position": "n", "counter_no": "n", "linear": "b", "jumps": "b",
-              "slope": "i", "fee": "i", "floor": "i", "cap": "i", "increment_units": "i", "increment_add": "i"},
+              "version": "n", "slope": "i", "fee": "i", "floor": "i", "cap": "i", "increment_units": "i", "increment_add": "i", "at_zero": "i"},
     "steps": {"rate_no": "n", "step_no": "n", "from_units": "i", "origin_units": "i", "base": "i",
               "block_units": "i", "block_amount": "i"},
     "matches": {"rate_no": "n", "dimension": "s", "value": "s"},
@@ -111,14 +111,14 @@ def part_table(offers: Sequence[PlanOffer], billing: Period) -> pa.Table:
         for c in offer.components if offer.charged == "batch" else ():
             tax = (c.tax_category, *taxes.get(c.tax_category, (0, False)))
             rows.append((*head, c.id, "usage", c.meter, offer.currency, c.denominator, *tax, offer.side,
-                         c.meter not in seen, c.title))  # fmt: skip
+                         c.meter not in seen, c.fold, c.title))  # fmt: skip
             seen.add(c.meter)
         for fee in offer.fees:
             tax = (fee.tax_category, *taxes.get(fee.tax_category, (0, False)))
             kind = "one_off" if fee.every == "once" else "recurring"
-            parts = day_parts(fee, len(days_of(billing, offer.zone)))
+            parts = day_parts(fee, len(billed_days(billing, offer.zone)))
             rows.append((*head, fee.id, kind, "", offer.currency, fee.denominator * parts, *tax, offer.side, False,
-                         fee.title))  # fmt: skip
+                         "", fee.title))  # fmt: skip
     return table("parts", rows)
 
 
@@ -137,18 +137,23 @@ def _component_row(number: int, offer_no: int, offer: PlanOffer, component: Plan
 _Rates = Sequence[tuple[int, PlanOffer, PlanComponent, int, PlanRate]]
 
 
+def _counter_key(offer: PlanOffer, component: PlanComponent, rate: PlanRate) -> tuple[str | int, ...]:
+    """What a counter is of, beside its holder and life; a version that resets counters has its own."""
+    return (offer.offer_id, offer.currency, component.id, rate.id, offer.version if offer.resets else 0)
+
+
 def _rate_rows(rates: _Rates) -> Iterator[tuple[Any, ...]]:
     """``counter_no`` is shared by the versions and variants of one rate: a counter survives a change of version."""
-    keys = sorted({(offer.offer_id, offer.currency, c.id, rate.id) for _, offer, c, _, rate in rates})
-    counters: Mapping[tuple[str, str, str, str], int] = {key: number for number, key in enumerate(keys, 1)}
+    keys = sorted({_counter_key(offer, c, rate) for _, offer, c, _, rate in rates})
+    counters: Mapping[tuple[str | int, ...], int] = {key: number for number, key in enumerate(keys, 1)}
     for number, (comp_no, offer, c, position, rate) in enumerate(rates, 1):
         conversion = rate.conversion
         slope = conversion.rate if conversion else rate.steps[0].block_amount
         yield (
-            number, comp_no, position, counters[offer.offer_id, offer.currency, c.id, rate.id],
-            rate.linear and c.linear, rate.jumps, slope, conversion.fee if conversion else 0,
+            number, comp_no, position, counters[_counter_key(offer, c, rate)],
+            rate.linear and c.linear, rate.jumps, offer.version, slope, conversion.fee if conversion else 0,
             conversion.floor if conversion else None, conversion.cap if conversion else None,
-            c.increment_units, c.increment_add,
+            c.increment_units, c.increment_add, rate.steps[0].base,
         )  # fmt: skip
 
 
@@ -185,7 +190,7 @@ def _life_rows(
 def _day_rows(zones: Sequence[str], period: Period, billing: Period) -> Iterator[tuple[Any, ...]]:
     """The local days that end inside the period, numbered within the billing period."""
     for zone in zones:
-        days = days_of(billing, zone)
+        days = billed_days(billing, zone)
         for number, (_, start, end) in enumerate(days):
             if period.start < end <= period.end:
                 yield zone, number, len(days), naive(start), naive(end)
@@ -196,7 +201,7 @@ def _day_rows(zones: Sequence[str], period: Period, billing: Period) -> Iterator
 
 def _fee_row(number: int, offer_no: int, offer: PlanOffer, fee: PlanFee, billing: Period) -> tuple[Any, ...]:
     until = 2**31 - 1 if fee.to_period is None else fee.to_period + 1
-    days = len(days_of(billing, offer.zone))
+    days = len(billed_days(billing, offer.zone))
     return (number, offer_no, fee.id, fee.denominator * day_parts(fee, days), fee.every, fee.per, _whole(fee),
             fee.from_period, until, ",".join(sorted(fee.states)))  # fmt: skip
 
@@ -228,7 +233,7 @@ def _fee_day_rows(
     fees: Sequence[tuple[int, PlanFee]], offers: Sequence[PlanOffer], period: Period, billing: Period
 ) -> Iterator[tuple[Any, ...]]:
     for number, (offer_no, fee) in enumerate(fees, 1):
-        days = days_of(billing, offers[offer_no - 1].zone)
+        days = billed_days(billing, offers[offer_no - 1].zone)
         for day_no, (_, start, end) in enumerate(days):
             if period.start < end <= period.end:
                 yield number, day_no, naive(start), naive(end), day_amount(fee, day_no, len(days))

@@ -22,13 +22,17 @@ FOREVER = datetime(2260, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Subscriptions that began in ``[began_from, began_until)`` are under ``offer`` in ``[start, end)``."""
+    """Subscriptions that began in ``[began_from, began_until)`` are under ``offer`` in ``[start, end)``.
+
+    ``offered`` is when the first version of the offer became effective.
+    """
 
     offer: Offer
     began_from: datetime
     began_until: datetime
     start: datetime
     end: datetime
+    offered: datetime
 
 
 def effective_at(offer: Offer) -> datetime:
@@ -62,7 +66,7 @@ def stretches(versions: Sequence[Offer], period: Period) -> Iterator[Stretch]:
             end = changes[number + 1][0] if number + 1 < len(changes) else FOREVER
             if max(start, period.start) < min(end, period.end):
                 yield Stretch(
-                    offer, began_from, began_until, max(start, period.start), min(end, period.end)
+                    offer, began_from, began_until, max(start, period.start), min(end, period.end), dated[0][0]
                 )
 
 
