@@ -2,7 +2,7 @@
 
     python benchmarks/generate.py                       200,000 lamps, six delivered hours
     python benchmarks/generate.py --fleet meters --devices 50000
-    python benchmarks/generate.py --json --write /tmp/x  with Parquet files
+    python benchmarks/generate.py --json --write out/x  with Parquet files
 
 Each hour is one Arrow table that is dropped before the next, as a consumer would do. CPU seconds are the process's own
 (user + system), so that a shared machine does not spoil the figure; wall seconds are printed beside them.

@@ -12,7 +12,9 @@ from tests.house.tree import Offence
 
 LINK = re.compile(r"\[[^\]]*\]\((?P<target>[^)\s]+)\)")
 MAKE = re.compile(r"(?:^|`|\s)make (?P<target>[a-z][a-z-]*)")
-COMMAND = re.compile(r"(?:^|`|bin/|\s)workbench (?P<command>[a-z][a-z-]*)")
+COMMAND = re.compile(
+    r"(?<!import )(?:(?<=`)|(?<=bin/)|(?<=\s)|^)workbench (?P<command>[a-z][a-z-]*)", re.MULTILINE
+)
 FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
 
 

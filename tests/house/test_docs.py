@@ -48,6 +48,7 @@ def test_shown_commands_exist() -> None:
 def commands() -> set[str]:
     """The commands and groups of the program as it is installed."""
     from typer.main import get_command
+
     from workbench.cli.main import app
 
     return set(getattr(get_command(app), "commands", {}))
@@ -91,7 +92,8 @@ def test_a_planted_target_is_caught(text: str) -> None:
 
 def test_a_planted_command_is_caught() -> None:
     assert unknown_commands("page.md", "`workbench fly`", {"demo"})
-    assert not unknown_commands("page.md", "`workbench demo --headless`, the workbench room", {"demo"})
+    fine = "`workbench demo --headless`, the workbench room\n```python\nimport workbench as wb\n```\n"
+    assert not unknown_commands("page.md", fine, {"demo"})
 
 
 @pytest.mark.parametrize("text", ["```python\nx = (\n```", "```yaml\na: [1\n```"])

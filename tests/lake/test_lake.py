@@ -71,6 +71,7 @@ def test_a_branch_writes_while_production_is_being_written(lake, add_hour):
     with lake.branch("b") as branch, lake.writer(), branch.writer():
         add_hour(branch, 1)
         add_hour(lake, 1)
+        assert [len(each.segments("records")) for each in (branch, lake)] == [2, 2]
 
 
 def test_a_branch_name_is_taken_once(lake):

@@ -139,7 +139,7 @@ def test_one_after_the_other_is_no_overlap(lake):
         starts_at=["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"],
         ends_at=["2026-02-01T00:00:00Z", None],
     )
-    replace(lake, accounts=ACCOUNTS, subscriptions=table)
+    assert replace(lake, accounts=ACCOUNTS, subscriptions=table)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe\x00", None, b""])

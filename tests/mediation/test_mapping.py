@@ -163,7 +163,4 @@ def test_a_wrong_policy_names_its_code(text: str, code: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
 def test_every_example_is_valid(path: Path) -> None:
-    if "policy" in path.name:
-        load_policy(path)
-    else:
-        load_mapping(path)
+    assert load_policy(path) if "policy" in path.name else load_mapping(path)
