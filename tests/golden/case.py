@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
 from textwrap import dedent, indent
@@ -171,8 +171,8 @@ def read_accounts(body: dict[str, Any]) -> list[Account]:
 
 
 def read_uses(row: dict[str, Any], catalogue: Catalogue, zone: str) -> list[Use]:
-    """One row of ``use``; ``times: n`` repeats it (event ids differ), ``every`` minutes apart."""
-    unknown = set(row) - {"at", "device", "meter", "units", "dims", "event", "times", "events"}
+    """One row of ``use``; ``times: n`` repeats it, each time with another event id and ``every`` minutes later."""
+    unknown = set(row) - {"at", "device", "meter", "units", "dims", "event", "times", "every", "events"}
     assert not unknown, f"unknown fields of use: {unknown}"
     meter = catalogue.meter(row["meter"]) if "meter" in row else catalogue.meters[0]
     dims = tuple(sorted(row.get("dims", {}).items()))
@@ -181,7 +181,7 @@ def read_uses(row: dict[str, Any], catalogue: Catalogue, zone: str) -> list[Use]
         Use(
             row.get("device", "d1"),
             meter.id,
-            instant(row.get("at", "2026-01-05 10:00"), zone),
+            instant(row.get("at", "2026-01-05 10:00"), zone) + n * timedelta(minutes=int(row.get("every", 0))),
             units_of(row["units"], meter),
             dims,
             f"{event}{n}" if "times" in row else event,
