@@ -7,19 +7,22 @@ with the adjustments that amend it: rounding and tax telescope over it, so it is
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
+from typing import Any
 
+from workbench.errors import SettlementError
 from workbench.lake.engine import one
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
+from workbench.lake.sql import quote
 from workbench.ledger.checks import CheckResult
 from workbench.ledger.sql import number
 from workbench.model.money import MINOR_DIGITS, minor_nano
 from workbench.settlement import record
 from workbench.settlement.apportion import round_shares
 from workbench.settlement.documents import tax_of
-from workbench.settlement.work import half_away, relation
+from workbench.settlement.work import Rated, half_away, relation
 
 _ROWS = ", ".join(f"('{code}', {minor_nano(code)}::HUGEINT)" for code in sorted(MINOR_DIGITS))
 UNITS = f"(VALUES {_ROWS}) u(currency, unit)"
@@ -29,10 +32,11 @@ _Group = tuple[str, int, str, str]
 
 
 def settlement_checks(lake: Lake) -> list[CheckResult]:
-    """I16, I26, I27, I30, I31 (invoices against the ledger), I36 and I37 over every closed period."""
+    """I16, I18, I26, I27, I30, I31 (invoices against the ledger), I36 and I37 over every closed period."""
     return [
         closed_rows_unchanged(lake),
         *document_checks(lake),
+        lines_are_their_charges(lake),
         statements_sum(lake),
         invoices_are_booked(lake),
         subscriptions_complete(lake),
@@ -49,33 +53,27 @@ def document_checks(lake: Lake, period: str | None = None, more: Sequence[Segmen
 
 
 def rounded_once(lake: Lake, lines: str) -> CheckResult:
-    """I26: each line with its adjustments is its exact total rounded half away from zero, once, to whole
-    units.
-    """
+    """I26: each line with its adjustments is its exact total rounded half away from zero, once, to whole units."""
     base = "split_part(line_id, ':', 1)"
+    sums = (
+        f"(SELECT {base} AS line, min(invoice_no) AS doc, currency, sum(amount * (den // own))::HUGEINT AS amount, "
+        "any_value(den) AS den, sum(rounded)::HUGEINT AS rounded, any_value(unit) AS unit FROM (SELECT line_id, "
+        "invoice_no, currency, unit, amount::HUGEINT AS amount, rounded_nano AS rounded, price_denominator::HUGEINT "
+        f"AS own, max(price_denominator::HUGEINT) OVER (PARTITION BY {base}) AS den FROM {lines} "
+        f"JOIN {UNITS} USING (currency) WHERE kind <> 'deferred') GROUP BY {base}, currency)"
+    )
     bad = one(
         lake.con,
-        f"SELECT * FROM (SELECT {base} AS line, any_value(invoice_no), currency, sum(amount)::HUGEINT AS amount, "
-        "any_value(price_denominator)::HUGEINT AS den, sum(rounded_nano)::HUGEINT AS rounded, "
-        f"any_value(unit) AS unit, count(DISTINCT price_denominator) AS dens FROM {lines} "
-        f"JOIN {UNITS} USING (currency) WHERE kind <> 'deferred' GROUP BY {base}, currency) "
-        f"WHERE dens <> 1 OR rounded <> {half_away('amount', 'den * unit')} * unit ORDER BY line LIMIT 1",
-    )
-    uneven = one(
+        f"SELECT line, doc, amount || '/' || den || ' nano ' || currency || ' was rounded to ' || rounded FROM {sums} "
+        f"WHERE rounded <> {half_away('amount', 'den * unit')} * unit ORDER BY line LIMIT 1",
+    ) or one(
         lake.con,
-        f"SELECT line_id, net_nano, currency FROM {lines} JOIN {UNITS} USING (currency) "
-        "WHERE net_nano::HUGEINT % unit <> 0 OR (NOT inclusive AND net_nano <> rounded_nano) ORDER BY line_id LIMIT 1",
+        f"SELECT line_id, invoice_no, 'its net is ' || net_nano || ' nano ' || currency FROM {lines} "
+        f"JOIN {UNITS} USING (currency) WHERE net_nano::HUGEINT % unit <> 0 "
+        "OR (NOT inclusive AND net_nano <> rounded_nano) ORDER BY line_id LIMIT 1",
     )
     counts = {"lines": number(lake.con, f"SELECT count(*) FROM {lines}")}
-    if bad:
-        return CheckResult(
-            "I26",
-            False,
-            counts,
-            f"line {bad[0]} on {bad[1]}: {bad[3]}/{bad[4]} nano {bad[2]} was rounded to {bad[5]}",
-        )
-    text = f"line {uneven[0]} has a net of {uneven[1]} nano {uneven[2]}" if uneven else ""
-    return CheckResult("I26", not uneven, counts, text)
+    return CheckResult("I26", bad is None, counts, f"line {bad[0]} on {bad[1]}: {bad[2]}" if bad else "")
 
 
 def documents_add_up(lake: Lake, docs: str, lines: str) -> CheckResult:
@@ -190,6 +188,50 @@ def invoices_are_booked(lake: Lake) -> CheckResult:
     )
 
 
+def lines_are_their_charges(lake: Lake) -> CheckResult:
+    """I18 in money and units: each line of a closed period is the sum of its charges, and none is left over."""
+    counts, bad = {"lines": 0}, ""
+    for name, fact in record.in_order(lake):
+        if fact["stage"] != "close" or bad:
+            continue
+        billed = (
+            "(SELECT line_no, units::HUGEINT AS units, amount::HUGEINT AS amount FROM "
+            f"{relation(lake, 'invoice_lines', period=name)} WHERE kind NOT IN {(*NOT_NEW, 'adjustment')})"
+        )
+        charged = (
+            "(SELECT line_no, sum(units)::HUGEINT AS units, sum(amount)::HUGEINT AS amount "
+            f"FROM {lake.scan('charges', period=name)} GROUP BY line_no)"
+        )
+        counts["lines"] += number(lake.con, f"SELECT count(*) FROM {billed}")
+        row = one(
+            lake.con,
+            f"SELECT line_no, b.amount, c.amount FROM {billed} b FULL JOIN {charged} c USING (line_no) "
+            "WHERE (b.amount IS DISTINCT FROM c.amount OR b.units IS DISTINCT FROM c.units) "
+            f"AND line_no NOT IN {_bought(lake, name, fact)} ORDER BY line_no LIMIT 1",
+        )
+        bad = f"line {row[0]} of {name}: billed {row[1]}, its charges sum to {row[2]}" if row else ""
+    return CheckResult("I18", not bad, counts, bad)
+
+
+def closed_equals_rerate(lake: Lake, period: str, rated: Rated) -> CheckResult:
+    """I15: closed lines and their adjustments are the totals of ``rated``, the same period rated again in full."""
+    key = "account_id, offer_id, offer_version, component_id, {0}, currency, tax_category, tax_rate_ppm"
+    now: dict[tuple[object, ...], Fraction] = defaultdict(Fraction)
+    for *key_values, den, amount in lake.con.execute(
+        f"SELECT {key.format('kind')}, price_denominator::HUGEINT, sum(amount)::HUGEINT FROM {rated.lines} l "
+        f"JOIN {rated.charges} c USING (line_no) GROUP BY ALL"
+    ).fetchall():
+        now[tuple(key_values)] += Fraction(amount, den)
+    posted: dict[tuple[object, ...], Fraction] = defaultdict(Fraction)
+    for *key_values, den, amount in lake.con.execute(
+        f"SELECT {key.format('of_kind')}, price_denominator::HUGEINT, sum(amount)::HUGEINT FROM "
+        f"{relation(lake, 'invoice_lines', period=period)} WHERE of_kind NOT IN {NOT_NEW} GROUP BY ALL"
+    ).fetchall():
+        posted[tuple(key_values)] += Fraction(amount, den)
+    wrong = sorted(str(k) for k in now.keys() | posted.keys() if now[k] != posted[k])
+    return CheckResult("I15", not wrong, {"lines": len(now)}, f"line {wrong[0]} differs" if wrong else "")
+
+
 def subscriptions_complete(lake: Lake) -> CheckResult:
     """I36, both ways: a subscription that overlaps a closed period has a line or a reason, and a line a
     subscription.
@@ -224,6 +266,22 @@ def closed_rows_unchanged(lake: Lake) -> CheckResult:
     return CheckResult("I16", not bad, {"closes": len(periods), "segments": len(named)}, bad)
 
 
+def refuse(results: Iterable[CheckResult]) -> None:
+    """Raise for the first result that does not hold: nothing may be published then.
+
+    Raises:
+        SettlementError: ``check_failed`` with the counter-example.
+    """
+    for result in results:
+        if not result.ok:
+            raise SettlementError(
+                f"The period cannot be settled: {result.invariant} does not hold. {result.counter_example}",
+                where=result.invariant,
+                cure="Mend what the counter-example shows and run again; nothing was written.",
+                code="check_failed",
+            )
+
+
 _SEALED = ("lines", "charges", "invoices", "invoice_lines", "statements", "unbilled", "ledger")
 
 
@@ -241,6 +299,13 @@ def _due(lake: Lake) -> dict[_Group, Fraction]:
         exact = Fraction(amount, den)
         due[offer, version, currency, period] += exact * 1_000_000 / (1_000_000 + ppm) if inclusive else exact
     return due
+
+
+def _bought(lake: Lake, period: str, fact: Mapping[str, Any]) -> str:
+    """SQL of the line numbers of a period that are not invoiced because we buy what they price."""
+    bought = ", ".join(f"({quote(offer_id)}, {int(version)})" for offer_id, version in fact["bought"])
+    where = f"(offer_id, offer_version) IN ({bought})" if bought else "false"
+    return f"(SELECT line_no FROM {lake.scan('lines', period=period)} WHERE {where})"
 
 
 def _incomplete(lake: Lake, period: str, counts: dict[str, int]) -> str:

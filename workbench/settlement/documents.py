@@ -123,7 +123,7 @@ def _waiting(lake: Lake, period: str) -> str:
     invoices, lines = relation(lake, "invoices"), relation(lake, "invoice_lines")
     return (
         "SELECT NULL::INTEGER AS line_no, l.account_id, l.offer_id, l.offer_version, 'deferred' AS component_id, "
-        "'deferred' AS kind, 0::HUGEINT AS units, 0::HUGEINT AS amount, 1::HUGEINT AS den, l.currency, "
+        "'deferred' AS kind, 'deferred' AS of_kind, 0::HUGEINT AS units, 0::HUGEINT AS amount, 1::HUGEINT AS den, l.currency, "
         "l.tax_category, l.tax_rate_ppm, l.inclusive, any_value(unit)::HUGEINT AS unit, "
         "sum(l.rounded_nano)::HUGEINT AS rounded_nano, sum(l.net_nano)::HUGEINT AS accrued_nano, "
         f"l.invoice_no AS refers_to, {quote(period)} AS period, min(l.period_start) AS period_start, "

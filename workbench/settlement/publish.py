@@ -127,5 +127,5 @@ def _lines() -> str:
         f"SELECT invoice_no, line_no, line_id, account_id, offer_id, offer_version, component_id, kind, "
         f"units{_MONEY} units, amount{_MONEY} amount, den{_MONEY} price_denominator, net_nano{_MONEY} net_nano, "
         f"tax_category, tax_rate_ppm, currency, period, period_start, period_end, inclusive, "
-        f"rounded_nano{_MONEY} rounded_nano, refers_to FROM settle_booked"
+        f"rounded_nano{_MONEY} rounded_nano, refers_to, of_kind FROM settle_booked"
     )

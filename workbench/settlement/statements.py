@@ -84,9 +84,9 @@ def takings(lake: Lake, lines: str, offers: Mapping[OfferKey, Offer]) -> dict[Of
     """
     found: dict[OfferKey, Takings] = {}
     for row in lake.con.execute(
-        "SELECT offer_id, offer_version, currency, component_id, kind, den, inclusive, tax_rate_ppm, "
+        "SELECT offer_id, offer_version, currency, component_id, of_kind, den, inclusive, tax_rate_ppm, "
         "sum(amount)::HUGEINT, sum(units)::HUGEINT, sum(net_nano)::HUGEINT, min(period_start), max(period_end) "
-        f"FROM {lines} WHERE kind <> 'deferred' GROUP BY ALL ORDER BY ALL"
+        f"FROM {lines} WHERE of_kind <> 'deferred' GROUP BY ALL ORDER BY ALL"
     ).fetchall():
         _count(found.setdefault((row[0], row[1], row[2]), Takings()), row, offers[row[0], row[1], row[2]])
     return found
@@ -207,7 +207,7 @@ def _count(took: Takings, row: tuple[Any, ...], offer: Offer) -> None:
         took.unshared += exact
         return
     took.amounts[component] = took.amounts.get(component, ZERO) + exact
-    if kind in ("usage", "adjustment"):
+    if kind == "usage":
         took.units[component] = took.units.get(component, 0) + units
 
 

@@ -40,6 +40,7 @@ EXTRA: dict[str, dict[str, str]] = {
         "inclusive": "BOOLEAN",
         "rounded_nano": "DECIMAL(38,0)",
         "refers_to": "VARCHAR",
+        "of_kind": "VARCHAR",
     },
     "statements": {
         "statement_id": "VARCHAR",
@@ -90,7 +91,7 @@ def half_away(numerator: str, denominator: str) -> str:
 def line_id(tenant: str) -> str:
     """SQL of a line's id: a hash of what made it, so that the same line has the same id in every run."""
     parts = (
-        "period", "account_id", "offer_id", "offer_version", "component_id", "kind", "currency",
+        "period", "account_id", "offer_id", "offer_version", "component_id", "of_kind", "currency",
         "tax_category", "tax_rate_ppm", "refers_to",
     )  # fmt: skip
     text = " || chr(31) || ".join([f"'{tenant}'", *(f"{part}::VARCHAR" for part in parts)])
