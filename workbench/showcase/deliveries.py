@@ -11,7 +11,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from pathlib import Path
 
@@ -63,7 +63,7 @@ class Parcel:
     def delivery(self, folder: Path) -> Delivery:
         """The file as a delivery, received when everything in it had arrived."""
         received_at = self.end + self.feed.delay if self.last else self.end
-        return Delivery(folder / self.name, self.feed.mapping, received_at)
+        return Delivery(folder / self.name, self.feed.mapping, received_at.replace(tzinfo=UTC))
 
 
 def parcels(feeds: Sequence[Feed], hours: int) -> list[Parcel]:

@@ -1,0 +1,104 @@
+"""What all commands share: consoles, the words for common arguments, the one way to answer, and how errors look."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, datetime
+from decimal import Decimal
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+
+if TYPE_CHECKING:
+    from workbench.lake.lake import Lake
+
+SEE, BILL, LOOK, KEEP = PANELS = ("See it work", "Bill usage", "Look and prove", "Keep house")
+"""The groups of ``workbench --help``."""
+
+LakeArgument = Annotated[
+    Path,
+    typer.Argument(metavar="LAKE", envvar="WORKBENCH_LAKE", show_envvar=True, help="The lake's folder."),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output and nothing else there.")
+]
+TenantOption = Annotated[
+    str, typer.Option("--tenant", help="Whose facts: one lake can hold several tenants.")
+]
+ThreadsOption = Annotated[int, typer.Option("--threads", min=1, max=256, help="How many cores to use.")]
+
+
+def people() -> Console:
+    """Where people read results."""
+    return Console()
+
+
+def remarks() -> Console:
+    """Where progress, remarks and errors go: standard error."""
+    return Console(stderr=True)
+
+
+def answer(as_json: bool, data: Mapping[str, Any], show: Callable[[Console], None]) -> None:
+    """Answer a command: one JSON object for a program, or whatever ``show`` draws for people."""
+    if as_json:
+        sys.stdout.write(json.dumps(data, default=_plain, ensure_ascii=False) + "\n")
+    else:
+        show(people())
+
+
+def _plain(value: object) -> object:
+    """JSON for what JSON has no word for. Exact numbers stay exact: whole ones as numbers, others as text."""
+    if isinstance(value, Decimal | Fraction):
+        return int(value) if value == int(value) else str(value)
+    if isinstance(value, datetime):
+        return value.isoformat() + ("" if value.tzinfo else "Z")
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+@contextmanager
+def reading(path: Path, tenant: str = "main", threads: int = 2) -> Iterator[Lake]:
+    """A lake opened for reading, closed at the end."""
+    from workbench.lake.lake import Lake
+
+    with Lake.open(path, tenant, threads=threads) as lake:
+        yield lake
+
+
+@contextmanager
+def writing(
+    path: Path, tenant: str = "main", *, create: bool = False, inputs: tuple[Path, ...] = (), threads: int = 2
+) -> Iterator[Lake]:
+    """A lake opened for writing, its lock held until the end."""
+    from workbench.lake.lake import Lake
+
+    with Lake.open(path, tenant, create=create, inputs=inputs, threads=threads) as lake, lake.writer():
+        yield lake
+
+
+def show_error(error: Mapping[str, str], as_json: bool) -> None:
+    """An error on standard error: one JSON object, or a panel with the sentence, the place and the cure.
+
+    Args:
+        error: ``code``, ``what``, ``where``, ``cure``.
+    """
+    if as_json:
+        sys.stderr.write(json.dumps({"error": dict(error)}, ensure_ascii=False) + "\n")
+        return
+    lines = [escape(error["what"])]
+    if error["where"]:
+        lines.append(f"[dim]at[/]   {escape(error['where'])}")
+    if error["cure"]:
+        lines.append(f"[dim]cure[/] {escape(error['cure'])}")
+    remarks().print(Panel("\n".join(lines), title=error["code"], title_align="left", border_style="red"))
