@@ -64,7 +64,7 @@ def test_tables_streams_and_periods(door):
 
 
 def test_events_are_cut_by_instants_with_or_without_a_zone(door):
-    start, end = datetime(2026, 1, 1, 0, 30), datetime(2026, 1, 1, 1, 0)  # noqa: DTZ001
+    start, end = datetime(2026, 1, 1, 0, 30), datetime(2026, 1, 1, 1, 0)
     assert len(door.events("lamps.energy", start, end)) == 30
     assert len(door.events("lamps.energy", start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))) == 30
 

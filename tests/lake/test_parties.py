@@ -167,3 +167,23 @@ def test_300_000_subscriptions_are_set_based(lake):
     started = time.process_time()
     replace(lake, accounts=ACCOUNTS, subscriptions=table)
     assert time.process_time() - started < 12
+
+
+def test_a_subscription_may_have_dated_rows(lake):
+    """A SIM that is suspended for a month: three rows of one subscription, one after the other."""
+    table = pa.table(
+        {
+            "subscription_id": ["s1"] * 2,
+            "account_id": ["a1"] * 2,
+            "device_id": ["d1"] * 2,
+            "offer_id": ["lamp"] * 2,
+            "starts_at": ["2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z"],
+            "ends_at": ["2026-02-01T00:00:00Z", None],
+            "sim_state": ["active", "suspended"],
+        }
+    )
+    replace(lake, accounts=ACCOUNTS, subscriptions=table)
+    moved = table.set_column(3, "offer_id", [["lamp", "meter"]])
+    with pytest.raises(PartyError) as error:
+        replace(lake, subscriptions=moved)
+    assert error.value.code == "party_subscription_changed"

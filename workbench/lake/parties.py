@@ -25,7 +25,7 @@ TABLES = {
     "accounts": ("account_id",),
     "partners": ("partner_id",),
     "devices_info": ("device_id",),
-    "subscriptions": ("subscription_id",),
+    "subscriptions": ("subscription_id", "starts_at"),
     "identities": ("kind", "value", "starts_at"),
 }
 """The party tables and the columns each is sorted by."""

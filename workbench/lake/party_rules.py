@@ -112,7 +112,22 @@ RULES: tuple[Rule, ...] = (
         "The attributes of device {0!r} are not JSON: {1:.40}.",
         "Write a JSON object, or nothing.",
     ),
-    _unique("subscriptions", "subscription_id"),
+    _unique("subscriptions", "subscription_id", "starts_at"),
+    Rule(
+        "subscriptions",
+        "party_subscription_changed",
+        "SELECT subscription_id, count(DISTINCT (account_id, device_id, group_id, offer_id)) FROM {subscriptions} "
+        "GROUP BY subscription_id HAVING count(DISTINCT (account_id, device_id, group_id, offer_id)) > 1",
+        "The dated rows of subscription {0!r} name {1} different accounts, holders or offers.",
+        "A subscription may change its SIM state and overrides; for anything else make another one.",
+    ),
+    _overlap(
+        "subscriptions",
+        "subscription_id",
+        "subscription_id",
+        "true",
+        "Two rows of subscription {0!r} hold at the same time.",
+    ),
     Rule(
         "subscriptions",
         "party_unknown_account",

@@ -74,7 +74,7 @@ def build(lake: Lake) -> Path:
         raise LakeReadOnly(
             "The projection cannot be built here.",
             where=str(path),
-            cure="Let a user who may write run `workbench verify`, or free some disk space.",
+            cure="Open it once as a user who may write here, or free some disk space.",
         ) from error
     finally:
         con.close()

@@ -12,13 +12,33 @@ from workbench.verify.context import Context, paths_text
 from workbench.verify.report import CounterExample, Outcome
 
 _PROBLEMS = (
-    ("r_n IS NULL", "A charge or a no-charge reason has no record behind it.", "no charge", "charged {c_n}x, listed {u_n}x"),
+    (
+        "r_n IS NULL",
+        "A charge or a no-charge reason has no record behind it.",
+        "no charge",
+        "charged {c_n}x, listed {u_n}x",
+    ),
     ("u_n > r_n", "A record is listed as uncharged more than once.", "{r_n}x at most", "{u_n}x"),
-    ("most > r_n - u_n", "A record is charged twice on one line, or charged and listed as uncharged.", "{left}x at most", "{most}x"),
+    (
+        "most > r_n - u_n",
+        "A record is charged twice on one line, or charged and listed as uncharged.",
+        "{left}x at most",
+        "{most}x",
+    ),
     ("c_n < r_n - u_n", "A record has neither a charge nor a reason why not.", "{left} charges", "{c_n}"),
-    ("u_n = r_n AND u_units <> r_units", "Uncharged units are not the record's.", "{r_units} units", "{u_units} units"),
-    ("wrong IS NOT NULL", "The units of a charge are not the record's.", "{r_units} units ({r_events} events)", "{wrong} units"),
-)  # fmt: skip
+    (
+        "u_n = r_n AND u_units <> r_units",
+        "Uncharged units are not the record's.",
+        "{r_units} units",
+        "{u_units} units",
+    ),
+    (
+        "wrong IS NOT NULL",
+        "The units of a charge are not the record's.",
+        "{r_units} units ({r_events} events)",
+        "{wrong} units",
+    ),
+)
 """Condition, what it means, and what would be expected and was observed, over the columns of ``_joined``."""
 _COLUMNS = (
     "device_key", "window_start", "r_n", "r_units", "r_events", "u_n", "u_units", "c_n", "most", "wrong",
@@ -190,63 +210,3 @@ def lines_hold(context: Context) -> Outcome:
             text = f"Charges of period {period} name line {orphan[2]}, which there is not."
             return Outcome(counts, CounterExample(text, others=orphan[1] - 1))
     return Outcome(counts)
-
-
-def invoices_are_charges(context: Context) -> Outcome:
-    """Units and exact amount of each invoice line = the sum over its charges (I18)."""
-    lake = context.lake
-    counts = {"periods": 0, "invoice_lines": 0, "charges": 0}
-    for _, fact in sorted(lake.facts("close").items()):
-        if fact.get("stage", "close") != "close":
-            continue
-        period = fact["period"]
-        counts["periods"] += 1
-        wrong = _line_sums(context, period, counts)
-        if wrong:
-            return Outcome(counts, wrong)
-    return Outcome(counts)
-
-
-def _line_sums(context: Context, period: str, counts: dict[str, int]) -> CounterExample | None:
-    lake = context.lake
-    lines, charges = (lake.scan(kind, period=period) for kind in ("lines", "charges"))
-    has_side = any(row[0] == "side" for row in context.rows(f"DESCRIBE SELECT * FROM {lines}"))
-    key = "account_id, offer_id, offer_version, component_id, kind, tax_category, tax_rate_ppm"
-    plain = key.replace(
-        "tax_category, tax_rate_ppm",
-        "coalesce(tax_category, '') AS tax_category, coalesce(tax_rate_ppm, 0) AS tax_rate_ppm",
-    )
-    expected = (
-        f"SELECT {plain}, sum(c.units)::HUGEINT AS units, sum(c.amount)::HUGEINT AS amount, "
-        f"max(price_denominator)::HUGEINT AS denominator, count(*) AS n FROM {charges} c JOIN {lines} l USING (line_no) "
-        f"{'WHERE side = ' + chr(39) + 'sell' + chr(39) if has_side else ''} GROUP BY ALL"
-    )
-    invoiced = lake.segments("invoice_lines", period=period)
-    observed = (
-        f"SELECT {plain}, sum(units)::HUGEINT AS units, sum(amount)::HUGEINT AS amount, "
-        f"max(price_denominator)::HUGEINT AS denominator FROM {_scan(context, 'invoice_lines', invoiced)} "
-        "WHERE strpos(line_id, ':') = 0 AND kind NOT IN ('carry', 'deferred') GROUP BY ALL"
-    )
-    with context.cursor() as con:
-        con.execute(f"CREATE TEMP TABLE expected AS {expected}")
-        con.execute(f"CREATE TEMP TABLE observed AS {observed}")
-        totals = con.execute(
-            "SELECT (SELECT count(*) FROM observed), (SELECT coalesce(sum(n), 0)::BIGINT FROM expected)"
-        ).fetchall()[0]
-        counts["invoice_lines"] += totals[0]
-        counts["charges"] += totals[1]
-        rows = con.execute(
-            f"SELECT {key}, e.units, e.amount, e.denominator, o.units, o.amount, o.denominator FROM expected e "
-            f"FULL JOIN observed o USING ({key}) WHERE e.units IS DISTINCT FROM o.units "
-            "OR e.amount::HUGEINT * o.denominator IS DISTINCT FROM o.amount::HUGEINT * e.denominator "
-            "ORDER BY ALL LIMIT 1"
-        ).fetchall()
-    if not rows:
-        return None
-    account, offer, version, component, kind, *_ = rows[0]
-    values = [
-        "no line" if rows[0][at] is None else f"{rows[0][at]} units, {rows[0][at + 1]}/{rows[0][at + 2]} nano"
-        for at in (7, 10)
-    ]
-    text = f"The {kind} line of {account} for {offer} v{version} {component} in {period} is not the sum of its charges."
-    return CounterExample(text, values[0], values[1], segment=paths_text(invoiced))

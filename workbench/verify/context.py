@@ -13,6 +13,8 @@ from workbench.lake.engine import one
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.mediation.stream import Stream
+from workbench.model.offer import Catalogue
+from workbench.tariff.catalogue import loads
 
 
 @dataclass
@@ -24,18 +26,30 @@ class Context:
         full: look at everything; else at ``sample`` devices and at accounts that hold about as many.
         sample: how many devices of each stream.
         seed: draws the sample; the same seed draws the same one.
+        given_catalogue: the catalogue to rate by, instead of the one the lake remembers.
     """
 
     lake: Lake
     full: bool
     sample: int
     seed: int
+    given_catalogue: Catalogue | None = None
     _drawn: dict[str, list[int]] = field(default_factory=dict)
 
     @cached_property
     def streams(self) -> list[Stream]:
         """Every stream that ever landed, as the newest delivery left it."""
         return [Stream.from_json(data) for _, data in sorted(self.lake.facts("stream").items())]
+
+    @cached_property
+    def catalogue(self) -> Catalogue | None:
+        """The catalogue the lake's periods were rated by, or None when it holds none."""
+        if self.given_catalogue is not None:
+            return self.given_catalogue
+        texts = [
+            text for (text,) in self.rows(f"SELECT DISTINCT text FROM {self.lake.scan('catalog')} ORDER BY 1")
+        ]
+        return loads(texts[0], "catalog of the lake") if texts else None
 
     @cached_property
     def periods(self) -> list[str]:
