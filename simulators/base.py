@@ -215,8 +215,8 @@ class Fleet(ABC):
         return self.faults.apply(index, block) if self.faults else block
 
     def _hours_of(self, days: float) -> int:
-        hours = round(days * 24)
-        if not 0 < hours <= DAYS_MAX * 24 or abs(hours - days * 24) > 1e-6:
+        hours = round(days * 24) if 0 < days <= DAYS_MAX else 0
+        if not hours or abs(hours - days * 24) > 1e-6:
             raise ArgumentBad(
                 f"{days!r} days cannot be delivered by the hour.",
                 where="days",
@@ -241,6 +241,15 @@ class Fleet(ABC):
         for low, high in zip(edges, [*edges[1:], len(hours)], strict=True):
             part = batch.slice(int(low), int(high - low))
             yield from_ms(int(hours[low]) * HOUR_MS), pa.Table.from_batches([part], schema=self.schema)
+
+
+def periods_per_block(devices: int, period_seconds: int) -> int:
+    """How many periods a fleet of regular devices makes at once: small fleets in strides, large ones one by one.
+
+    A block costs about 200 microseconds however few its rows; 20,000 rows still fit a core's cache.
+    """
+    fitting = [count for count in (120, 60, 30, 10, 5, 2) if 3600 % (count * period_seconds) == 0]
+    return next((count for count in fitting if count * devices <= 20_000), 1)
 
 
 class _Pool:

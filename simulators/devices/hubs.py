@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from simulators import columns as col
 from simulators import inventory
-from simulators.base import DEFAULT_START, Fleet
+from simulators.base import DEFAULT_START, Fleet, periods_per_block
 from simulators.block import Block
 from simulators.calendar import Instant, local_hour
 from simulators.city import anywhere
@@ -60,6 +60,7 @@ class Hubs(Fleet):
         traffic: Traffic | None = None,
     ) -> None:
         super().__init__(devices, seed=seed, start=start, traffic=traffic)
+        self._periods = periods_per_block(devices, 60)
         generator = stream(seed, "hubs/hubs")
         self._phase_ms = np.sort(generator.integers(100, MINUTE_MS - 100, size=devices, dtype=np.int64))
         self._hub = generator.permutation(devices).astype(np.int32)
@@ -68,32 +69,45 @@ class Hubs(Fleet):
 
     @property
     def block_seconds(self) -> int:
-        """One summary per hub."""
-        return 60
+        """One summary per hub, or several where hubs are few."""
+        return self._periods * 60
 
     def block(self, index: int) -> Block:
-        """One minute."""
+        """Every hub sends one summary a minute."""
         generator = stream(self.seed, "hubs/block", index)
-        bits = bits32(generator, self.devices)
-        clock = local_hour(index // 60)
+        count = self.devices * self._periods
+        bits = bits32(generator, count)
+        minute = index * self._periods + np.repeat(np.arange(self._periods), self.devices)
+        clock = local_hour(index * self._periods // 60)
         weekend = 1.25 if clock.weekday() >= 5 and 8 <= clock.hour < 17 else 1.0
         motion = (bits >> np.uint32(16)) < _AWAKE[clock.hour] * weekend / 100 * 65_536
-        messages = self._sensors * 2 * (4 + 8 * motion) + (bits & np.uint32(3))
+        messages = self._all(self._sensors) * 2 * (4 + 8 * motion) + (bits & np.uint32(3))
         sent_ms = (
-            index * MINUTE_MS + self._phase_ms + ((bits >> np.uint32(2)) & np.uint32(15)).astype(np.int64) - 8
+            minute * MINUTE_MS
+            + self._all(self._phase_ms)
+            + ((bits >> np.uint32(2)) & np.uint32(15)).astype(np.int64)
+            - 8
         )
         night = 15 if clock.hour < 6 else 0
-        cosy = self._warmth_dc + int(season(index // 1440, winter=0, summer=45)) - night
+        cosy = (
+            self._all(self._warmth_dc)
+            + int(season(index * self._periods // 1440, winter=0, summer=45))
+            - night
+        )
         columns: dict[str, Array] = {
-            "device_id": self._hub,
+            "device_id": self._all(self._hub),
             "ts": sent_ms,
             "messages": messages.astype(np.int16),
             "bytes": (messages * 65 + 120).astype(np.int32),
             "motion": motion.astype(np.int8),
             "temperature_dc": (cosy + ((bits >> np.uint32(6)) & np.uint32(3))).astype(np.int16),
-            "destination": np.zeros(self.devices, dtype=np.int32),
+            "destination": np.zeros(count, dtype=np.int32),
         }
         return Block(columns, *self.traffic.deliver(generator, sent_ms))
+
+    def _all(self, of_hubs: Array) -> Array:
+        """What holds for each hub, repeated for each minute of a block."""
+        return np.tile(of_hubs, self._periods) if self._periods > 1 else of_hubs
 
     def categories(self) -> dict[str, pa.StringArray]:
         """The one host hubs talk to."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from simulators import columns as col
 from simulators import inventory
-from simulators.base import DEFAULT_START, Fleet
+from simulators.base import DEFAULT_START, Fleet, periods_per_block
 from simulators.block import Block
 from simulators.calendar import DAY_MS, Instant, local_hour, to_ms
 from simulators.city import anywhere
@@ -74,6 +74,7 @@ class Vending(Fleet):
         traffic: Traffic | None = None,
     ) -> None:
         super().__init__(devices, seed=seed, start=start, traffic=traffic)
+        self._periods = periods_per_block(devices, PERIOD_MS // 1000)
         generator = stream(seed, "vending/machines")
         self._phase_ms = np.sort(generator.integers(0, PERIOD_MS - 100, size=devices, dtype=np.int64))
         self._machine = generator.permutation(devices).astype(np.int32)
@@ -84,35 +85,42 @@ class Vending(Fleet):
 
     @property
     def block_seconds(self) -> int:
-        """One status per machine."""
-        return PERIOD_MS // 1000
+        """One status per machine, or several where machines are few."""
+        return self._periods * PERIOD_MS // 1000
 
     def block(self, index: int) -> Block:
-        """Every machine sends one status."""
+        """Every machine sends one status a period."""
         generator = stream(self.seed, "vending/block", index)
-        bits = bits32(generator, self.devices)
-        clock = local_hour(index * PERIOD_MS // 3_600_000)
+        count = self.devices * self._periods
+        bits = bits32(generator, count)
+        clock = local_hour(index * self._periods * PERIOD_MS // 3_600_000)
+        period = index * self._periods + np.repeat(np.arange(self._periods), self.devices)
         chance = self._busy * (_SALES[clock.hour] / 100 * (0.55 if clock.weekday() >= 5 else 1.0) / 120)
-        sent_ms = self._phase_ms + (bits & np.uint32(63)) + index * PERIOD_MS
-        cycle = ((sent_ms + self._restock_ms) // PERIOD_MS) % len(_COMPRESSOR)
+        sent_ms = self._all(self._phase_ms) + (bits & np.uint32(63)) + period * PERIOD_MS
+        restock_ms = sent_ms + self._all(self._restock_ms)
+        cycle = (restock_ms // PERIOD_MS) % len(_COMPRESSOR)
         noise = ((bits >> np.uint32(6)) & np.uint32(7)).astype(np.int16)
-        filled = 100 - ((sent_ms + self._restock_ms) % (3 * DAY_MS)) * 85 // (3 * DAY_MS)
-        fault = np.zeros(self.devices, dtype=np.int8)
-        fault[sparse(generator, self.devices, 1 / 20_000)] = 1
-        fault[sparse(generator, self.devices, 1 / 40_000)] = 2
+        filled = 100 - (restock_ms % (3 * DAY_MS)) * 85 // (3 * DAY_MS)
+        fault = np.zeros(count, dtype=np.int8)
+        fault[sparse(generator, count, 1 / 20_000)] = 1
+        fault[sparse(generator, count, 1 / 40_000)] = 2
         columns: dict[str, Array] = {
-            "device_id": self._machine,
-            "ts": sent_ms + self._skew_ms,
-            "sequence": np.full(self.devices, index - to_ms(self.start) // PERIOD_MS),
-            "vends": ((bits >> np.uint32(16)) < np.minimum(chance, 1.0) * 65_536).astype(np.int16),
+            "device_id": self._all(self._machine),
+            "ts": sent_ms + self._all(self._skew_ms),
+            "sequence": period - to_ms(self.start) // PERIOD_MS,
+            "vends": ((bits >> np.uint32(16)) < self._all(np.minimum(chance, 1.0) * 65_536)).astype(np.int16),
             "temperature_dc": 40 + _COMPRESSOR[cycle] + noise - 4,
             "voltage_mv": 5_000 + 4 * noise,
             "stock_percent": filled.astype(np.int8),
-            "rssi_dbm": (self._rssi + noise).astype(np.int8),
+            "rssi_dbm": (self._all(self._rssi) + noise).astype(np.int8),
             "fault": fault,
-            "bytes": np.full(self.devices, FRAME_BYTES, dtype=np.int16),
+            "bytes": np.full(count, FRAME_BYTES, dtype=np.int16),
         }
         return Block(columns, *self.traffic.deliver(generator, sent_ms))
+
+    def _all(self, of_machines: Array) -> Array:
+        """What holds for each machine, repeated for each period of a block."""
+        return np.tile(of_machines, self._periods) if self._periods > 1 else of_machines
 
     def inventory(self) -> pa.Table:
         """One row per machine; the group is the district; a data-only SIM each."""

@@ -124,7 +124,9 @@ def _compromised(
     generator: np.random.Generator, horizon: int, period: int, aspects: tuple[str, ...]
 ) -> _Draw:
     begin = int(generator.integers(horizon // 10, horizon // 2 + 1))
-    chosen = [aspect for aspect in aspects if generator.random() < 0.6] or [aspects[0]]
+    chosen = [aspect for aspect in aspects if generator.random() < 0.6]
+    if chosen in ([], ["hours"]):  # a stolen night that is never reached would be no fault at all
+        chosen = [aspects[0], *chosen]
     return begin, horizon, float(np.clip(generator.lognormal(3.5, 0.8), 8, 250)), "+".join(chosen)
 
 
