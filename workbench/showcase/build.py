@@ -6,6 +6,7 @@ that was killed is continued by calling ``build`` again with the same scene.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -13,19 +14,72 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from workbench.clock import ReplayClock
 from workbench.errors import UsageError
 from workbench.lake import parties
 from workbench.lake.lake import Lake
 from workbench.pipeline import STAGES, Job, Unwatched, Watch, run
+from workbench.showcase import figures
 from workbench.showcase.cast import offers, policy
 from workbench.showcase.deliveries import Feed, Inbox
-from workbench.showcase.memory import peak_mb, reset_peak
+from workbench.showcase.memory import highest_mb, peak_mb, reset_peak
 from workbench.showcase.parties import party_tables
 from workbench.showcase.scene import Scene
+from workbench.verify.checks import CHECKS
+from workbench.verify.run import verify
 
 FACT = "scene"
 """The lake's fact that says which scene it holds."""
+
+
+def play(
+    path: Path,
+    scene: Scene,
+    *,
+    tenant: str = "main",
+    threads: int = 2,
+    keep: bool = False,
+    full_verify: bool = False,
+    watch: Watch | None = None,
+) -> dict[str, Any]:
+    """Build a scene, prove it, and say what came out: everything behind ``workbench city`` and ``workbench demo``.
+
+    Args:
+        full_verify: prove everything, not a sample of devices and accounts.
+
+    Returns: the figures, all JSON: see ``figures.py``; besides, what was asked for, seconds and memory by stage, and
+        ``verify_ok`` with the proof's verdict and its first counter-example.
+    """
+    watch = watch or Unwatched()
+    built = build(path, scene, tenant=tenant, threads=threads, keep=keep, watch=watch)
+    with Lake.open(path, tenant, threads=threads) as lake:
+        period = figures.period_of(lake)
+        told = _Told(watch, built)
+        told.begin("verify", len(CHECKS))
+        report = verify(
+            lake, full=full_verify, progress=lambda _, result: told.advance(1) if result else None
+        )
+        told.end()
+        found = {
+            "lake": str(path),
+            "lamps": scene.devices.get("lamps", 0),
+            "devices": sum(scene.devices.values()),
+            "days": scene.days,
+            **figures.usage_figures(lake),
+            **figures.money_figures(lake, period),
+            **figures.reference_figures(lake, period),
+            "verify_ok": report.ok,
+            "verify_full": report.full,
+            "verify_verdict": report.verdict(),
+        }
+    found["wall_seconds"] = {**built.seconds, "total": round(sum(built.seconds.values()), 3)}
+    found["peak_rss_mb"] = highest_mb()
+    found["peak_rss_mb_by_stage"] = built.peak_mb
+    found["resumed"] = built.resumed
+    return found
 
 
 @dataclass(slots=True)
@@ -63,7 +117,9 @@ def build(
         UsageError: ``scene_differs``: the lake holds something else.
     """
     inbox = path.expanduser().resolve() / "inbox"
-    inbox.mkdir(parents=True, exist_ok=True)  # the engine may read folders that are there when the lake is opened
+    inbox.mkdir(
+        parents=True, exist_ok=True
+    )  # the engine may read folders that are there when the lake is opened
     built = Built()
     with Lake.open(path, tenant, create=True, inputs=[inbox], threads=threads) as lake, lake.writer():
         told = _Told(watch or Unwatched(), built)
@@ -72,6 +128,7 @@ def build(
         if not built.resumed:
             told.begin("parties", None)
             load_parties(lake, scene, feeds)
+            write_truth(path, feeds)
         run(STAGES, _job(lake, scene, feeds, inbox, told, threads, keep))
         told.end()
     return built
@@ -99,6 +156,34 @@ def load_parties(lake: Lake, scene: Scene, feeds: Sequence[Feed]) -> None:
     inventories = [(cast, feed.fleet.inventory()) for cast, feed in zip(scene.casts, feeds, strict=True)]
     add, remove = parties.stage(lake, party_tables(inventories, offers(scene.casts)))
     lake.commit({"stage": "parties"}, add=add, remove=remove, facts={FACT: {"arguments": scene.arguments()}})
+
+
+def write_truth(path: Path, feeds: Sequence[Feed]) -> None:
+    """What was made to go wrong, for those who score detectors: ``path/truth/faults.parquet``. Nothing reads it."""
+    labels = [feed.fleet.labels().drop_columns(["rows"]) for feed in feeds if feed.fleet.faults]
+    if labels:
+        (path / "truth").mkdir(parents=True, exist_ok=True)
+        pq.write_table(pa.concat_tables(labels), path / "truth" / "faults.parquet")
+
+
+def forget(path: Path) -> None:
+    """Delete the showcase at ``path``, to begin anew; nothing happens when nothing is there.
+
+    Raises:
+        UsageError: ``not_a_showcase``: what is there was not made by ``build``, so it is left alone.
+        LakeLocked: a run is writing to it.
+    """
+    if not path.exists():
+        return
+    with Lake.open(path) as lake, lake.writer():
+        if not scene_of(lake):
+            raise UsageError(
+                "This lake was not made by a demo, so it is not thrown away.",
+                where=str(path),
+                cure="Delete the folder yourself if you are sure, or use another one.",
+                code="not_a_showcase",
+            )
+    shutil.rmtree(path)
 
 
 def _same_scene(lake: Lake, scene: Scene) -> bool:
