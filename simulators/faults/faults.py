@@ -112,18 +112,22 @@ class Faults:
             self._touched[episode.number] += len(rows)
 
     def _hold(self, episode: Episode) -> int:
-        """What the healthy device said first in the episode: looked for from its first block on, once."""
+        """What the healthy device said first in the episode: looked for from its first block on, once.
+
+        A session belongs to the block in which it began, which may lie hours before the episode in which it ended.
+        """
         if episode.number not in self._held:
             step = self._fleet.block_seconds * 1000
-            for index in range((episode.begin_ms - _CLOCK_SLACK_MS) // step, episode.end_ms // step + 1):
+            first = (episode.begin_ms - _CLOCK_SLACK_MS - self._fleet.delay_ms_max) // step
+            for index in range(first, episode.end_ms // step + 1):
                 columns = self._fleet.block(max(index, to_ms(self._fleet.start) // step)).columns
                 event_ms = columns[self._fleet.event_time]
                 mine = np.flatnonzero(
                     (columns["device_id"] == episode.device) & (event_ms >= episode.begin_ms)
                 )
                 if len(mine):
-                    first = mine[np.argmin(event_ms[mine])]
-                    self._held[episode.number] = int(columns[episode.column][first])
+                    earliest = mine[np.argmin(event_ms[mine])]
+                    self._held[episode.number] = int(columns[episode.column][earliest])
                     break
         return self._held[episode.number]
 
