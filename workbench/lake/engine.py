@@ -64,6 +64,7 @@ def one(con: duckdb.DuckDBPyConnection, sql: str, params: Any = None) -> tuple[A
 
 def arrow(con: duckdb.DuckDBPyConnection, sql: str, params: Any = None) -> pa.Table:
     """A result as an Arrow table: DECIMAL stays exact, unlike through ``df()``."""
+    con.complete()  # a statement executed before, its result unread, would make DuckDB refuse a relation
     relation = con.sql(sql, params=params) if params is not None else con.sql(sql)
     return relation.to_arrow_table()
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from workbench.errors import LakeError
 from workbench.lake import schemas
-from workbench.lake.engine import one
+from workbench.lake.engine import arrow, one
 from workbench.lake.segment import fsync_dir, sha256_of
 from workbench.lake.sql import quote, read_parquet
 
@@ -66,20 +66,21 @@ def _copy(
     order_by: Sequence[str],
     group: int,
 ) -> None:
-    registered = ""
-    if not isinstance(rows, str):
-        registered = f"rows_{next(_COUNTER)}"
-        cursor.register(registered, rows)
-        rows = f"SELECT * FROM {registered}"
+    """Rows go through Arrow on their way: the database marks columns it *knows* to be free of NULL in the file,
+    and what it knows depends on how it computed them, so that equal rows of two plans would have unequal bytes.
+    """
     order = f" ORDER BY {', '.join(order_by)}" if order_by else ""
+    if isinstance(rows, str):
+        rows, order = arrow(cursor, f"SELECT * FROM ({rows}){order}"), ""
+    registered = f"rows_{next(_COUNTER)}"
+    cursor.register(registered, rows)
     try:
         cursor.execute(
-            f"COPY (SELECT * FROM ({rows}){order}) TO {quote(str(target))} "
+            f"COPY (SELECT * FROM {registered}{order}) TO {quote(str(target))} "
             f"(FORMAT parquet, COMPRESSION zstd, PARQUET_VERSION v2, ROW_GROUP_SIZE {group})"
         )
     finally:
-        if registered:
-            cursor.unregister(registered)
+        cursor.unregister(registered)
 
 
 def _read_back(

@@ -16,14 +16,20 @@ from workbench.mediation.stream import Stream
 
 
 def flagged_sorted(source: str, stream: Stream) -> str:
-    """Rows of one sorted segment with ``is_event``, and ``is_odd``: a copy that differs from the row before, or a row out of order."""
+    """Rows of one sorted segment with ``is_event``, and ``is_odd``: a copy that differs from the row before.
+
+    A row out of order ends the query with the word ``segment_disordered``: no count made from it could be trusted.
+    """
     key = [name for name in stream.identity_columns if name != "device_key"]
     content = content_columns(stream)
     watched = dict.fromkeys(["device_key", "ends_at", *key, *content])
     lags = ", ".join(f'lag("{name}") OVER () AS "p_{name}"' for name in watched)
     other = " OR ".join(f'"p_{name}" IS DISTINCT FROM "{name}"' for name in ["device_key", *key])
     differs = " OR ".join(f'"p_{name}" IS DISTINCT FROM "{name}"' for name in content) or "false"
-    disordered = "(p_device_key > device_key OR (p_device_key = device_key AND p_ends_at > ends_at)) IS TRUE"
+    disordered = (
+        "CASE WHEN p_device_key > device_key OR (p_device_key = device_key AND p_ends_at > ends_at) "
+        "THEN error('segment_disordered') ELSE false END"
+    )
     return (
         f"SELECT *, ({other}) AS is_event, (NOT ({other}) AND ({differs})) OR {disordered} AS is_odd "
         f"FROM (SELECT *, {lags} FROM {source})"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import FileUnreadable, MappingError
+from workbench.lake.engine import arrow
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment, sha256_of
 from workbench.mediation.identity import resolved
@@ -150,7 +151,7 @@ def _land_stream(
 ) -> dict[str, int]:
     stream = typed(con, part.items_sql, stream_of(part, policy))
     _check_unchanged(lake, stream)
-    items = con.sql(part.items_sql).to_arrow_table()
+    items = arrow(con, part.items_sql)
     landed, rejected = [], []
     if items.num_rows:
         fresh = [segment for segment in done.segments if segment.kind == "devices"]

@@ -87,7 +87,7 @@ def _ordered_by_database(
     con: duckdb.DuckDBPyConnection, rows: pa.Table, numbers: Order, by: Sequence[str]
 ) -> Order:
     """The given row numbers in full order; they must cover whole runs of equal device and time."""
-    few = rows.take(pa.array(numbers)) if len(numbers) < rows.num_rows else rows
+    few = rows.take(pa.array(numbers))
     con.register("rows_to_order", few.append_column("row_number_", pa.array(numbers)))
     try:
         sql = f"SELECT row_number_ FROM rows_to_order ORDER BY {', '.join(by)}"

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from workbench.errors import LakeError
+from workbench.lake.engine import EngineError
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.mediation.across import mediate_across
@@ -71,8 +73,7 @@ def _mediate_partition(lake: Lake, con: duckdb.DuckDBPyConnection, stream: Strea
             f"CREATE TEMP TABLE base AS SELECT * FROM {lake.scan('records', segments=[work.records])}"
         )
     else:
-        rows = f"({flagged_sorted(lake.scan('landed', segments=work.landed[:1]), stream)})"
-        con.execute(f"CREATE TEMP TABLE base AS {sorted_records_sql(rows, stream)}")
+        _sorted_plan(lake, con, stream, work.landed[0])
     window = stream.window_sql()
     con.execute(
         f"CREATE TEMP TABLE touched AS SELECT DISTINCT device_key, {window} AS window_start "
@@ -87,6 +88,21 @@ def _mediate_partition(lake: Lake, con: duckdb.DuckDBPyConnection, stream: Strea
             f"CREATE TEMP TABLE redone AS {flagged(_rows_of_windows(lake, stream, work.landed), stream)}"
         )
     return publish(lake, con, stream, work, windows, redone=bool(windows))
+
+
+def _sorted_plan(lake: Lake, con: duckdb.DuckDBPyConnection, stream: Stream, segment: Segment) -> None:
+    rows = f"({flagged_sorted(lake.scan('landed', segments=[segment]), stream)})"
+    try:
+        con.execute(f"CREATE TEMP TABLE base AS {sorted_records_sql(rows, stream)}")
+    except EngineError as error:
+        if "segment_disordered" not in str(error):
+            raise
+        raise LakeError(
+            "The rows of a landed segment are not in landed order.",
+            where=segment.path,
+            code="segment_disordered",
+            cure="Land the delivery again; nothing was mediated from this segment.",
+        ) from None
 
 
 def _rows_of_windows(lake: Lake, stream: Stream, landed: Sequence[Segment]) -> str:
