@@ -14,7 +14,7 @@ NO_REASON = {"utc", "invalid"}
 
 def spoken() -> set[str]:
     """Codes that the source of decoding and normalising hands out."""
-    rooms = [ROOT / "workbench" / "mediation" / f"{name}.py" for name in ("normalise", "cells", "times")]
+    rooms = [ROOT / "workbench" / "mediation" / f"{name}.py" for name in ("binding", "cells", "times")]
     rooms += (ROOT / "workbench" / "mediation" / "formats").glob("*.py")
     found = {next(filter(None, pair)) for path in rooms for pair in SPOKEN.findall(path.read_text())}
     return {code for code in found if "_" in code or code in REASONS} - NO_REASON

@@ -11,11 +11,14 @@ filled in) and exact (scales are ratios of integers, bounds are integers in the 
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
 from datetime import timedelta
 from fractions import Fraction
 from typing import Literal
+
+_PLACES = re.compile(r"\{([^{}]+)\}")
 
 Rounding = Literal["exact", "half_up", "up", "down"]
 CellType = Literal["integer", "float", "text"]
@@ -181,6 +184,22 @@ class Mapping:
     def stream(self, meter: Meter) -> str:
         """The stream's name: ``"<source>.<meter>"``."""
         return f"{self.source}.{meter.name}"
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column of the file the mapping speaks of, in the order of its sections."""
+        names: list[str] = [*self.ends_at.columns]
+        for spec in (self.starts_at, self.received_at):
+            names += spec.columns if spec else ()
+        names += [self.device.column] if self.device.column else []
+        names += _PLACES.findall(self.device.template or "")
+        names += [*(self.key.event_id or ()), *(item.column for item in self.key.fields)]
+        names += [condition.column for condition in self.where]
+        names += [self.meter_column] if self.meter_column else []
+        for meter in self.meters:
+            names += [name for name in (meter.column, meter.unit_column) if name]
+        names += [item.column for item in (*self.dimensions, *self.samples)]
+        return tuple(dict.fromkeys(names))
 
     @property
     def streams(self) -> tuple[str, ...]:

@@ -13,68 +13,21 @@ construction: the items are ``WHERE ok``, the rejects ``WHERE (ok) IS NOT TRUE``
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping as MappingType
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from workbench.errors import MappingError, UsageError
-from workbench.lake.sql import name as ident
-from workbench.mediation.cells import (
-    FLOATS,
-    INTEGERS,
-    WIDE_INTEGERS,
-    Cell,
-    Check,
-    carried,
-    literal,
-    quantity,
-    text_cell,
-)
+import duckdb
+
+from workbench.errors import UsageError
+from workbench.mediation.binding import Binding, NormalisedStream
 from workbench.mediation.decode import decode
 from workbench.mediation.formats.request import Request
-from workbench.mediation.mapping import Condition, Field, Mapping, Meter
+from workbench.mediation.mapping import Mapping
 from workbench.mediation.mapping_file import parse_mapping
 from workbench.mediation.policy import AcceptWindow
-from workbench.mediation.staging import Decoded
-from workbench.mediation.times import instant, no_zone, timestamp, window_checks, zone_is_missing
-from workbench.mediation.yamltree import did_you_mean
 
-if TYPE_CHECKING:
-    import duckdb
-
-_RAW_SHOWN = 500
-_LONGEST_ID = 200
-_BLANKS = " \t\r\n"
-
-
-@dataclass(frozen=True, slots=True)
-class NormalisedStream:
-    """One meter of one delivered file, not yet read: run ``items_sql`` and ``rejects_sql`` yourself.
-
-    ``columns``: names and DuckDB types of the items, in the order of ``items_sql``.
-    ``key_columns``: of the items, those of the natural key beside the device and ``ends_at``.
-    ``rows``: how many rows of the file speak of this meter: accepted items + rejects == rows, always.
-    ``not_selected``: rows the mapping's ``where``, the meter column or ``missing: skip`` leaves out.
-    ``identity_kind``: when set, ``device_id`` holds an identity (``imsi`` …) for landing to resolve by date.
-    """
-
-    stream: str
-    mapping: Mapping
-    meter: Meter
-    items_sql: str
-    rejects_sql: str
-    columns: MappingType[str, str]
-    rows: int
-    not_selected: int = 0
-    key_columns: tuple[str, ...] = ()
-    dimensions: tuple[str, ...] = ()
-    samples: tuple[str, ...] = ()
-    identity_kind: str | None = None
-    notes: tuple[str, ...] = field(default=())
+__all__ = ["NormalisedStream", "normalise"]
 
 
 def normalise(
@@ -116,34 +69,15 @@ def normalise(
     request = Request(
         work=Path(work) if work is not None else _spill(con),
         received_at=received_at.astimezone(UTC),
-        wanted=columns_of(mapping),
+        wanted=mapping.columns,
         numeric=_numeric(mapping),
         options=dict(mapping.options),
     )
     found = decode(con, path, request, mapping.format)
-    binding = _Binding(
+    binding = Binding(
         con, mapping, found, str(path), request.received_at, accept or AcceptWindow(), delivery_id
     )
     return [binding.stream(meter) for meter in mapping.meters]
-
-
-def columns_of(mapping: Mapping) -> tuple[str, ...]:
-    """Every column of the file the mapping speaks of, in the order of its sections."""
-    names: list[str] = [*mapping.ends_at.columns]
-    for spec in (mapping.starts_at, mapping.received_at):
-        names += spec.columns if spec else ()
-    names += [mapping.device.column] if mapping.device.column else []
-    names += _PLACES.findall(mapping.device.template or "")
-    names += [*(mapping.key.event_id or ()), *(item.column for item in mapping.key.fields)]
-    names += [condition.column for condition in mapping.where]
-    names += [mapping.meter_column] if mapping.meter_column else []
-    for meter in mapping.meters:
-        names += [name for name in (meter.column, meter.unit_column) if name]
-    names += [item.column for item in (*mapping.dimensions, *mapping.samples)]
-    return tuple(dict.fromkeys(names))
-
-
-_PLACES = re.compile(r"\{([^{}]+)\}")
 
 
 def _numeric(mapping: Mapping) -> frozenset[str]:
@@ -159,262 +93,3 @@ def _spill(con: duckdb.DuckDBPyConnection) -> Path:
     folder = Path(str(row[0]) if row and row[0] else ".tmp").resolve()
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-class _Binding:
-    """A mapping bound to one decoded file; ``stream`` writes the SQL of one meter."""
-
-    def __init__(
-        self,
-        con: duckdb.DuckDBPyConnection,
-        mapping: Mapping,
-        found: Decoded,
-        path: str,
-        received_at: datetime,
-        accept: AcceptWindow,
-        delivery_id: str,
-    ) -> None:
-        self.con, self.mapping, self.found, self.path = con, mapping, found, path
-        self.accept, self.delivery_id, self.delivered_at = accept, delivery_id, received_at
-        self.types = found.columns
-        self._check_columns()
-        for spec in (mapping.ends_at, mapping.starts_at, mapping.received_at):
-            if spec and zone_is_missing(con, spec, found.relation, self.types[spec.columns[0]]):
-                raise no_zone(mapping, spec.columns[0])
-        self.received = self._received()
-        self.ends_at = instant(mapping.ends_at, self.types, mapping)
-        self.starts_at = instant(mapping.starts_at, self.types, mapping) if mapping.starts_at else None
-        self.device = self._device()
-
-    def _check_columns(self) -> None:
-        for column in columns_of(self.mapping):
-            if column in self.types:
-                continue
-            line = f", line {self.mapping.lines[column]}" if column in self.mapping.lines else ""
-            raise MappingError(
-                f"The file has no column {column!r}.",
-                where=f"{self.mapping.file}{line}; {self.path}",
-                cure=did_you_mean(column, self.types, "It has"),
-                code="mapping_unknown_column",
-            )
-
-    def _received(self) -> Cell:
-        """The row's own receipt where it has one, else the delivery's; never later than the delivery plus a skew."""
-        default = timestamp(self.delivered_at)
-        if self.mapping.received_at is None:
-            return Cell(default)
-        own = instant(self.mapping.received_at, self.types, self.mapping)
-        first = ident(self.mapping.received_at.columns[0])
-        checks = tuple(
-            Check(f"{first} IS NULL OR ({check.good})", literal("bad_received_at"), check.cell)
-            for check in own.checks[1:]
-        )
-        skew = AcceptWindow(past=None, future=self.accept.future)
-        value = f"coalesce({own.value}, {default})"
-        later = window_checks(value, default, skew, self.delivered_at)
-        return Cell(
-            value, (*checks, *(Check(check.good, literal("bad_received_at"), check.cell) for check in later))
-        )
-
-    def _device(self) -> Cell:
-        spec = self.mapping.device
-        if spec.constant is not None:
-            return Cell(literal(spec.constant))
-        if spec.template is not None:
-            parts = re.split(r"\{([^{}]+)\}", spec.template)
-            cells = [
-                text_cell(part, self.types[part]) if number % 2 else literal(part)
-                for number, part in enumerate(parts)
-            ]
-            value = "(" + " || ".join(cells) + ")"
-        else:
-            column = spec.column or ""
-            value = text_cell(column, self.types[column])
-            if spec.extract is not None:
-                value = f"regexp_extract({value}, {literal(f'^(?:{spec.extract})$')}, 1)"
-        # One comparison says "not NULL, not empty, not starting with a blank", ten times faster than trim().
-        empty = f"trim(coalesce({value}, ''), {literal(_BLANKS)}) = ''"
-        blank = f"CASE WHEN {empty} THEN 'missing_device' ELSE 'bad_device' END"
-        checks = (Check(f"{value} >= '!'", blank, value),)
-        if self.found.staged:
-            checks += (Check(f"strlen({value}) <= {_LONGEST_ID}", literal("bad_device"), value),)
-        return Cell(value, checks)
-
-    def stream(self, meter: Meter) -> NormalisedStream:
-        """The meter's items and rejects."""
-        mapping = self.mapping
-        amount = self._amount(meter)
-        event = self._event_id()
-        keys = [(item, self._carried(item)) for item in mapping.key.fields]
-        extra = [*mapping.dimensions, *mapping.samples]
-        columns: dict[str, tuple[str, str]] = {"device_id": (self.device.value, "VARCHAR")}
-        if self.starts_at is not None:
-            columns["starts_at"] = (self.starts_at.value, "TIMESTAMP")
-        columns["ends_at"] = (self.ends_at.value, "TIMESTAMP")
-        if event is not None:
-            columns["event_id"] = (event.value, "VARCHAR")
-        columns |= {item.name: (cell, _TYPES[item.type]) for item, cell in keys}
-        columns[meter.value_column] = (amount.value, "BIGINT")
-        columns["received_at"] = (self.received.value, "TIMESTAMP")
-        columns |= {item.name: (self._carried(item), _TYPES[item.type]) for item in extra}
-        checks = [*self._row_checks(meter, event), *amount.checks]
-        checks[len(checks) - len(amount.checks) : len(checks) - len(amount.checks)] = [
-            Check(f"{cell} IS NOT NULL", literal("missing_key"), ident(item.column)) for item, cell in keys
-        ]
-        chosen = self._selected(meter)
-        ok = " AND ".join(f"({check.good})" for check in checks) or "true"
-        listed = ", ".join(f"{value} AS {ident(name)}" for name, (value, _) in columns.items())
-        rows = self._count(chosen)
-        return NormalisedStream(
-            stream=mapping.stream(meter),
-            mapping=mapping,
-            meter=meter,
-            items_sql=f"SELECT {listed} FROM {self.found.relation} WHERE {_both(chosen, ok)}",
-            rejects_sql=self._rejects(meter, chosen, ok, checks),
-            columns={name: type_ for name, (_, type_) in columns.items()},
-            rows=rows,
-            not_selected=self.found.rows - rows,
-            key_columns=tuple(item.name for item in mapping.key.fields),
-            dimensions=tuple(item.name for item in mapping.dimensions),
-            samples=tuple(item.name for item in mapping.samples),
-            identity_kind=mapping.device.identity,
-        )
-
-    def _carried(self, item: Field) -> str:
-        return carried(item.column, self.types[item.column], item.type)
-
-    def _event_id(self) -> Cell | None:
-        names = self.mapping.key.event_id
-        if not names:
-            return None
-        value = " || '|' || ".join(text_cell(name, self.types[name]) for name in names)
-        value = f"({value})" if len(names) > 1 else value
-        good = f"{value} IS NOT NULL AND {value} <> ''"
-        return Cell(
-            value,
-            (
-                Check(good, literal("missing_event_id")),
-                Check(f"length({value}) <= 500", literal("bad_event_id"), value),
-            ),
-        )
-
-    def _amount(self, meter: Meter) -> Cell:
-        if meter.column is None:
-            return Cell("1::BIGINT")
-        type_ = self.types[meter.column]
-        known = (
-            type_ in INTEGERS | WIDE_INTEGERS | FLOATS or type_ == "VARCHAR" or type_.startswith("DECIMAL")
-        )
-        line = f", line {self.mapping.lines.get(meter.column, 1)}"
-        if not known:
-            raise MappingError(
-                f"The column {meter.column!r} of type {type_} holds no quantity.",
-                where=f"{self.mapping.file}{line}",
-                cure="Name a numeric column.",
-                code="mapping_column_type",
-            )
-        if type_ in FLOATS and meter.decimals is None:
-            raise MappingError(
-                f"The column {meter.column!r} holds binary floats, and meter {meter.name} does not say how many "
-                "decimals they mean.",
-                where=f"{self.mapping.file}{line}",
-                cure="Add `decimals: 3` (and `rounding: half_up` when values are finer than that).",
-                code="mapping_float_without_decimals",
-            )
-        return quantity(
-            meter.column, type_, meter.scale, meter.rounding, meter.decimals, meter.negative == "allow"
-        )
-
-    def _row_checks(self, meter: Meter, event: Cell | None) -> list[Check]:
-        """Checks of everything but the quantity and the key columns, in the order in which they are reported."""
-        checks = [Check("__problem IS NULL", "__problem")] if self.found.staged else []
-        if self.mapping.meter_column:
-            column = text_cell(self.mapping.meter_column, self.types[self.mapping.meter_column])
-            checks.append(Check(f"{column} IN ({_names(meter)})", literal("unknown_meter"), column))
-        checks += self.received.checks
-        checks += self.ends_at.checks
-        checks += window_checks(self.ends_at.value, self.received.value, self.accept, self.delivered_at)
-        if self.starts_at is not None:
-            checks += self.starts_at.checks
-            ordered = f"{self.starts_at.value} <= {self.ends_at.value}"
-            checks.append(
-                Check(ordered, literal("ends_before_start"), f"CAST({self.starts_at.value} AS VARCHAR)")
-            )
-        checks += self.device.checks
-        checks += event.checks if event is not None else ()
-        if meter.unit_column and meter.column_unit:
-            unit = text_cell(meter.unit_column, self.types[meter.unit_column])
-            checks.append(Check(f"{unit} = {literal(meter.column_unit)}", literal("wrong_unit"), unit))
-        return checks
-
-    def _selected(self, meter: Meter) -> str:
-        """Which rows speak of this meter, as two-valued SQL; empty when all do."""
-        parts = [self._condition(condition) for condition in self.mapping.where]
-        if meter.missing == "skip" and meter.column:
-            parts.append(f"{ident(meter.column)} IS NOT NULL")
-        first = meter == self.mapping.meters[0]
-        if self.mapping.meter_column:
-            column = text_cell(self.mapping.meter_column, self.types[self.mapping.meter_column])
-            named = f"coalesce({column} IN ({_names(meter)}), false)"
-            if first:
-                others = ", ".join(_names(other) for other in self.mapping.meters)
-                named = f"({named} OR NOT coalesce({column} IN ({others}), false))"
-            parts.append(named)
-        chosen = " AND ".join(parts)
-        if chosen and self.found.staged:
-            broken = "true" if first or not self.mapping.meter_column else "false"
-            chosen = f"CASE WHEN __problem IS NOT NULL THEN {broken} ELSE {chosen} END"
-        return chosen
-
-    def _condition(self, condition: Condition) -> str:
-        if not condition.values:
-            return f"{ident(condition.column)} IS NOT NULL"
-        cell = text_cell(condition.column, self.types[condition.column])
-        listed = ", ".join(literal(value) for value in condition.values)
-        return f"coalesce({cell} IN ({listed}), false)"
-
-    def _count(self, chosen: str) -> int:
-        if not chosen:
-            return self.found.rows
-        row = self.con.execute(f"SELECT count(*) FROM {self.found.relation} WHERE {chosen}").fetchone()
-        return int(row[0]) if row else 0
-
-    def _rejects(self, meter: Meter, chosen: str, ok: str, checks: Sequence[Check]) -> str:
-        """The rows that are not ok, in the columns of the rejects contract."""
-        reasons = " ".join(f"WHEN NOT coalesce({check.good}, false) THEN {check.reason}" for check in checks)
-        cells = " ".join(
-            f"WHEN NOT coalesce({check.good}, false) THEN CAST({check.cell} AS VARCHAR)" for check in checks
-        )
-        detail = f"left(CASE {cells} END, 200)" if checks else "NULL::VARCHAR"
-        if self.found.staged:
-            detail = f"coalesce(__detail, {detail})"
-            raw, sha = "__raw", "coalesce(__sha, sha256(__raw))"
-        else:
-            pairs = (
-                f"{literal(name + '=')} || coalesce(CAST({ident(name)} AS VARCHAR), '')"
-                for name in self.types
-            )
-            raw = f"concat_ws(', ', {', '.join(pairs)})"
-            sha = f"sha256({raw})"
-        received = (
-            f"coalesce({self.received.value}, {timestamp(self.delivered_at)})"
-            if self.received.checks
-            else self.received.value
-        )
-        return (
-            f"SELECT {literal(self.delivery_id)} AS delivery_id, __item_no::BIGINT AS item_no, "
-            f"{literal(self.mapping.stream(meter))} AS stream, CASE {reasons} ELSE 'invalid' END AS reason, "
-            f"{detail} AS detail, {sha} AS raw_sha256, left({raw}, {_RAW_SHOWN}) AS raw, {received} AS received_at "
-            f"FROM {self.found.numbered} WHERE {_both(chosen, f'({ok}) IS NOT TRUE')}"
-        )
-
-
-_TYPES = {"integer": "BIGINT", "float": "DOUBLE", "text": "VARCHAR"}
-
-
-def _names(meter: Meter) -> str:
-    return ", ".join(literal(value) for value in meter.named or (meter.name,))
-
-
-def _both(chosen: str, condition: str) -> str:
-    return f"({chosen}) AND {condition}" if chosen else condition
