@@ -23,6 +23,7 @@ from simulators.base import DEFAULT_START, Fleet
 from simulators.errors import SimulatorError
 from simulators.faults.spec import KINDS, PRESETS
 from simulators.fleets import REGISTRY, fleet, kind_of
+from simulators.samples import write_samples
 from simulators.sinks.files import FORMATS, Written, write
 
 app = typer.Typer(
@@ -93,6 +94,16 @@ def list_(as_json: Json = False) -> None:
     Console().print(table, faults)
 
 
+@app.command("samples", help="Write a tiny sample and a data card of every fleet.")
+def samples_(to: To = Path("datasets/fleets"), as_json: Json = False) -> None:
+    """Write what is committed under ``datasets/fleets``."""
+    count = write_samples(to)
+    if as_json:
+        _print_json({"files": count, "to": str(to)})
+    else:
+        _err.print(f"{count} files under {to}", highlight=False)
+
+
 def describe(kind: type[Fleet]) -> dict[str, object]:
     """A fleet for a program: name, key, event time, columns with type and note."""
     return {
@@ -142,7 +153,7 @@ def main() -> None:
     """Run the command; our own errors become one sentence and exit code 2."""
     try:
         wanted = sys.argv[1] if len(sys.argv) > 1 else "list"
-        if not wanted.startswith("-") and wanted != "list":
+        if not wanted.startswith("-") and wanted not in ("list", "samples"):
             kind_of(wanted)
         app()
     except SimulatorError as problem:

@@ -16,6 +16,7 @@ import pytest
 
 import simulators
 from simulators.errors import ArgumentBad, TargetBad
+from simulators.samples import COMMAND, samples
 from simulators.sinks.files import write
 
 ROOT = Path(__file__).parents[2]
@@ -146,6 +147,15 @@ def test_command_refuses_with_a_code_and_a_cure(arguments: list[str], code: str)
     assert json.loads(done.stdout)["error"]["code"] == code
     assert f"[{code}]" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_committed_samples_are_what_the_command_writes() -> None:
+    folder = ROOT / "datasets" / "fleets"
+    made = dict(samples())
+    assert {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()} == set(made)
+    for name, text in made.items():
+        assert (folder / name).read_text(encoding="utf-8") == text, f"{name}: run `{COMMAND}`"
+    assert sum(map(len, made.values())) < 200_000
 
 
 def test_the_package_stands_alone() -> None:
