@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from workbench.billing import plan_of, rate_period, settle_period
 from workbench.clock import Clock
 from workbench.lake.lake import Lake
 from workbench.mediation.delivery import Delivery, deliver
@@ -25,6 +26,7 @@ from workbench.mediation.policy import Policy
 from workbench.mediation.stream import Stream
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period
+from workbench.settlement.adjust import AdjustResult
 
 
 class Watch(Protocol):
@@ -119,16 +121,47 @@ def land(job: Job, outcome: Outcome) -> None:
 def mediate(job: Job, outcome: Outcome) -> None:
     """Every stream's records are brought up to date with what has landed, one commit a stream."""
     streams = [Stream.from_json(data) for data in job.lake.facts("stream").values()]
-    total = sum(segment.rows for stream in streams for segment in job.lake.segments("landed", stream=stream.name))
+    total = sum(
+        segment.rows for stream in streams for segment in job.lake.segments("landed", stream=stream.name)
+    )
     job.watch.begin("mediate", total)
     for stream in sorted(streams, key=lambda s: s.name):
         done = mediate_stream(job.lake, stream, workers=job.workers, progress=job.watch.advance)
         if done.add:
-            job.lake.commit({**job.run, "stage": "mediate", "stream": stream.name}, add=done.add, remove=done.remove)
+            job.lake.commit(
+                {**job.run, "stage": "mediate", "stream": stream.name}, add=done.add, remove=done.remove
+            )
         outcome.count(windows_mediated=done.windows, partitions_mediated=done.partitions)
 
 
-STAGES: tuple[Stage, ...] = (land, mediate)
+def rate(job: Job, outcome: Outcome) -> None:
+    """The period's records become charges, one commit; charges whose records and prices did not change are kept."""
+    if job.catalogue is None or job.period is None:
+        return
+    plan = plan_of(job.lake, job.catalogue, job.period)
+    job.watch.begin("rate", sum(segment.rows for segment in job.lake.segments("records")))
+    done = rate_period(job.lake, plan, job.watch.advance)
+    if done.facts:
+        job.lake.commit(
+            {**job.run, "stage": "rate", "period": done.name},
+            add=done.add,
+            remove=done.remove,
+            facts=done.facts,
+        )
+    outcome.count(charges=done.charges, uncharged=done.uncharged)
+
+
+def settle(job: Job, outcome: Outcome) -> None:
+    """The period is closed: invoices, statements and postings in one commit; later events become adjustments."""
+    if job.catalogue is None or job.period is None:
+        return
+    job.watch.begin("settle", None)
+    plan = plan_of(job.lake, job.catalogue, job.period)
+    result = settle_period(job.lake, plan, job.clock.now())
+    outcome.count(documents=result.documents if isinstance(result, AdjustResult) else result.invoices)
+
+
+STAGES: tuple[Stage, ...] = (land, mediate, rate, settle)
 
 
 def run(stages: Sequence[Stage], job: Job) -> Outcome:

@@ -1,0 +1,201 @@
+"""Rating and settling one billing period of a lake: what is done again, what is kept, what is adjusted.
+
+Charges of an open period are derived: they are replaced when their records or the plan change, and kept where neither
+did. A closed period's charges are facts: events that came too late for it are rated in a second set beside them
+(period name with ``#rerated``), and settlement bills the difference as an adjustment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from workbench.lake.lake import Lake
+from workbench.lake.segment import Segment
+from workbench.mediation.work import Progress
+from workbench.model.offer import Catalogue
+from workbench.model.plan import Period
+from workbench.rating.batch import Rater
+from workbench.settlement import adjust, close
+from workbench.settlement.work import Rated
+from workbench.tariff.plan import Plan, compile_plan
+
+RERATED = "#rerated"
+_PARTIES = ("accounts", "subscriptions", "devices_info", "devices")
+_TOTALS = {"amount": "sum(amount)", "units": "sum(units)"}
+
+
+@dataclass(slots=True)
+class RatedPeriod:
+    """What rating a period changed.
+
+    Attributes:
+        add, remove: segments for one commit; both empty when the charges were up to date.
+        facts: what the charges were made from, for the same commit.
+        charges, uncharged: rows in force now.
+        rated: partitions rated in this run; kept: partitions whose charges still held.
+    """
+
+    name: str
+    add: list[Segment] = field(default_factory=list)
+    remove: list[Segment] = field(default_factory=list)
+    facts: dict[str, dict[str, dict[str, str]]] = field(default_factory=dict)
+    charges: int = 0
+    uncharged: int = 0
+    rated: int = 0
+    kept: int = 0
+
+
+def name_of(period: Period) -> str:
+    """A period's name in the lake: ``start/end``, as dates where both are midnights, UTC."""
+    midnights = all(
+        (at.hour, at.minute, at.second, at.microsecond) == (0, 0, 0, 0) for at in (period.start, period.end)
+    )
+    form = "%Y-%m-%d" if midnights else "%Y-%m-%dT%H%M%S"
+    return f"{period.start:{form}}/{period.end:{form}}"
+
+
+def plan_of(lake: Lake, catalogue: Catalogue, period: Period, billing: Period | None = None) -> Plan:
+    """The catalogue and the lake's own parties, compiled for a period, on the grids its records have."""
+    grids = {segment.stream: int(segment.meta["grid_seconds"]) for segment in lake.segments("records")}
+    return compile_plan(
+        catalogue,
+        {kind: lake.scan(kind) for kind in _PARTIES},
+        period,
+        con=lake.con,
+        billing=billing,
+        tenant=lake.tenant,
+        grids=grids,
+    )
+
+
+def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> RatedPeriod:
+    """Bring a period's charges up to date with its records.
+
+    Args:
+        progress: told the number of records after each partition.
+
+    Returns: segments and facts for one ``lake.commit``.
+
+    Raises:
+        RatingError, AmountOverflow: a record cannot be priced; nothing becomes visible.
+    """
+    name = name_of(plan.period)
+    if name in lake.facts("close"):
+        name += RERATED
+    done = RatedPeriod(name)
+    records = _records_within(lake, plan.period)
+    made_from = {"plan": plan.sha256, "records": ",".join(sorted(segment.id for segment in records))}
+    held = {kind: lake.segments(kind, period=name) for kind in ("charges", "uncharged", "lines")}
+    if lake.facts("rated").get(name) == made_from and held["lines"]:
+        done.charges, done.uncharged = (sum(s.rows for s in held[kind]) for kind in ("charges", "uncharged"))
+        return done
+    with Rater(lake.con, plan) as rater:
+        for stream in sorted({segment.stream for segment in records}):
+            of_stream = [segment for segment in records if segment.stream == stream]
+            _rate_stream(lake, rater, stream, of_stream, held, done, progress)
+        order = ("line_no", "device_key", "window_start")
+        done.add.append(
+            lake.write(
+                "charges",
+                rater.recurring(),
+                period=name,
+                order_by=order,
+                controls=_TOTALS,
+                meta={"plan": plan.sha256},
+            )
+        )
+    done.add.append(lake.write("lines", plan.lines, period=name, order_by=("line_no",)))
+    kept = {segment.id for segment in done.add}
+    done.remove = [segment for segments in held.values() for segment in segments if segment.id not in kept]
+    done.facts = {"rated": {name: made_from}}
+    done.charges, done.uncharged = (
+        sum(segment.rows for segment in done.add if segment.kind == kind) for kind in ("charges", "uncharged")
+    )
+    present = set(lake.state.segments)
+    done.add = [segment for segment in done.add if segment.id not in present]
+    return done
+
+
+def _rate_stream(
+    lake: Lake,
+    rater: Rater,
+    stream: str,
+    records: Sequence[Segment],
+    held: dict[str, list[Segment]],
+    done: RatedPeriod,
+    progress: Progress | None,
+) -> None:
+    """One stream's partitions in time order; without counters, unchanged partitions keep their charges."""
+    plan = rater.plan
+    apart = plan.order_free(stream)
+    if plan.needs_totals(stream):
+        rater.observe(stream, lake.scan("records", segments=records))
+    for segment in records:
+        old = [s for kind in ("charges", "uncharged") for s in held[kind]
+               if s.stream == stream and s.partition == segment.partition]  # fmt: skip
+        if apart and old and all(_same_source(s, plan, segment) for s in old):
+            done.add += old
+            done.kept += 1
+        else:
+            done.add += _rate_partition(lake, rater, stream, segment, done.name)
+            done.rated += 1
+        if progress:
+            progress(segment.rows)
+
+
+def _same_source(old: Segment, plan: Plan, records: Segment) -> bool:
+    return old.meta.get("plan") == plan.sha256 and old.parents == (records.id,)
+
+
+def _rate_partition(lake: Lake, rater: Rater, stream: str, records: Segment, name: str) -> list[Segment]:
+    rated = rater.rate(stream, lake.scan("records", segments=[records]))
+    where = {"stream": stream, "partition": records.partition, "period": name, "parents": (records,)}
+    meta = {"plan": rater.plan.sha256}
+    charges = lake.write("charges", rated.charges, order_by=rated.order, controls=_TOTALS, meta=meta, **where)
+    order = ("device_key", "window_start", "reason", "units")
+    uncharged = lake.write("uncharged", rated.uncharged, order_by=order, meta=meta, **where)
+    return [charges, *([uncharged] if uncharged.rows else [])]
+
+
+def _records_within(lake: Lake, period: Period) -> list[Segment]:
+    """Records segments whose partition overlaps the period, by stream and time."""
+    return [
+        s
+        for s in lake.segments("records")
+        if _starts(s) < _naive(period.end) and _ends(s) > _naive(period.start)
+    ]
+
+
+def _starts(segment: Segment) -> datetime:
+    """When a partition (``2026-03``, ``2026-03-02`` or ``2026-03-02T13``) begins, UTC."""
+    whole_month = len(segment.partition) == len("2026-03")
+    return datetime.fromisoformat(segment.partition + ("-01" if whole_month else ""))
+
+
+def _ends(segment: Segment) -> datetime:
+    start = _starts(segment)
+    if len(segment.partition) == 7:
+        return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+    return start + timedelta(hours=24 if len(segment.partition) == 10 else 1)
+
+
+def _naive(at: datetime) -> datetime:
+    return at.replace(tzinfo=None)
+
+
+def settle_period(
+    lake: Lake, plan: Plan, now: datetime, checks: Sequence[close.Check] = ()
+) -> close.CloseResult | adjust.AdjustResult:
+    """Close a rated period; or, when it is closed and was rated again since, bill the difference.
+
+    Raises:
+        SettlementError: a check failed, or there is nothing to close.
+    """
+    name = name_of(plan.period)
+    result = close.close(lake, plan, name, now, checks)
+    if not result.already_closed or not lake.segments("lines", period=name + RERATED):
+        return result
+    again = Rated(lake.scan("lines", period=name + RERATED), lake.scan("charges", period=name + RERATED))
+    return adjust.adjust(lake, plan, name, again, now)
