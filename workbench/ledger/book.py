@@ -42,7 +42,7 @@ _BAD = " OR ".join(
             f"split_part({side}, ':', 1) NOT IN ({_PREFIXES}) OR strpos({side}, ':') IN (0, length({side}))"
             for side in ("debit_account", "credit_account")
         ),
-        *(f"regexp_matches({name}::VARCHAR, '[\\x00-\\x1f\\x7f]')" for name in _COLUMNS),
+        f"regexp_matches({' || '.join(f'{name}::VARCHAR' for name in _COLUMNS)}, '[\\x00-\\x1f\\x7f]')",
     ]
 )
 """The rows that ``Posting`` would refuse, as one SQL condition (a missing field makes the payload hash
@@ -85,11 +85,13 @@ def book(lake: Lake, postings: str | pa.Table, now: datetime) -> Booked:
     con, name = lake.con, f"postings_{next(_COUNTER)}"
     source = _source(con, postings, name)
     con.execute(
-        f"CREATE TEMP TABLE {name} AS SELECT DISTINCT {', '.join(_COLUMNS)}, {PAYLOAD_SQL} AS payload_sha256 "
+        f"CREATE TEMP TABLE {name} AS SELECT {', '.join(_COLUMNS)}, {PAYLOAD_SQL} AS payload_sha256 "
         f"FROM {source}"
     )
     try:
         _refuse_bad(con, name)
+        if number(con, f"SELECT count(*) - count(DISTINCT posting_key) FROM {name}"):
+            con.execute(f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT DISTINCT * FROM {name}")
         _refuse_conflicts(con, name, lake.scan("ledger"))
         fresh = arrow(
             con,

@@ -41,8 +41,9 @@ def link(prev_hash: str, entry_no: int, posting_key: str, payload_sha256: str, b
 
 def extend(head: Head, keys: Sequence[str], payloads: Sequence[str], booked_at: datetime) -> list[str]:
     """Hashes of the entries that follow ``head``, in order. About a microsecond each."""
-    at, last, hashes = micros(booked_at), head.hash, []
+    at, last, hashes, sha256 = micros(booked_at), head.hash, [], hashlib.sha256
     for number, (key, payload) in enumerate(zip(keys, payloads, strict=True), head.entry_no + 1):
-        last = link(last, number, key, payload, at)
+        # `link`, written out: a call per entry would double the time of a million
+        last = sha256(f"{last}\x1f{number}\x1f{key}\x1f{payload}\x1f{at}".encode()).hexdigest()
         hashes.append(last)
     return hashes

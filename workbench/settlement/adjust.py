@@ -173,7 +173,8 @@ def _make_documents(lake: Lake, period: str, terms: Terms) -> None:
     )
     lake.con.execute(
         "CREATE OR REPLACE TEMP TABLE settle_docs AS SELECT account_id, currency, "
-        f"coalesce(state, 'issued') AS state, coalesce(amends, '') AS amends FROM (SELECT DISTINCT {DOC} FROM settle_lines) LEFT JOIN {first} USING ({DOC})"
+        f"coalesce(state, 'issued') AS state, coalesce(amends, '') AS amends "
+        f"FROM (SELECT DISTINCT {DOC} FROM settle_lines) LEFT JOIN {first} USING ({DOC})"
     )
     number_documents(lake, terms.adjustment_series, terms.deferral_series, "adjustment")
     groups = f"({_tax_moved(lake)})"
@@ -193,7 +194,7 @@ def _tax_moved(lake: Lake) -> str:
     before = (
         f"SELECT account_id, currency, {GROUP}, sum(rounded_nano)::HUGEINT AS before "
         f"FROM (SELECT * FROM {relation(lake, 'invoice_lines')}) l "
-        f"JOIN (SELECT d.account_id AS doc_account, f.invoice_no FROM settle_docs d JOIN ({family}) f USING (amends)) m "
+        f"JOIN (SELECT f.invoice_no FROM settle_docs d JOIN ({family}) f USING (amends)) m "
         "ON m.invoice_no = l.invoice_no GROUP BY ALL"
     )
     moved = (
@@ -202,8 +203,8 @@ def _tax_moved(lake: Lake) -> str:
     )
     tax = f"{tax_of('(coalesce(before, 0) + base)')} - {tax_of('coalesce(before, 0)')}"
     return (
-        f"SELECT *, CASE WHEN inclusive THEN base - tax_nano ELSE base END AS net_nano FROM (SELECT * EXCLUDE (before), "
-        f"{tax} AS tax_nano FROM ({moved}) LEFT JOIN ({before}) USING ({DOC}, {GROUP}))"
+        "SELECT *, CASE WHEN inclusive THEN base - tax_nano ELSE base END AS net_nano "
+        f"FROM (SELECT * EXCLUDE (before), {tax} AS tax_nano FROM ({moved}) LEFT JOIN ({before}) USING ({DOC}, {GROUP}))"
     )
 
 

@@ -55,17 +55,22 @@ def document_checks(lake: Lake, period: str | None = None, more: Sequence[Segmen
 def rounded_once(lake: Lake, lines: str) -> CheckResult:
     """I26: each line with its adjustments is its exact total rounded half away from zero, once, to whole units."""
     base = "split_part(line_id, ':', 1)"
-    sums = (
-        f"(SELECT {base} AS line, min(invoice_no) AS doc, currency, sum(amount * (den // own))::HUGEINT AS amount, "
-        "any_value(den) AS den, sum(rounded)::HUGEINT AS rounded, any_value(unit) AS unit FROM (SELECT line_id, "
-        "invoice_no, currency, unit, amount::HUGEINT AS amount, rounded_nano AS rounded, price_denominator::HUGEINT "
-        f"AS own, max(price_denominator::HUGEINT) OVER (PARTITION BY {base}) AS den FROM {lines} "
-        f"JOIN {UNITS} USING (currency) WHERE kind <> 'deferred') GROUP BY {base}, currency)"
+    plain = (
+        "SELECT line_id, invoice_no, currency, amount::HUGEINT AS amount, price_denominator::HUGEINT AS den, "
+        f"rounded_nano::HUGEINT AS rounded, unit FROM {lines} JOIN {UNITS} USING (currency) WHERE kind <> 'deferred'"
+    )
+    adjusted = f"(SELECT DISTINCT {base} AS line FROM {lines} WHERE strpos(line_id, ':') > 0)"
+    alone = f"SELECT * EXCLUDE (line) FROM (SELECT *, {base} AS line FROM ({plain})) ANTI JOIN {adjusted} USING (line)"
+    summed = (
+        "SELECT line, min(invoice_no), currency, sum(amount * (widest // den))::HUGEINT, any_value(widest), "
+        "sum(rounded)::HUGEINT, any_value(unit) FROM (SELECT *, max(den) OVER (PARTITION BY line) AS widest "
+        f"FROM (SELECT *, {base} AS line FROM ({plain})) SEMI JOIN {adjusted} USING (line)) GROUP BY line, currency"
     )
     bad = one(
         lake.con,
-        f"SELECT line, doc, amount || '/' || den || ' nano ' || currency || ' was rounded to ' || rounded FROM {sums} "
-        f"WHERE rounded <> {half_away('amount', 'den * unit')} * unit ORDER BY line LIMIT 1",
+        "SELECT line_id, invoice_no, amount || '/' || den || ' nano ' || currency || ' was rounded to ' || rounded "
+        f"FROM ({alone} UNION ALL {summed}) WHERE rounded <> {half_away('amount', 'den * unit')} * unit "
+        "ORDER BY line_id LIMIT 1",
     ) or one(
         lake.con,
         f"SELECT line_id, invoice_no, 'its net is ' || net_nano || ' nano ' || currency FROM {lines} "

@@ -48,8 +48,8 @@ def net_lines(lines: str, groups: str, doc: str = DOC) -> str:
     """
     quota, share = f"(rounded_nano // unit * {_PPM})", f"({_PPM} + tax_rate_ppm)"
     keys = f"{doc}, {GROUP}"
-    cut = f"(SELECT *, {quota} // {share} AS cut, {quota} % {share} AS rest FROM {lines})"
-    whole = f"(SELECT {keys}, net_nano AS group_net FROM {groups})"
+    cut = f"(SELECT *, {quota} // {share} AS cut, {quota} % {share} AS rest FROM {lines} WHERE inclusive)"
+    whole = f"(SELECT {keys}, net_nano AS group_net FROM {groups} WHERE inclusive)"
     missing = (
         f"(SELECT *, group_net // unit - (sum(cut) OVER (PARTITION BY {keys}))::HUGEINT AS missing "
         f"FROM {cut} JOIN {whole} USING ({keys}))"
@@ -60,8 +60,8 @@ def net_lines(lines: str, groups: str, doc: str = DOC) -> str:
     )
     part = "(cut + CASE WHEN place <= abs(missing) THEN sign(missing)::HUGEINT ELSE 0 END) * unit"
     return (
-        f"(SELECT * EXCLUDE (cut, rest, group_net, missing, place), "
-        f"(CASE WHEN inclusive THEN {part} ELSE rounded_nano END)::HUGEINT AS net_nano FROM {placed})"
+        f"(SELECT *, rounded_nano AS net_nano FROM {lines} WHERE NOT inclusive UNION ALL BY NAME "
+        f"SELECT * EXCLUDE (cut, rest, group_net, missing, place), ({part})::HUGEINT AS net_nano FROM {placed})"
     )
 
 
@@ -123,8 +123,8 @@ def _waiting(lake: Lake, period: str) -> str:
     invoices, lines = relation(lake, "invoices"), relation(lake, "invoice_lines")
     return (
         "SELECT NULL::INTEGER AS line_no, l.account_id, l.offer_id, l.offer_version, 'deferred' AS component_id, "
-        "'deferred' AS kind, 'deferred' AS of_kind, 0::HUGEINT AS units, 0::HUGEINT AS amount, 1::HUGEINT AS den, l.currency, "
-        "l.tax_category, l.tax_rate_ppm, l.inclusive, any_value(unit)::HUGEINT AS unit, "
+        "'deferred' AS kind, 'deferred' AS of_kind, 0::HUGEINT AS units, 0::HUGEINT AS amount, 1::HUGEINT AS den, "
+        "l.currency, l.tax_category, l.tax_rate_ppm, l.inclusive, any_value(unit)::HUGEINT AS unit, "
         "sum(l.rounded_nano)::HUGEINT AS rounded_nano, sum(l.net_nano)::HUGEINT AS accrued_nano, "
         f"l.invoice_no AS refers_to, {quote(period)} AS period, min(l.period_start) AS period_start, "
         f"max(l.period_end) AS period_end, '' AS line_id FROM {lines} l JOIN settle_currency USING (currency) "

@@ -25,18 +25,16 @@ def make_lines(lake: Lake, period: str, release: frozenset[str]) -> None:
     periods.
     """
     lake.con.execute(
-        "CREATE OR REPLACE TEMP TABLE settle_lines AS SELECT "
-        "line_no, account_id, offer_id, offer_version, component_id, kind, kind AS of_kind, units, amount, den, currency, "
-        "tax_category, tax_rate_ppm, i.tax_category IS NOT NULL AS inclusive, unit, "
+        f"CREATE OR REPLACE TEMP TABLE settle_lines AS SELECT *, {line_id(lake.tenant)} AS line_id FROM (SELECT "
+        "line_no, account_id, offer_id, offer_version, component_id, kind, kind AS of_kind, units, amount, den, "
+        "currency, tax_category, tax_rate_ppm, i.tax_category IS NOT NULL AS inclusive, unit, "
         f"{half_away('amount', 'den * unit')} * unit AS rounded_nano, 0::HUGEINT AS accrued_nano, "
         f"'' AS refers_to, {quote(period)} AS period, period_start, period_end "
         "FROM settle_rated JOIN settle_offers USING (offer_id, offer_version, currency) "
         "JOIN settle_currency USING (currency) "
-        "LEFT JOIN settle_inclusive i USING (offer_id, offer_version, tax_category) WHERE charged AND side = 'sell'"
+        "LEFT JOIN settle_inclusive i USING (offer_id, offer_version, tax_category) WHERE charged AND side = 'sell')"
     )
     _add_carried(lake, period, release)
-    lake.con.execute("ALTER TABLE settle_lines ADD COLUMN line_id VARCHAR")
-    lake.con.execute(f"UPDATE settle_lines SET line_id = {line_id(lake.tenant)}")
 
 
 def number_lines(lake: Lake, table: str) -> None:
@@ -67,10 +65,10 @@ def _add_carried(lake: Lake, period: str, release: frozenset[str]) -> None:
     }
     register(lake, "settle_carry", pa.table(columns))
     lake.con.execute(
-        "INSERT INTO settle_lines BY NAME SELECT c.*, 'carry' AS kind, 'carry' AS of_kind, 0::HUGEINT AS units, unit, "
+        f"INSERT INTO settle_lines BY NAME SELECT *, {line_id(lake.tenant)} AS line_id FROM (SELECT c.*, 'carry' AS kind, 'carry' AS of_kind, 0::HUGEINT AS units, unit, "
         f"0::HUGEINT AS accrued_nano, {quote(period)} AS period, span.* FROM settle_carry c "
         "JOIN settle_currency USING (currency), "
-        "(SELECT min(period_start) AS period_start, max(period_end) AS period_end FROM settle_rated) span"
+        "(SELECT min(period_start) AS period_start, max(period_end) AS period_end FROM settle_rated) span)"
     )
 
 
