@@ -44,14 +44,14 @@ def records(flagged_rows: str, stream: Stream) -> str:
     by_key = (
         f"SELECT {place}, count(*) AS n, bool_or(is_best) AS event, "
         "count(*) FILTER (NOT is_best AND NOT same) AS n_conflicts, any_value(m) FILTER (is_best) AS m, "
-        f"any_value(ends_at) FILTER (is_best) AS at, any_value({_quantity(stream)}) FILTER (is_best) AS units "
+        f"any_value(ends_at) FILTER (is_best) AS seen_at, any_value({_quantity(stream)}) FILTER (is_best) AS units "
         f"FROM {flagged_rows} GROUP BY {place}, {', '.join(_identity(stream))}"
     )
     kept = ", ".join(["device_key", "w AS window_start", *dims])
     return (
         f"SELECT {kept}, {_fold(stream)} AS units, count(*) FILTER (event) AS n_events, "
         "(sum(n) - sum(n_conflicts) - count(*) FILTER (event))::BIGINT AS n_duplicates, "
-        "sum(n_conflicts)::BIGINT AS n_conflicts, min(at) AS first_at, max(at) AS last_at, "
+        "sum(n_conflicts)::BIGINT AS n_conflicts, min(seen_at) AS first_at, max(seen_at) AS last_at, "
         "(coalesce(sum(m::HUGEINT), 0) % 18446744073709551616)::UBIGINT AS fingerprint "
         f"FROM ({by_key}) GROUP BY {place}"
     )
@@ -100,7 +100,7 @@ def _fold(stream: Stream) -> str:
         "count": "count(*) FILTER (event)",
         "max": "coalesce(max(units) FILTER (event), 0)",
         "min": "coalesce(min(units) FILTER (event), 0)",
-        "last": "coalesce(arg_max(units, at) FILTER (event), 0)",
+        "last": "coalesce(arg_max(units, seen_at) FILTER (event), 0)",
         "unique": "count(DISTINCT units) FILTER (event)",
     }
     return folds[stream.fold]

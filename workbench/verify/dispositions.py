@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from workbench.lake.segment import Segment
 from workbench.verify.context import Context, paths_text
 from workbench.verify.report import CounterExample, Outcome
 
@@ -14,7 +15,7 @@ def deliveries_add_up(context: Context) -> Outcome:
     deliveries = lake.facts("delivery")
     counts = {"deliveries": len(deliveries), "rows": 0, "landed": 0, "rejected": 0}
     listed = _listed_rejects(context)
-    files = _landed_files(context)
+    files, strays = _landed_files(context)
     for delivery_id, fact in sorted(deliveries.items()):
         for stream, account in sorted(fact["streams"].items()):
             rows, landed, rejected = (int(account[name]) for name in ("rows", "landed", "rejected"))
@@ -33,6 +34,8 @@ def deliveries_add_up(context: Context) -> Outcome:
                         counts,
                         CounterExample(f"{where} {what}.", str(expected), str(observed), segment=paths),
                     )
+    if strays:
+        return Outcome(counts, CounterExample("Landed rows came with no delivery.", segment=strays[0].path))
     if listed:
         (delivery_id, stream), number = min(listed.items())
         text = f"{number} rejects of stream {stream} belong to delivery {delivery_id}, which is not accounted for."
@@ -103,21 +106,25 @@ def _listed_rejects(context: Context) -> dict[tuple[str, str], int]:
     return {(delivery, stream): number for delivery, stream, number in context.rows(sql)}
 
 
-def _landed_files(context: Context) -> dict[tuple[str, str], tuple[int, str]]:
-    """Rows and files that entered the lake in the same commit as a delivery's account, by delivery and stream."""
+def _landed_files(context: Context) -> tuple[dict[tuple[str, str], tuple[int, str]], list[Segment]]:
+    """Rows and first file of what each delivery landed, by delivery and stream; and files no delivery brought.
+
+    A landed segment belongs to the delivery whose account entered the lake in the same commit.
+    """
     found: dict[tuple[str, str], tuple[int, str]] = {}
-    upto = context.lake.state.version
+    present = {segment.id: segment for segment in context.lake.segments("landed")}
     for entry in _all_history(context):
         deliveries: dict[str, Any] = entry["facts"].get("delivery", {})
-        if entry["version"] > upto or len(deliveries) != 1:
+        if len(deliveries) != 1:
             continue
         (delivery_id,) = deliveries
         for data in entry["add"]:
-            if data["kind"] == "landed":
-                key = (delivery_id, data["stream"])
-                rows, paths = found.get(key, (0, ""))
-                found[key] = (rows + data["rows"], paths or data["path"])
-    return found
+            segment = present.pop(Segment.from_json(data).id, None) if data["kind"] == "landed" else None
+            if segment:
+                key = (delivery_id, segment.stream)
+                rows, path = found.get(key, (0, ""))
+                found[key] = (rows + segment.rows, path or segment.path)
+    return found, sorted(present.values(), key=lambda segment: segment.path)
 
 
 def _all_history(context: Context) -> list[dict[str, Any]]:

@@ -110,7 +110,8 @@ def _lines_differ(period: str, bill: Bill, rated: Rated, counts: dict[str, int])
     expected: dict[Line, tuple[Fraction, int]] = {}
     for line in bill.lines:
         amount, units = expected.get(_key(line.key), (Fraction(0), 0))
-        expected[_key(line.key)] = (amount + line.amount_nano, units + line.units)
+        counted = line.units if line.key.kind == "usage" else 0
+        expected[_key(line.key)] = (amount + line.amount_nano, units + counted)
     for key in sorted(expected.keys() | rated.lines.keys()):
         counts["lines"] += 1
         want, got = expected.get(key), rated.lines.get(key)
@@ -229,7 +230,7 @@ def _uses(context: Context, parties: Parties, start: datetime, end: datetime) ->
             rows = con.execute(
                 f"SELECT device_id, window_start, units, n_events{columns} FROM "
                 f"{context.lake.scan('records', stream=stream.name)} r JOIN keys USING (device_key) "
-                "WHERE window_start >= ? AND window_start < ? AND n_events > 0",
+                "WHERE window_start >= ? AND window_start < ?",
                 [start.replace(tzinfo=None), end.replace(tzinfo=None)],
             )
             while batch := rows.fetchmany(50_000):
@@ -263,7 +264,8 @@ def _rated(context: Context, period: str, accounts: set[str]) -> Rated:
     ):
         key, denominator = keys[line_no]
         before, so_far = rated.lines.get(key, (Fraction(0), 0))
-        rated.lines[key] = (before + Fraction(amount, denominator), so_far + units)
+        counted = units if key[4] == "usage" else 0  # a fee's units (its days) are the engine's own
+        rated.lines[key] = (before + Fraction(amount, denominator), so_far + counted)
     devices = f"(SELECT DISTINCT device_key, device_id FROM {lake.scan('devices')})"
     with context.cursor() as con:
         rows = con.execute(

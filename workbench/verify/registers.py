@@ -88,9 +88,9 @@ def _stream(
         )
     }
     accepted = (
-        f"SELECT DISTINCT device_key, epoch_us(ends_at) AS at, reading, w, received_at, m{dims} FROM "
+        f"SELECT DISTINCT device_key, epoch_us(ends_at) AS read_at, reading, w, received_at, m{dims} FROM "
         f"({again.flagged(rows_of(context, stream, landed), stream)}) WHERE is_best AND {within} "
-        "ORDER BY device_key, at, received_at, reading"
+        "ORDER BY device_key, read_at, received_at, reading"
     )
     with context.cursor() as con:
         readings = con.execute(accepted)
