@@ -29,6 +29,7 @@ from workbench.rating import counted, fees, uncharged
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import linear_charges, prepare_routes, use
 from workbench.tariff.plan import Plan
+from workbench.tariff.sql import first
 from workbench.tariff.tables import naive
 
 
@@ -105,7 +106,7 @@ class Rater:
         prepare_routes(self.con, self.tables, plan, records, self._within)
         parts = linear_charges(self.tables, plan, records, self._within)
         if "counted" in plan.kinds:
-            mixed = self.con.execute(f"SELECT count(*) FROM {self.tables.schema}.mixed").fetchone() != (0,)
+            mixed = first(self.con, f"SELECT count(*) FROM {self.tables.schema}.mixed") != (0,)
             source = use(self.tables, plan, records, self._within, mixed=mixed)
             try:
                 parts += counted.charges(self.con, self.tables, plan, source)
@@ -125,11 +126,12 @@ class Rater:
     def _check(self, stream: Stream, records: str) -> None:
         if "counted" not in stream.kinds and not stream.bounded:
             return
-        row = self.con.execute(
+        row = first(
+            self.con,
             f"SELECT min(window_start), max(window_start), coalesce(max(n_events), 0) FROM {records} r "
             f"WHERE {self._within}"
-        ).fetchone()
-        first, last, events = row if row else (None, None, 0)
+        )
+        begins, ends, events = row if row else (None, None, 0)
         if stream.bounded and events > 1:
             raise RatingError(
                 f"A price on '{stream.name}' looks at single events, but a record holds {events} events.",
@@ -137,16 +139,16 @@ class Rater:
                 code="grid_too_coarse",
                 cure="Aggregate this stream with the grid `event`.",
             )
-        if "counted" not in stream.kinds or first is None:
+        if "counted" not in stream.kinds or begins is None:
             return
-        if stream.name in self._seen and first <= self._seen[stream.name]:
+        if stream.name in self._seen and begins <= self._seen[stream.name]:
             raise RatingError(
-                f"Records of '{stream.name}' from {first} came after those of {self._seen[stream.name]}.",
+                f"Records of '{stream.name}' from {begins} came after those of {self._seen[stream.name]}.",
                 where=stream.name,
                 code="out_of_order",
                 cure="Rate the partitions of a stream with counters in time order.",
             )
-        self._seen[stream.name] = last
+        self._seen[stream.name] = ends
         if self.plan.needs_totals(stream.name) and stream.name not in self._observed:
             raise RatingError(
                 f"A price on '{stream.name}' depends on the period's total, which is not known.",

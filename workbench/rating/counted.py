@@ -6,11 +6,15 @@ only the counters or windows inside which the price changes. ``amount.py`` print
 
 from __future__ import annotations
 
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import columns
 from workbench.tariff.amount import Sql, chargeable, cost, shared
+from workbench.tariff.sql import run
+
+if TYPE_CHECKING:
+    import duckdb
 
 KEY = "account_no, holder, counter_no, life"
 
@@ -25,7 +29,8 @@ def _same(left: str, right: str) -> str:
 
 def observe(con: duckdb.DuckDBPyConnection, tables: PlanTables, source: str) -> None:
     """Add the use of prices that jump to the period's totals."""
-    con.execute(
+    run(
+        con,
         f"INSERT INTO {tables.schema}.totals SELECT {KEY}, rate_no, sum(units)::BIGINT FROM {source} WHERE jumps GROUP BY ALL"
     )
 
@@ -57,13 +62,15 @@ def charges(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
 
 def _level_one(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> None:
     """Each counter's use in the partition, and whether it stays on one step throughout."""
-    con.execute(
+    run(
+        con,
         f"CREATE OR REPLACE TABLE {s}.level1_{n} AS WITH used AS (SELECT {KEY}, sum(units)::HUGEINT AS units, "
         f"min(rate_no) AS rate_no, max(rate_no) AS rate_no_max FROM {source} WHERE NOT jumps AND NOT alone GROUP BY ALL), "
         "met AS (SELECT u.* EXCLUDE (units), coalesce(c.used, 0)::HUGEINT AS c0, coalesce(c.used, 0) + units AS c1 "
         f"FROM used u LEFT JOIN {s}.counters c ON {_same('u', 'c')}) {_classified(s, 'met')}"
     )
-    con.execute(
+    run(
+        con,
         f"CREATE OR REPLACE TABLE {s}.counters AS "
         f"SELECT c.* FROM {s}.counters c WHERE NOT EXISTS (SELECT 1 FROM {s}.level1_{n} l WHERE {_same('l', 'c')}) "
         f"UNION ALL SELECT {KEY}, c1::BIGINT FROM {s}.level1_{n}"
@@ -72,7 +79,8 @@ def _level_one(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> N
 
 def _level_two(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> None:
     """The windows of the counters that changed their step."""
-    con.execute(
+    run(
+        con,
         f"CREATE OR REPLACE TABLE {s}.level2_{n} AS WITH used AS ("
         "SELECT u.account_no, u.holder, u.counter_no, u.life, u.window_start, any_value(l.c0) AS c0, "
         "sum(u.units)::HUGEINT AS units, min(u.rate_no) AS rate_no, max(u.rate_no) AS rate_no_max "
@@ -110,7 +118,8 @@ def _jumping(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> Non
     """Prices that jump: what the period's total costs, shared by use; per unit exactly when it divides."""
     q = chargeable(Sql("t.used"), Sql("r.increment_units"), Sql("r.increment_add"), Sql("coalesce(g.free_units, 0)"))
     total = cost(Sql("a.q"), Sql("x.origin_units"), Sql("x.base"), Sql("x.block_units"), Sql("x.block_amount"))
-    con.execute(
+    run(
+        con,
         f"CREATE OR REPLACE TABLE {s}.jumping_{n} AS WITH summed AS ("
         f"SELECT {KEY}, max(rate_no) AS rate_no, sum(used)::HUGEINT AS used FROM {s}.totals GROUP BY ALL "
         "HAVING min(rate_no) = max(rate_no)), "
@@ -120,8 +129,9 @@ def _jumping(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> Non
         f"ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q >= x.from_units) "
         "SELECT *, used > 0 AND total % greatest(used, 1) = 0 AS uniform, total // greatest(used, 1) AS slope FROM priced"
     )
-    con.execute(f"CREATE OR REPLACE TABLE {s}.before_{n} AS SELECT * FROM {s}.passed")
-    con.execute(
+    run(con, f"CREATE OR REPLACE TABLE {s}.before_{n} AS SELECT * FROM {s}.passed")
+    run(
+        con,
         f"CREATE OR REPLACE TABLE {s}.passed AS SELECT {KEY}, sum(used)::BIGINT AS used FROM ("
         f"SELECT {KEY}, used FROM {s}.before_{n} UNION ALL "
         f"SELECT {KEY}, sum(units) FROM {source} WHERE jumps GROUP BY ALL) GROUP BY ALL"

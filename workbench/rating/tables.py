@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.errors import RatingError
 from workbench.tariff.fields import NAME
 from workbench.tariff.plan import Plan
+from workbench.tariff.sql import first, run
+
+if TYPE_CHECKING:
+    import duckdb
 
 _NUMBERS = itertools.count(1)
 _PLAN = ("offers", "components", "rates", "steps", "matches", "windows", "lives", "assignments", "line_keys", "lines",
@@ -47,33 +50,36 @@ class PlanTables:
     def __init__(self, con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
         self.con = con
         self.schema = f"rater_{next(_NUMBERS)}"
-        con.execute(f"CREATE SCHEMA {self.schema}")
+        run(con, f"CREATE SCHEMA {self.schema}")
         for name in _PLAN:
             con.register("rater_in", plan.tables[name])
-            con.execute(f"CREATE TABLE {self.schema}.{name} AS SELECT * FROM rater_in")
+            run(con, f"CREATE TABLE {self.schema}.{name} AS SELECT * FROM rater_in")
             con.unregister("rater_in")
-        con.execute(
+        run(
+            con,
             f"CREATE TABLE {self.schema}.counters (account_no INTEGER, holder BIGINT, counter_no INTEGER, "
             "life TIMESTAMP, used BIGINT)"
         )
-        con.execute(f"CREATE TABLE {self.schema}.passed AS SELECT * FROM {self.schema}.counters")
-        con.execute(
+        run(con, f"CREATE TABLE {self.schema}.passed AS SELECT * FROM {self.schema}.counters")
+        run(
+            con,
             f"CREATE TABLE {self.schema}.totals (account_no INTEGER, holder BIGINT, counter_no INTEGER, life TIMESTAMP, "
             "rate_no INTEGER, used BIGINT)"
         )
-        con.execute(f"CREATE VIEW {self.schema}.mixed AS SELECT account_no, holder, counter_no, life FROM "
+        run(con, f"CREATE VIEW {self.schema}.mixed AS SELECT account_no, holder, counter_no, life FROM "
                     f"{self.schema}.totals GROUP BY ALL HAVING min(rate_no) < max(rate_no)")
         self._routing()
         self.streams = {name: self._stream(number, name, plan) for number, name in enumerate(plan.streams, 1)}
 
     def drop(self) -> None:
         """Forget the tables."""
-        self.con.execute(f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
+        run(self.con, f"DROP SCHEMA IF EXISTS {self.schema} CASCADE")
 
     def _routing(self) -> None:
         """``comps``: each component with its only rate, when it has one that always holds."""
         s = self.schema
-        self.con.execute(
+        run(
+            self.con,
             f"CREATE TABLE {s}.comps AS WITH open AS (SELECT comp_no, count(*) AS n, min(rate_no) AS rate_no, "
             f"bool_or(rate_no IN (SELECT rate_no FROM {s}.windows) OR rate_no IN (SELECT rate_no FROM {s}.matches)) "
             f"AS special FROM {s}.rates GROUP BY 1) "
@@ -84,7 +90,8 @@ class PlanTables:
     def _stream(self, number: int, name: str, plan: Plan) -> Stream:
         """Make ``priced_<n>``: each device under each price of the stream, with line, holder and simple price."""
         s = self.schema
-        self.con.execute(
+        run(
+            self.con,
             f"CREATE TABLE {s}.priced_{number} AS SELECT a.device_key, a.from_at, a.until_at, c.comp_no, k.line_no, "
             "a.account_no, CASE c.scope WHEN 'device' THEN a.device_key WHEN 'sim_group' THEN a.group_no ELSE 0 END "
             "AS holder, c.linear OR a.trial AS linear, c.sell, c.scope = 'event' AS alone, c.fold = 'count' AS counts, c.short, "
@@ -100,11 +107,12 @@ class PlanTables:
             [name],
         )
         self._cover(number)
-        row = self.con.execute(
+        row = first(
+            self.con,
             "SELECT coalesce(bool_or(linear AND only_rate IS NOT NULL), false), "
             "coalesce(bool_or(linear AND only_rate IS NULL), false), coalesce(bool_or(NOT linear), false) "
             f"FROM {s}.priced_{number}"
-        ).fetchone()
+        )
         assert row is not None
         kinds = frozenset(kind for kind, there in zip(("simple", "routed", "counted"), row, strict=True) if there)
         components = [c for offer in plan.offers for c in offer.components if c.meter == name]
@@ -126,7 +134,8 @@ class PlanTables:
     def _cover(self, number: int) -> None:
         """``cover_<n>``: the time each device is surely charged in; ``holes`` when that is not one stretch."""
         s = self.schema
-        self.con.execute(
+        run(
+            self.con,
             f"CREATE TABLE {s}.cover_{number} AS WITH sure AS (SELECT device_key, from_at, until_at, max(until_at) OVER ("
             "PARTITION BY device_key ORDER BY from_at, until_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before "
             f"FROM {s}.priced_{number} WHERE sell AND sure) "

@@ -6,10 +6,14 @@ rate_no, life (start of the counter's life, NULL for the billing period) and the
 
 from __future__ import annotations
 
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.rating.tables import PlanTables, Stream
 from workbench.tariff.amount import Sql, converted
+from workbench.tariff.sql import run
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 def columns(dims: tuple[str, ...], prefix: str = "") -> str:
@@ -35,7 +39,8 @@ def prepare_routes(
         if stream.timed
         else "true"
     )
-    con.execute(
+    run(
+        con,
         f"CREATE OR REPLACE TABLE {s}.routes_{n} AS WITH keys AS MATERIALIZED (SELECT row_number() OVER () "
         f"AS key_no, * FROM (SELECT DISTINCT {listed} FROM {records} r WHERE {within})), pairs AS ({pairs}), "
         f"mine AS (SELECT r.rate_no, r.comp_no, r.position, (SELECT count(DISTINCT m.dimension) FROM {s}.matches m "

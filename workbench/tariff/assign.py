@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 
 from workbench.errors import PartyError
@@ -18,9 +18,13 @@ from workbench.model.offer import Catalogue
 from workbench.model.party import Parties
 from workbench.model.plan import Period
 from workbench.tariff.calendar import local_day, local_midnight, period_at
+from workbench.tariff.sql import first, run
 from workbench.tariff.tables import naive
 from workbench.tariff.timeline import BEGINNING, FOREVER
 from workbench.tariff.variants import Variant, last_phase
+
+if TYPE_CHECKING:
+    import duckdb
 
 TABLES = ("accounts", "subscriptions", "devices_info", "devices")
 _WORK = ("accounts", "subs", "keys", "variants", "bounds", "trials", "terms", "assignments", "parts", "lines")
@@ -65,11 +69,13 @@ def register(con: duckdb.DuckDBPyConnection, parties: Parties) -> None:
 
 def load(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], period: Period, tenant: str) -> None:
     """``plan_accounts``, ``plan_subs`` (those in force in the period) and ``plan_keys`` (device ids to keys)."""
-    con.execute(
+    run(
+        con,
         "CREATE OR REPLACE TEMP TABLE plan_accounts AS SELECT row_number() OVER (ORDER BY account_id)::INTEGER "
         f"AS account_no, account_id, currency, zone, billing_anchor_day FROM {at['accounts']}"
     )
-    con.execute(
+    run(
+        con,
         "CREATE OR REPLACE TEMP TABLE plan_subs AS WITH dated AS (SELECT *, "
         "min(starts_at) OVER (PARTITION BY subscription_id) AS began_at, "
         "lag(coalesce(ends_at, $2)) OVER w AS before_ends, "
@@ -99,9 +105,10 @@ def _check_subscriptions(con: duckdb.DuckDBPyConnection) -> None:
          "Use inventory, test, active, suspended or terminated."),
     )  # fmt: skip
     for condition, code, what, cure in checks:
-        row = con.execute(
+        row = first(
+            con,
             f"SELECT subscription_id FROM plan_subs WHERE {condition} ORDER BY 1 LIMIT 1"
-        ).fetchone()
+        )
         if row is not None:
             where = f"subscription {row[0]}"
             raise PartyError(f"Subscription '{row[0]}' {what}.", where=where, code=code, cure=cure)
@@ -112,7 +119,8 @@ def _load_devices(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], tenant:
 
     Devices nobody has heard from yet have no registry entry; their key is computed, since fees are due all the same.
     """
-    con.execute(
+    run(
+        con,
         "CREATE OR REPLACE TEMP TABLE plan_keys AS WITH grouped AS ("
         f"SELECT device_id, nullif(group_id, '') AS group_id FROM {at['devices_info']}), "
         "reached AS (SELECT device_id FROM plan_subs WHERE device_id IS NOT NULL "
@@ -126,7 +134,8 @@ def _load_devices(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], tenant:
         ids = missing.to_pylist()
         keys = pa.array([device_key(tenant, name) for name in ids], pa.int64())
         con.register("plan_in_keys", pa.table([missing, keys], names=["device_id", "device_key"]))
-        con.execute(
+        run(
+            con,
             "UPDATE plan_keys SET device_key = k.device_key FROM plan_in_keys k "
             "WHERE plan_keys.device_id = k.device_id"
         )
@@ -135,9 +144,10 @@ def _load_devices(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], tenant:
 
 def wanted(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
     """Distinct (offer id, overrides, account currency) of the subscriptions in force."""
-    return con.execute(
+    return run(
+        con,
         "SELECT DISTINCT offer_id, overrides, currency FROM plan_subs ORDER BY ALL"
-    ).fetchall()
+    )
 
 
 def terms(
@@ -147,7 +157,8 @@ def terms(
     _register_variants(con, variants)
     _register_bounds(con, variants, catalogue, period)
     _register_trials(con, variants, period)
-    con.execute(
+    run(
+        con,
         "CREATE OR REPLACE TEMP TABLE plan_terms AS WITH phased AS ("
         "SELECT s.*, v.offer_no, v.phase_from, v.phase_until, v.kind, v.zone AS offer_zone, v.trial_days, v.first_at AS offered_at, "
         "greatest(s.starts_at, v.start_at) AS from_at, least(s.ends_at, v.end_at) AS until_at "
@@ -184,7 +195,7 @@ def _register_bounds(
     con: duckdb.DuckDBPyConnection, variants: Sequence[Variant], catalogue: Catalogue, period: Period
 ) -> None:
     """Starts of this and earlier billing periods, so that a subscription's start tells its phase."""
-    places = con.execute("SELECT DISTINCT zone, billing_anchor_day FROM plan_subs ORDER BY ALL").fetchall()
+    places = run(con, "SELECT DISTINCT zone, billing_anchor_day FROM plan_subs ORDER BY ALL")
     depth = last_phase(catalogue.offers)
     rows: list[tuple[object, ...]] = []
     for kind in sorted({variant.offer.period for variant in variants}):
@@ -234,10 +245,10 @@ def _register_trials(con: duckdb.DuckDBPyConnection, variants: Sequence[Variant]
 
 def _create(con: duckdb.DuckDBPyConnection, name: str, columns: str, rows: Sequence[Sequence[object]]) -> None:
     """A temporary table of bound values."""
-    con.execute(f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
+    run(con, f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
     if rows:
         marks = ", ".join("?" for _ in rows[0])
-        con.executemany(f"INSERT INTO {name} VALUES ({marks})", rows)
+        con.executemany(f"INSERT INTO {name} VALUES ({marks})", rows).fetchall()
 
 
 def assignments(con: duckdb.DuckDBPyConnection) -> None:
@@ -245,7 +256,8 @@ def assignments(con: duckdb.DuckDBPyConnection) -> None:
 
     A trial cuts a term in two: free, then charged.
     """
-    con.execute(
+    run(
+        con,
         "CREATE OR REPLACE TEMP TABLE plan_assignments AS WITH groups AS (SELECT group_id, "
         "row_number() OVER (ORDER BY group_id) AS group_no FROM (SELECT DISTINCT group_id FROM plan_keys "
         "WHERE group_id IS NOT NULL)), reached AS ("
@@ -267,7 +279,8 @@ def assignments(con: duckdb.DuckDBPyConnection) -> None:
 
 def _check_overlaps(con: duckdb.DuckDBPyConnection) -> None:
     """One device cannot be under two terms of one offer, nor under two offers that sell the same meter, at a time."""
-    row = con.execute(
+    row = first(
+        con,
         "WITH priced AS (SELECT DISTINCT c.offer_no, c.meter FROM plan_parts c WHERE c.meter <> '' AND c.side = 'sell'"
         "), ordered AS (SELECT a.device_key, p.meter, a.sub_no, a.from_at, a.until_at, "
         "lag(a.until_at) OVER w AS before_until, lag(a.sub_no) OVER w AS before_no "
@@ -276,7 +289,7 @@ def _check_overlaps(con: duckdb.DuckDBPyConnection) -> None:
         "SELECT o.meter, s.subscription_id, b.subscription_id, k.device_id FROM ordered o "
         "JOIN plan_subs s ON s.sub_no = o.sub_no JOIN plan_subs b ON b.sub_no = o.before_no "
         "JOIN plan_keys k ON k.device_key = o.device_key WHERE o.from_at < o.before_until ORDER BY ALL LIMIT 1"
-    ).fetchone()
+    )
     if row is not None:
         raise PartyError(
             f"Subscriptions '{row[2]}' and '{row[1]}' both sell '{row[0]}' of device '{row[3]}' at the same time.",
@@ -288,7 +301,8 @@ def _check_overlaps(con: duckdb.DuckDBPyConnection) -> None:
 
 def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
     """``plan_lines``: the key table of charges, numbered in the order of its key; and ``plan_line_keys``."""
-    con.execute(
+    run(
+        con,
         "CREATE OR REPLACE TEMP TABLE plan_lines AS WITH keyed AS (SELECT DISTINCT a.account_id, p.offer_id, "
         "p.offer_version, p.component_id, p.kind, p.meter, $1::TIMESTAMP AS period_start, "
         "$2::TIMESTAMP AS period_end, p.currency, p.denominator::DECIMAL(38, 0) AS price_denominator, "
@@ -299,7 +313,8 @@ def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
         "AS line_no, * FROM keyed ORDER BY 1",
         [naive(period.start), naive(period.end)],
     )
-    con.execute(
+    run(
+        con,
         "CREATE OR REPLACE TEMP TABLE plan_line_keys AS SELECT DISTINCT t.account_no, t.offer_no, p.component_id AS "
         "part_id, p.kind, l.line_no FROM (SELECT DISTINCT account_no, offer_no FROM plan_terms) t "
         "JOIN plan_parts p USING (offer_no) JOIN plan_accounts a USING (account_no) "
@@ -315,7 +330,8 @@ def grants(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table]) -> No
     """
     for name in ("components", "rates", "offers", "days"):
         con.register(f"plan_in_{name}", offers[name])
-    con.execute(
+    run(
+        con,
         "CREATE OR REPLACE TEMP TABLE plan_grants AS WITH granting AS ("
         "SELECT c.comp_no, c.offer_no, c.scope, c.free_units, c.contribution, r.counter_no, o.zone, o.version "
         "FROM plan_in_components c JOIN plan_in_rates r USING (comp_no) JOIN plan_in_offers o USING (offer_no) "
@@ -348,5 +364,5 @@ def finish(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     ).to_arrow_table()
     found["accounts"] = con.sql("SELECT * FROM plan_accounts ORDER BY account_no").to_arrow_table()
     for name in (*_WORK, "line_keys", "grants"):
-        con.execute(f"DROP TABLE IF EXISTS plan_{name}")
+        run(con, f"DROP TABLE IF EXISTS plan_{name}")
     return found

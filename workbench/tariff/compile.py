@@ -339,7 +339,7 @@ def _graduated(rows: Sequence[_Row], inclusive: bool, at_zero: bool) -> tuple[Pi
         pieces.append(Piece(entered if begins or late else 0, begins, base + flat, 1, each))
         base += flat + each * ((up_to or 0) - begins)
         begins = up_to or 0
-    return tuple(pieces)
+    return _last_at_each(pieces)
 
 
 def _reached(rows: Sequence[_Row], inclusive: bool, at_zero: bool) -> tuple[Piece, ...]:
@@ -349,7 +349,12 @@ def _reached(rows: Sequence[_Row], inclusive: bool, at_zero: bool) -> tuple[Piec
         entered = begins + 1 if inclusive or begins == 0 else begins
         pieces.append(Piece(0 if at_zero and begins == 0 else entered, 0, flat, 1, each))
         begins = up_to or 0
-    return tuple(pieces)
+    return _last_at_each(pieces)
+
+
+def _last_at_each(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """With an exclusive bound of one unit the first tier is left as it is entered: the later piece holds."""
+    return tuple({piece.from_units: piece for piece in pieces}.values())
 
 
 # -- fees ----------------------------------------------------------------------------------------------------

@@ -27,8 +27,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 
 from workbench.errors import RatingError, UsageError
@@ -37,8 +37,12 @@ from workbench.model.party import Parties
 from workbench.model.plan import Period, PlanOffer
 from workbench.tariff import assign
 from workbench.tariff.canonical import canonical
+from workbench.tariff.sql import run
 from workbench.tariff.tables import offer_tables, part_table
 from workbench.tariff.variants import Variant, variants
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True)
@@ -127,7 +131,7 @@ def compile_plan(
         RatingError: ``grid_too_coarse`` with the grid that is needed.
     """
     work = con if con is not None else parties
-    if not isinstance(work, duckdb.DuckDBPyConnection):
+    if isinstance(work, Parties | Mapping):
         raise UsageError("Compiling a plan needs a connection.", cure="Pass `con=`.", where="compile_plan")
     if isinstance(parties, Parties):
         assign.register(work, parties)
@@ -148,7 +152,7 @@ def _assign(
     con: duckdb.DuckDBPyConnection, found: Sequence[Variant], catalogue: Catalogue, period: Period, billing: Period
 ) -> None:
     con.register("plan_in_parts", part_table([variant.offer for variant in found], billing))
-    con.execute("CREATE OR REPLACE TEMP TABLE plan_parts AS SELECT * FROM plan_in_parts")
+    run(con, "CREATE OR REPLACE TEMP TABLE plan_parts AS SELECT * FROM plan_in_parts")
     con.unregister("plan_in_parts")
     assign.terms(con, found, catalogue, period)
     assign.assignments(con)
