@@ -12,11 +12,14 @@ from workbench.cli import shell
 from workbench.cli.progress import Bars
 from workbench.errors import VerifyFailed
 
+
+def day(text: str | date) -> date:
+    """A day in words. Raises ValueError."""
+    return text if isinstance(text, date) else date.fromisoformat(text)
+
+
 DayOption = Annotated[
-    date,
-    typer.Option(
-        "--start", parser=date.fromisoformat, metavar="YYYY-MM-DD", help="First day, UTC; from 2026 on."
-    ),
+    date, typer.Option("--start", parser=day, metavar="YYYY-MM-DD", help="First day, UTC; from 2026 on.")
 ]
 SeedOption = Annotated[int, typer.Option("--seed", min=0, help="Same seed, same bytes.")]
 

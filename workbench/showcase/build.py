@@ -129,8 +129,9 @@ def build(
             told.begin("parties", None)
             load_parties(lake, scene, feeds)
             write_truth(path, feeds)
-        run(STAGES, _job(lake, scene, feeds, inbox, told, threads, keep))
+        outcome = run(STAGES, _job(lake, scene, feeds, inbox, told, threads, keep))
         told.end()
+        built.seconds |= {stage: round(seconds, 3) for stage, seconds in outcome.wall_seconds.items()}
     return built
 
 

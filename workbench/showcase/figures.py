@@ -86,7 +86,9 @@ def reference_figures(lake: Lake, period: str) -> dict[str, Any]:
 
 def period_of(lake: Lake) -> str:
     """The newest billing period that was rated; empty when none was."""
-    return max((segment.period for segment in lake.segments("lines")), default="")
+    return max(
+        (segment.period for segment in lake.segments("lines") if "#" not in segment.period), default=""
+    )
 
 
 def _by_component(lake: Lake, period: str) -> list[tuple[str, str, Fraction]]:
