@@ -122,7 +122,7 @@ class Fleet(ABC):
     def device_ids(self) -> pa.StringArray:
         """The names of the devices; position = device code."""
         digits = max(6, len(str(self.devices)))
-        numbers = pa.array(np.arange(1, self.devices + 1))
+        numbers = col.numbers(np.arange(1, self.devices + 1))
         return pa.compute.binary_join_element_wise(
             f"{self.prefix}-", pa.compute.utf8_lpad(numbers.cast(pa.string()), width=digits, padding="0"), ""
         )
@@ -270,7 +270,9 @@ class _Pool:
         block's rows stay in the cache. A global argsort of an hour costs several times as much.
         """
         columns = block.columns
-        keys = ((block.received_ms - begin_ms) << _ROW_BITS) | block.rows
+        keys = block.received_ms - begin_ms
+        keys <<= _ROW_BITS
+        keys |= block.rows
         due = int(np.searchsorted(self._received_ms, end_ms))
         if due:
             count = len(next(iter(columns.values())))
@@ -301,4 +303,6 @@ class _Pool:
 
 def _pick(columns: dict[str, Array], keys: Array, begin_ms: int) -> tuple[dict[str, Array], Array]:
     rows = keys & ((1 << _ROW_BITS) - 1)
-    return {name: values.take(rows) for name, values in columns.items()}, (keys >> _ROW_BITS) + begin_ms
+    received_ms = keys >> _ROW_BITS
+    received_ms += begin_ms
+    return {name: values.take(rows) for name, values in columns.items()}, received_ms

@@ -76,14 +76,19 @@ def to_arrow(
 ) -> pa.Array:
     """Wrap an array as its column's Arrow array; copies only times (to microseconds) and ids (to text)."""
     if column.role in ("device", "category"):
-        codes = pa.array(values.astype(np.int32, copy=False))
+        codes = numbers(values.astype(np.int32, copy=False))
         return pa.DictionaryArray.from_arrays(codes, dictionaries[column.name], safe=False)
     if column.role == "time":
-        micros = values.astype(np.int64, copy=False) * 1000
-        return pa.Array.from_buffers(TIMESTAMP, len(micros), [None, pa.py_buffer(micros)])
+        return numbers(values.astype(np.int64, copy=False) * 1000, TIMESTAMP)
     if column.role == "id":
-        return pc.binary_join_element_wise(prefix, pa.array(values).cast(pa.string()), "")
-    return pa.array(values.astype(column.type.to_pandas_dtype(), copy=False))
+        return pc.binary_join_element_wise(prefix, numbers(values).cast(pa.string()), "")
+    return numbers(values.astype(column.type.to_pandas_dtype(), copy=False))
+
+
+def numbers(values: Array, type_: pa.DataType | None = None) -> pa.Array:
+    """Numbers as Arrow without copying (``pa.array`` would ask pandas about it first)."""
+    kind = type_ or pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
 def strings(values: Sequence[str]) -> pa.StringArray:

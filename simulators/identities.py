@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 
-from simulators.columns import Array
+from simulators.columns import Array, numbers
 from simulators.randomness import stream
 
 ISSUER = "8999970"  # telecommunications, private network 70
@@ -42,7 +42,7 @@ def imeis(seed: int, fleet: str, devices: int, models: int = 6) -> pa.StringArra
 
 
 def _text(head: str, serial: Array, digits: int) -> pa.StringArray:
-    padded = pa.compute.utf8_lpad(pa.array(serial).cast(pa.string()), width=digits, padding="0")
+    padded = pa.compute.utf8_lpad(numbers(serial).cast(pa.string()), width=digits, padding="0")
     return pa.compute.binary_join_element_wise(head, padded, "")
 
 
@@ -60,7 +60,7 @@ def _luhn(text: pa.StringArray) -> pa.StringArray:
     digits = _digits(text)
     doubled = digits[:, ::-1][:, ::2] * 2
     total = (doubled - 9 * (doubled > 9)).sum(axis=1) + digits[:, ::-1][:, 1::2].sum(axis=1)
-    return pa.compute.binary_join_element_wise(text, pa.array(-total % 10).cast(pa.string()), "")
+    return pa.compute.binary_join_element_wise(text, numbers(-total % 10).cast(pa.string()), "")
 
 
 def _eid(text: pa.StringArray) -> pa.StringArray:
@@ -68,5 +68,5 @@ def _eid(text: pa.StringArray) -> pa.StringArray:
     remainder = np.zeros(len(text), dtype=np.int64)
     for column in _digits(text).T:
         remainder = (remainder * 10 + column) % 97
-    check = pa.array(98 - remainder * 100 % 97).cast(pa.string())
+    check = numbers(98 - remainder * 100 % 97).cast(pa.string())
     return pa.compute.binary_join_element_wise(text, pa.compute.utf8_lpad(check, width=2, padding="0"), "")

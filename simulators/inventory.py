@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from simulators.city import DISTRICTS, Places, street_name
-from simulators.columns import Array
+from simulators.columns import Array, numbers
 
 SCHEMA = pa.schema(
     [
@@ -56,8 +56,8 @@ def table(
         "district": district,
         "street": street,
         "site": pa.compute.binary_join_element_wise(street, district, ", "),
-        "lat": pa.array(places.lat),
-        "lon": pa.array(places.lon),
+        "lat": numbers(places.lat),
+        "lon": numbers(places.lon),
         "group_id": group_id,
         "attributes": attributes if attributes is not None else pa.repeat("{}", count),
         **(identities or {}),
@@ -71,7 +71,7 @@ def table(
 
 def named(codes: Array, names: Sequence[str]) -> pa.StringArray:
     """The names behind integer codes."""
-    return pa.array(list(names)).take(pa.array(codes))
+    return pa.array(list(names)).take(numbers(codes))
 
 
 def street_names(numbers: Array) -> pa.StringArray:

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from simulators import columns as col
 from simulators import inventory
-from simulators.base import DEFAULT_START, Fleet
+from simulators.base import DEFAULT_START, Fleet, periods_per_block
 from simulators.block import Block
 from simulators.calendar import Instant, local_hour
 from simulators.city import DISTRICTS, Places, along_streets
@@ -78,7 +78,9 @@ class Streetlights(Fleet):
         phase = generator.integers(0, PHASE_MS_MAX, size=devices, dtype=np.int64)
         self._order = np.argsort(phase, kind="stable").astype(np.int32)
         self._phase_ms = phase[self._order]
-        self._edges = np.searchsorted(self._phase_ms, np.arange(0, MINUTE_MS + 1, 1000 * self.block_seconds))
+        self._minutes = periods_per_block(devices, 60)
+        step_ms = min(MINUTE_MS, 1000 * self.block_seconds)
+        self._edges = np.searchsorted(self._phase_ms, np.arange(0, MINUTE_MS + 1, step_ms))
         self._skew_ms = self.traffic.skews(generator, devices)[self._order]
         watts, profile = self._lamps()
         self._full_mwh = (watts * 1000 // 60).astype(np.int32)[self._order]
@@ -88,24 +90,27 @@ class Streetlights(Fleet):
 
     @property
     def block_seconds(self) -> int:
-        """A minute, or the part of it in which at most ``LAMPS_PER_BLOCK`` lamps report."""
+        """Some minutes, a minute, or the part of it in which at most ``LAMPS_PER_BLOCK`` lamps report."""
+        if self._minutes > 1:
+            return 60 * self._minutes
         fitting = [step for step in BLOCK_SECONDS if self.devices * step <= LAMPS_PER_BLOCK * 60]
         return fitting[0] if fitting else BLOCK_SECONDS[-1]
 
     def block(self, index: int) -> Block:
         """Each lamp whose second of the minute falls into this block reads once: thirty cheap operations."""
-        minute, part = divmod(index * self.block_seconds, 60)
-        low, high = self._edges[part // self.block_seconds : part // self.block_seconds + 2]
-        lamps = slice(int(low), int(high))
+        first, second = divmod(index * self.block_seconds, 60)
+        part = second // self.block_seconds
+        lamps = slice(int(self._edges[part]), int(self._edges[part + 1]))
+        minute = np.repeat(np.arange(first, first + self._minutes), lamps.stop - lamps.start)
         generator = stream(self.seed, "streetlights/block", index)
-        bits = bits32(generator, int(high - low))
-        noise = ((bits >> np.uint32(18)) & np.uint32(127)).view(np.int32)
-        burning, lux = self._light(minute, lamps, (bits >> np.uint32(25)).view(np.int32))
-        sent_ms = (bits & np.uint32(1023)) + (self._phase_ms[lamps] + minute * MINUTE_MS)
+        bits = bits32(generator, len(minute))
+        energy, lux = self._measured(first, lamps, bits)
+        sent_ms = self._all(self._phase_ms, lamps) + minute * MINUTE_MS
+        sent_ms += bits & np.uint32(1023)
         columns: dict[str, Array] = {
-            "device_id": self._order[lamps],
-            "ts": sent_ms + self._skew_ms[lamps] if self.traffic.skew_ms else sent_ms,
-            "energy_mwh": burning + ((burning * (noise - 64)) >> 13) + (STANDBY_MWH + (noise & 3)),
+            "device_id": self._all(self._order, lamps),
+            "ts": sent_ms + self._all(self._skew_ms, lamps) if self.traffic.skew_ms else sent_ms,
+            "energy_mwh": energy,
             "lux": lux,
             "status": self._states(generator, len(bits)),
         }
@@ -140,12 +145,34 @@ class Streetlights(Fleet):
         profile = generator.choice(len(PROFILES), size=streets, p=(0.6, 0.25, 0.1, 0.05))
         return np.array(WATTS)[power][places.street], profile[places.street]
 
-    def _light(self, minute: int, lamps: slice, grain: Array) -> tuple[Array, Array]:
-        """Energy for light in the minute [mWh] and the light at the sensor [lux] of some lamps."""
-        burning = (self._full_mwh[lamps] * _levels(minute).take(self._curve[lamps])) >> 8
-        ambient = (self._open_sky[lamps] * _sky_lux(minute)) >> 8
-        lux = ambient + ((ambient * grain) >> 11) + (burning >> 6) + (grain & 3)
-        return burning, np.minimum(lux, LUX_MAX, out=lux)
+    def _measured(self, first: int, lamps: slice, bits: Array) -> tuple[Array, Array]:
+        """Energy [mWh] and light at the sensor [lux] of some lamps, for each minute of a block from ``first`` on.
+
+        Seven random bits spread the energy by 0.8 %, seven more the light by 6 %; written in place, since at this
+        size memory costs more than arithmetic.
+        """
+        noise = ((bits >> np.uint32(18)) & np.uint32(127)).view(np.int32)
+        grain = (bits >> np.uint32(25)).view(np.int32)
+        count = lamps.stop - lamps.start
+        minutes = range(first, first + self._minutes)
+        levels = [_levels(minute).take(self._curve[lamps]) for minute in minutes]
+        burning = levels[0] if self._minutes == 1 else np.concatenate(levels)
+        burning *= self._all(self._full_mwh, lamps)
+        burning >>= 8
+        lux = self._all(self._open_sky, lamps) * np.repeat(np.array([_sky_lux(m) for m in minutes]), count)
+        lux >>= 8
+        lux *= grain + 2048
+        lux >>= 11
+        lux += burning >> 6
+        lux += grain & 3
+        energy = burning * (noise + 8128)
+        energy >>= 13
+        energy += (noise & 3) + STANDBY_MWH
+        return energy, np.minimum(lux, LUX_MAX, out=lux)
+
+    def _all(self, of_lamps: Array, lamps: slice) -> Array:
+        """What holds for each lamp of a block, repeated for each of its minutes."""
+        return np.tile(of_lamps[lamps], self._minutes) if self._minutes > 1 else of_lamps[lamps]
 
     def _states(self, generator: np.random.Generator, count: int) -> Array:
         states = np.zeros(count, dtype=np.int8)
