@@ -20,6 +20,7 @@ from workbench.rating.batch import Rater
 from workbench.settlement import adjust, close
 from workbench.settlement.work import Rated
 from workbench.tariff.plan import Plan, compile_plan
+from workbench.tariff.restore import rows
 
 RERATED = "#rerated"
 _PARTIES = ("accounts", "subscriptions", "devices_info", "devices")
@@ -87,7 +88,7 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
     done = RatedPeriod(name)
     records = _records_within(lake, plan.period)
     made_from = {"plan": plan.sha256, "records": ",".join(sorted(segment.id for segment in records))}
-    held = {kind: lake.segments(kind, period=name) for kind in ("charges", "uncharged", "lines")}
+    held = {kind: lake.segments(kind, period=name) for kind in ("charges", "uncharged", "lines", "catalog")}
     if lake.facts("rated").get(name) == made_from and held["lines"]:
         done.charges, done.uncharged = (sum(s.rows for s in held[kind]) for kind in ("charges", "uncharged"))
         return done
@@ -107,6 +108,8 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
             )
         )
     done.add.append(lake.write("lines", plan.lines, period=name, order_by=("line_no",)))
+    # The prices stay with the charges they made, so that anyone can rate them again (I28).
+    done.add.append(lake.write("catalog", rows(plan.catalogue), period=name, order_by=("offer_id", "version")))
     kept = {segment.id for segment in done.add}
     done.remove = [segment for segments in held.values() for segment in segments if segment.id not in kept]
     done.facts = {"rated": {name: made_from}}

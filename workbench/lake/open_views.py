@@ -11,7 +11,7 @@ from workbench.lake.sql import quote
 View = Callable[[], str]
 
 _BY_STREAM = ("records", "landed")
-_BY_PERIOD = ("lines", "charges", "invoices", "invoice_lines", "statements")
+_BY_PERIOD = ("catalog", "lines", "charges", "invoices", "invoice_lines", "statements")
 
 
 def views(lake: Lake) -> dict[str, View]:

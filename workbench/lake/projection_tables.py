@@ -15,7 +15,6 @@ WHOLE = (
     "devices_info",
     "subscriptions",
     "identities",
-    "catalog",
     "invoices",
     "invoice_lines",
     "ledger",
@@ -31,11 +30,12 @@ def tables(lake: Lake) -> dict[str, str]:
 
     ``records_hourly``: stream, hour, records, events, duplicates, units.
     ``charges_daily``: period, line_no, day, charges, units, amount (integer over the line's denominator).
-    ``lines``: the lines with their period, the key of ``charges_daily``.
+    ``lines``: the lines with their period, the key of ``charges_daily``; ``catalog``: the offers of each period.
     ``segments``, ``deliveries`` (one row per delivery and stream), ``about`` (what version this is).
     """
     result = {kind: f"SELECT * FROM {lake.scan(kind)}" for kind in WHOLE}
     result["lines"] = _by_period(lake, "lines", "*")
+    result["catalog"] = _by_period(lake, "catalog", "*")
     result["records_hourly"] = _records_hourly(lake)
     result["charges_daily"] = _charges_daily(lake)
     result["segments"] = _segments(lake)
