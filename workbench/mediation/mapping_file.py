@@ -222,22 +222,23 @@ def _key(reader: Reader, node: Node | None) -> Key:
     if "event_id" in keys:
         return Key(event_id=reader.texts(keys["event_id"], "key.event_id"), with_time=False)
     columns = keys["columns"]
-    names = [item.value for item in reader.items(columns)] if isinstance(columns.value, tuple) else []
-    plain = tuple(item for item in reader.items(columns) if item.value not in ("device", "ends_at"))
+    own = ("device", "ends_at")
+    if isinstance(columns.value, dict):
+        names = set(columns.value)
+        plain: Any = {name: member for name, member in columns.value.items() if name not in own}
+    else:
+        names = {item.value for item in reader.items(columns) if isinstance(item.value, str)}
+        plain = tuple(item for item in reader.items(columns) if item.value not in own)
     within = None
     if "within" in keys:
         within = parse_span(reader.text(keys["within"], "within"))
         if within is None:
             raise reader.fail(keys["within"], "within is no span of time.", "Write 30m or 1h.", "bad_span")
-    with_time = "ends_at" in names or columns.value == "ends_at"
+    with_time = "ends_at" in names
     if with_time and within is not None:
         cure = "Leave out ends_at, or within."
         raise reader.fail(node, "A key with the exact time has no span.", cure, "key_form")
-    fields = _fields(
-        reader,
-        columns if isinstance(columns.value, dict) else Node(plain, columns.path, columns.line),
-        "A key",
-    )
+    fields = _fields(reader, Node(plain, columns.path, columns.line), "A key")
     if not with_time and not fields:
         cure = "Add ends_at, a message id or a frame counter."
         raise reader.fail(

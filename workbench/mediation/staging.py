@@ -36,10 +36,17 @@ class Decoded:
     staged: bool = False
 
 
+class Enough(Exception):
+    """As many rows as were asked for have been staged."""
+
+
 class Staging:
     """Collects decoded rows and writes them in batches; memory does not grow with the file."""
 
-    def __init__(self, file: Path, columns: Sequence[str], numeric: Iterable[str] = ()) -> None:
+    def __init__(
+        self, file: Path, columns: Sequence[str], numeric: Iterable[str] = (), limit: int | None = None
+    ) -> None:
+        self._left = limit if limit is not None else -1
         self.columns = tuple(columns)
         self.rows = 0
         self._numeric = [number for number, name in enumerate(self.columns) if name in set(numeric)]
@@ -58,21 +65,25 @@ class Staging:
         else:
             self._good.append((item_no, None, None, raw, None))
         self._cells.append(cells)
-        if len(self._cells) >= _BATCH:
-            self._flush()
+        self._check()
 
     def bad(self, item_no: int, problem: str, detail: str, raw: bytes) -> None:
         """A row that could not be decoded, with a stable reason code."""
         shown = raw[:_RAW_KEPT].decode("utf-8", "backslashreplace")
         self._good.append((item_no, problem, detail, shown, hashlib.sha256(raw).hexdigest()))
         self._cells.append(self._empty)
-        if len(self._cells) >= _BATCH:
-            self._flush()
+        self._check()
 
     def close(self) -> None:
         """Write what is left and finish the file."""
         self._flush()
         self._writer.close()
+
+    def _check(self) -> None:
+        if len(self._cells) >= _BATCH:
+            self._flush()
+        if self.rows + len(self._cells) == self._left:
+            raise Enough
 
     def _flush(self) -> None:
         if not self._cells:

@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 from workbench.errors import FileUnreadable
 from workbench.lake.sql import quote
-from workbench.mediation.staging import Decoded, Staging
+from workbench.mediation.staging import Decoded, Enough, Staging
 
 LONGEST_LINE = 1 << 20
 _NUMBER = itertools.count(1)
@@ -19,13 +19,17 @@ _NUMBER = itertools.count(1)
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Which columns are wanted (``None``: all that the first rows show), which are numbers, and where to stage."""
+    """Which columns are wanted (``None``: all that the first rows show), which are numbers, and where to stage.
+
+    ``limit``: text formats stop after so many rows (a look at a file, not a reading of it).
+    """
 
     work: Path
     received_at: datetime
     wanted: tuple[str, ...] | None = None
     numeric: frozenset[str] = frozenset()
     options: dict[str, str] = field(default_factory=dict)
+    limit: int | None = None
 
 
 Fill = Callable[[Staging, set[str]], None]
@@ -34,9 +38,11 @@ Fill = Callable[[Staging, set[str]], None]
 def stage(path: Path, request: Request, columns: tuple[str, ...], fill: Fill) -> Decoded:
     """Run ``fill(staging, seen)`` and describe the staged file; ``seen`` collects the names the file really has."""
     file = request.work / f"staged-{next(_NUMBER):04}.parquet"
-    staging, seen = Staging(file, columns, request.numeric), set[str]()
+    staging, seen = Staging(file, columns, request.numeric, request.limit), set[str]()
     try:
         fill(staging, seen)
+    except Enough:
+        pass
     finally:
         staging.close()
     relation = f"read_parquet({quote(str(file))})"
