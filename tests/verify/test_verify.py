@@ -126,6 +126,10 @@ PLANTED = {
     "wrong amount of a tier": ("charges", more("amount", by=-1), {"stream": METERS}, "reference_agrees"),
     "wrong fee": ("charges", more("amount"), {"stream": ""}, "reference_agrees"),
     "charge of no line": ("charges", more("line_no", "INTEGER", 900), {"stream": LAMPS}, "lines_hold"),
+    "offer altered": (
+        "catalog", "SELECT * REPLACE (replace(text, '0.05', '0.06') AS text) FROM {rows}", {}, "offers_are_kept",
+    ),
+    "offer lost": ("catalog", "SELECT * FROM {rows} WHERE offer_id <> 'help'", {}, "offers_are_kept"),
     "line numbers with a gap": ("lines", "SELECT * REPLACE (line_no + 1 AS line_no) FROM {rows}", {}, "lines_hold"),
     "invoice line altered": (
         "invoice_lines", more("amount", "INTEGER"), {}, "lines_are_their_charges",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from workbench.billing import plan_of, rate_period, settle_period
 from workbench.lake import parties
 from workbench.lake.lake import Lake
 from workbench.mediation.delivery import Delivery, deliver
@@ -18,10 +19,7 @@ from workbench.mediation.policy import load_policy
 from workbench.mediation.stream import Stream
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period
-from workbench.rating.batch import Rater
-from workbench.settlement.close import close
 from workbench.tariff.catalogue import loads
-from workbench.tariff.plan import compile_plan
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 END = START + timedelta(days=1)
@@ -208,31 +206,7 @@ def make(folder: Path) -> None:
         for data in lake.facts("stream").values():
             mediated = mediate_stream(lake, Stream.from_json(data))
             lake.commit({"stage": "mediate"}, add=mediated.add, remove=mediated.remove)
-        rate(lake)
-        close(lake, catalogue(), PERIOD, END + timedelta(hours=1))
-
-
-def rate(lake: Lake) -> None:
-    """Charges, lines and reasons of the day, as the pipeline's stage writes them."""
-    relations = {kind: lake.scan(kind) for kind in ("accounts", "subscriptions", "devices_info", "devices")}
-    plan = compile_plan(catalogue(), relations, Period(START, END), con=lake.con.cursor())
-    texts = [(offer.id, offer.version, offer.sha256, CATALOGUE) for offer in catalogue().offers]
-    names = ("offer_id", "version", "sha256", "text")
-    table = pa.table({name: [row[i] for row in texts] for i, name in enumerate(names)})
-    table = table.set_column(1, "version", table["version"].cast(pa.int32()))
-    add = [lake.write("catalog", table, order_by=("offer_id",))]
-    with Rater(lake.con.cursor(), plan) as rater:
-        for segment in lake.segments("records"):
-            rated = rater.rate(segment.stream, lake.scan("records", segments=[segment]))
-            place = {"stream": segment.stream, "partition": segment.partition, "period": PERIOD}
-            con = rater.con
-            add.append(
-                lake.write(
-                    "charges", rated.charges, order_by=rated.order, parents=[segment], con=con, **place
-                )
-            )
-            add.append(lake.write("uncharged", rated.uncharged, parents=[segment], con=con, **place))
-        order = ("line_no", "device_key", "window_start")
-        add.append(lake.write("charges", rater.recurring(), order_by=order, period=PERIOD, con=rater.con))
-        add.append(lake.write("lines", plan.lines, order_by=("line_no",), period=PERIOD))
-    lake.commit({"stage": "rate"}, add=[segment for segment in add if segment.rows])
+        plan = plan_of(lake, catalogue(), Period(START, END))
+        rated = rate_period(lake, plan)
+        lake.commit({"stage": "rate"}, add=rated.add, facts=rated.facts)
+        settle_period(lake, plan, END + timedelta(hours=1))

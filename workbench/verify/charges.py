@@ -8,7 +8,7 @@ from functools import partial
 from workbench.lake.schemas import empty_relation
 from workbench.lake.segment import Segment
 from workbench.lake.sql import read_parquet
-from workbench.verify.context import Context, paths_text
+from workbench.verify.context import RERATED, Context, paths_text
 from workbench.verify.report import CounterExample, Outcome
 
 _PROBLEMS = (
@@ -48,18 +48,14 @@ _COLUMNS = (
 def records_charged(context: Context) -> Outcome:
     """Match each record of a rated period with its charges and its no-charge reason."""
     counts = {"periods": 0, "records": 0, "charges": 0, "uncharged": 0}
-    waiting = 0
     for period in context.periods:
         counts["periods"] += 1
         for stream, records, charges, uncharged in _parts(context, period):
             if records is None:
-                waiting += 1
                 continue
             wrong = _match(context, period, stream, (records, charges, uncharged), counts)
             if wrong:
                 return Outcome(counts, wrong)
-    if waiting:
-        counts["partitions_awaiting_adjustment"] = waiting
     return Outcome(counts)
 
 
@@ -68,11 +64,11 @@ def _parts(
 ) -> Iterator[tuple[str, list[Segment] | None, list[Segment], list[Segment]]]:
     """(stream, records, charges, uncharged) of each partition that touches the period.
 
-    Records that changed after their period was closed are settled by an adjustment, not by its charges: they are
-    given as None. In an open period they should have been rated again, and are matched as they are.
+    Records that changed after their period was closed are charged in its second set, which is matched whole; the
+    closed charges then stand for the records they were made from, and are passed over (None).
     """
     lake = context.lake
-    closed = any(fact.get("period") == period for fact in lake.facts("close").values())
+    charged_anew = f"{period}{RERATED}" in context.periods
     inside = partial(_inside, *_span(context, period))
     for stream in sorted(
         {s.stream for kind in ("records", "charges", "uncharged") for s in lake.segments(kind)} - {""}
@@ -96,7 +92,7 @@ def _parts(
                 if parent.startswith("records:")
             }
             stale = bool(rated) and rated != {s.id for s in records}
-            yield stream, None if stale and closed else records, charges, uncharged
+            yield stream, None if stale and charged_anew else records, charges, uncharged
 
 
 def _span(context: Context, period: str) -> tuple[str, str]:

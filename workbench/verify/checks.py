@@ -52,7 +52,7 @@ CHECKS: tuple[Check, ...] = (
     ),
     Check(
         "lines_hold",
-        ("I18", "I28"),
+        ("I18",),
         "Every charge names a line, and lines are numbered without gap.",
         charges.lines_hold,
     ),
@@ -61,6 +61,12 @@ CHECKS: tuple[Check, ...] = (
         ("I17",),
         "Every record is charged once per price, or has exactly one reason why not.",
         charges.records_charged,
+    ),
+    Check(
+        "offers_are_kept",
+        ("I28",),
+        "Every charge names an offer version, and its text is kept unaltered beside it.",
+        rated.offers_are_kept,
     ),
     Check(
         "reference_agrees",

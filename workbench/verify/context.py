@@ -14,7 +14,10 @@ from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.mediation.stream import Stream
 from workbench.model.offer import Catalogue
-from workbench.tariff.catalogue import loads
+from workbench.tariff import restore
+
+RERATED = "#rerated"
+"""Ends the name of a closed period's second set of charges, which late events made (see ``billing.py``)."""
 
 
 @dataclass
@@ -41,15 +44,13 @@ class Context:
         """Every stream that ever landed, as the newest delivery left it."""
         return [Stream.from_json(data) for _, data in sorted(self.lake.facts("stream").items())]
 
-    @cached_property
-    def catalogue(self) -> Catalogue | None:
-        """The catalogue the lake's periods were rated by, or None when it holds none."""
+    def catalogue(self, period: str) -> Catalogue | None:
+        """The catalogue a period was rated by, as the lake remembers it; None when it does not."""
         if self.given_catalogue is not None:
             return self.given_catalogue
-        texts = [
-            text for (text,) in self.rows(f"SELECT DISTINCT text FROM {self.lake.scan('catalog')} ORDER BY 1")
-        ]
-        return loads(texts[0], "catalog of the lake") if texts else None
+        sql = f"SELECT offer_id, version, sha256, text FROM {self.lake.scan('catalog', period=period)}"
+        stored = self.rows(sql)
+        return restore.catalogue(stored) if stored else None
 
     @cached_property
     def periods(self) -> list[str]:

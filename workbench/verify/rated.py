@@ -20,7 +20,8 @@ from workbench.model.party import Account, Device, Parties, Partner, Subscriptio
 from workbench.model.price import PerUnit
 from workbench.reference.rater import rate
 from workbench.reference.results import Bill, LineKey, Unpriceable, Use
-from workbench.verify.context import Context
+from workbench.tariff import restore
+from workbench.verify.context import RERATED, Context
 from workbench.verify.report import CounterExample, Outcome
 
 Line = tuple[str, str, int, str, str, str]
@@ -41,10 +42,10 @@ class Rated:
 def reference_agrees(context: Context) -> Outcome:
     """Rate the accounts to look at with the reference, and compare every line and every plain charge."""
     counts = {"periods": 0, "accounts": 0, "uses": 0, "charges": 0, "lines": 0}
-    catalogue = context.catalogue
-    if catalogue is None or not context.periods:
-        return Outcome({})
     for period in context.periods:
+        catalogue = context.catalogue(period)
+        if catalogue is None or f"{period}{RERATED}" in context.periods:
+            continue  # what a closed period came to later is rated anew beside it, and compared there
         counts["periods"] += 1
         accounts = chosen(context, period, catalogue)
         if not accounts:
@@ -53,6 +54,33 @@ def reference_agrees(context: Context) -> Outcome:
         wrong = _compare(context, period, catalogue, accounts, counts)
         if wrong:
             return Outcome(counts, wrong)
+    return Outcome(counts)
+
+
+def offers_are_kept(context: Context) -> Outcome:
+    """Every line names an offer version that is kept with its period, unaltered, and one version is one text."""
+    counts = {"periods": 0, "offers": 0}
+    texts: dict[tuple[str, int], str] = {}
+    for period in context.periods:
+        lake = context.lake
+        if not lake.segments("catalog", period=period):
+            return Outcome(
+                counts, CounterExample(f"The offers that period {period} was rated by are not kept.")
+            )
+        counts["periods"] += 1
+        catalogue = restore.catalogue(
+            context.rows(f"SELECT offer_id, version, sha256, text FROM {lake.scan('catalog', period=period)}")
+        )
+        counts["offers"] += len(catalogue.offers)
+        known = {(offer.id, offer.version): offer.sha256 for offer in catalogue.offers}
+        for offer, version in context.rows(
+            f"SELECT DISTINCT offer_id, offer_version FROM {lake.scan('lines', period=period)} ORDER BY 1, 2"
+        ):
+            sha256 = known.get((offer, version), "")
+            if not sha256 or texts.setdefault((offer, version), sha256) != sha256:
+                text = f"{offer} version {version}, which period {period} was rated by, "
+                what = "is another offer than in an earlier period." if sha256 else "is not kept."
+                return Outcome(counts, CounterExample(text + what, texts.get((offer, version), ""), sha256))
     return Outcome(counts)
 
 
