@@ -201,7 +201,7 @@ ROWS = st.lists(
 )
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(history=st.lists(ROWS, min_size=2, max_size=3), inclusive=st.booleans())
 def test_i15_close_then_hear_is_hear_then_close(tmp_path_factory, history, inclusive):
     """Whatever was closed and adjusted before, all balances but rounding order equal one close of the last state."""

@@ -204,7 +204,8 @@ def _tax_moved(lake: Lake) -> str:
     tax = f"{tax_of('(coalesce(before, 0) + base)')} - {tax_of('coalesce(before, 0)')}"
     return (
         "SELECT *, CASE WHEN inclusive THEN base - tax_nano ELSE base END AS net_nano "
-        f"FROM (SELECT * EXCLUDE (before), {tax} AS tax_nano FROM ({moved}) LEFT JOIN ({before}) USING ({DOC}, {GROUP}))"
+        f"FROM (SELECT * EXCLUDE (before), {tax} AS tax_nano FROM ({moved}) "
+        f"LEFT JOIN ({before}) USING ({DOC}, {GROUP}))"
     )
 
 

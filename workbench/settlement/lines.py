@@ -65,7 +65,8 @@ def _add_carried(lake: Lake, period: str, release: frozenset[str]) -> None:
     }
     register(lake, "settle_carry", pa.table(columns))
     lake.con.execute(
-        f"INSERT INTO settle_lines BY NAME SELECT *, {line_id(lake.tenant)} AS line_id FROM (SELECT c.*, 'carry' AS kind, 'carry' AS of_kind, 0::HUGEINT AS units, unit, "
+        f"INSERT INTO settle_lines BY NAME SELECT *, {line_id(lake.tenant)} AS line_id FROM (SELECT c.*, "
+        "'carry' AS kind, 'carry' AS of_kind, 0::HUGEINT AS units, unit, "
         f"0::HUGEINT AS accrued_nano, {quote(period)} AS period, span.* FROM settle_carry c "
         "JOIN settle_currency USING (currency), "
         "(SELECT min(period_start) AS period_start, max(period_end) AS period_end FROM settle_rated) span)"
