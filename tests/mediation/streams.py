@@ -23,9 +23,17 @@ Row = dict[str, Any]
 BY_TIME = Stream("s.m", grain="hour", samples={"lux": ""})
 BY_EVENT_ID = Stream("s.m", grain="hour", event_id=True, samples={"lux": ""})
 BY_FRAME = Stream("s.m", grain="hour", key=("fcnt",), span_seconds=1800)
-REGISTER = Stream("s.m", grain="hour", cumulative=Cumulative(rollover_at=1000, max_delta=400, silence_seconds=3600))
+REGISTER = Stream(
+    "s.m", grain="hour", cumulative=Cumulative(rollover_at=1000, max_delta=400, silence_seconds=3600)
+)
 BY_NETWORK = Stream("s.m", grain="day", dimensions={"network": ""}, grid_seconds=3600)
-STREAMS = {"by time": BY_TIME, "by event id": BY_EVENT_ID, "by frame": BY_FRAME, "register": REGISTER, "by network": BY_NETWORK}
+STREAMS = {
+    "by time": BY_TIME,
+    "by event id": BY_EVENT_ID,
+    "by frame": BY_FRAME,
+    "register": REGISTER,
+    "by network": BY_NETWORK,
+}
 
 _SCHEMA = pa.schema(
     {
@@ -62,18 +70,39 @@ def rows(draw: st.DrawFn, max_size: int = 30) -> list[Row]:
         }
 
     events = st.builds(
-        one, minutes, st.integers(0, 3), st.integers(0, 11), st.integers(0, 40), st.integers(0, 3), st.sampled_from(["a", "b", None])
+        one,
+        minutes,
+        st.integers(0, 3),
+        st.integers(0, 11),
+        st.integers(0, 40),
+        st.integers(0, 3),
+        st.sampled_from(["a", "b", None]),
     )
     made = draw(st.lists(events, min_size=1, max_size=max_size))
-    copies = draw(st.lists(st.tuples(st.integers(0, len(made) - 1), st.integers(0, 9000)), max_size=max_size // 2))
-    again = [{**made[n], "received_at": made[n]["received_at"] + timedelta(seconds=late)} for n, late in copies]
+    copies = draw(
+        st.lists(st.tuples(st.integers(0, len(made) - 1), st.integers(0, 9000)), max_size=max_size // 2)
+    )
+    again = [
+        {**made[n], "received_at": made[n]["received_at"] + timedelta(seconds=late)} for n, late in copies
+    ]
     return made + again
 
 
 @contextmanager
-def lake_of(batches: Sequence[Sequence[Row]], stream: Stream, *, mediate_each: bool = False, workers: int = 1, threads: int = 2):
+def lake_of(
+    batches: Sequence[Sequence[Row]],
+    stream: Stream,
+    *,
+    mediate_each: bool = False,
+    workers: int = 1,
+    threads: int = 2,
+):
     """A lake in which the batches were landed one by one, and mediated after each or once at the end."""
-    with TemporaryDirectory() as folder, Lake.open(Path(folder), create=True, threads=threads) as lake, lake.writer():
+    with (
+        TemporaryDirectory() as folder,
+        Lake.open(Path(folder), create=True, threads=threads) as lake,
+        lake.writer(),
+    ):
         for number, batch in enumerate(batches):
             stream = land_batch(lake, batch, stream, f"delivery-{number}")
             if mediate_each:

@@ -36,9 +36,14 @@ def test_everything_delivered_twice_changes_no_money(name: str, made: list) -> N
         once, held_once, _ = contents(lake)
     with lake_of([made, made[::-1]], STREAMS[name], mediate_each=True) as (lake, _):
         twice, held_twice, _ = contents(lake)
-        names = [column for column, *_ in lake.con.execute(f"DESCRIBE SELECT * FROM {lake.scan('records')}").fetchall()]
+        names = [
+            column
+            for column, *_ in lake.con.execute(f"DESCRIBE SELECT * FROM {lake.scan('records')}").fetchall()
+        ]
     at = names.index("n_duplicates")
     assert [row[:at] + row[at + 1 :] for row in twice] == [row[:at] + row[at + 1 :] for row in once]
     grown = sum(row[at] for row in twice) - sum(row[at] for row in once)
-    conflicts_grown = sum("conflict" in row for row in held_twice) - sum("conflict" in row for row in held_once)
+    conflicts_grown = sum("conflict" in row for row in held_twice) - sum(
+        "conflict" in row for row in held_once
+    )
     assert grown + conflicts_grown == len(made)

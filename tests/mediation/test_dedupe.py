@@ -22,12 +22,18 @@ def test_the_sorted_plan_equals_the_portable_one(made: list) -> None:
             source = lake.scan("landed", segments=[segment])
             fast = f"SELECT * FROM ({sorted_records_sql(f'({flagged_sorted(source, stream)})', stream)})"
             slow = f"SELECT * FROM ({records_sql(f'({flagged(source, stream)})', stream)})"
-            even = lake.con.execute(f"SELECT {_SHARED} FROM ({fast}) WHERE n_odd = 0 ORDER BY 1, 2").fetchall()
-            clean = lake.con.execute(f"SELECT {_SHARED} FROM ({slow}) WHERE n_conflicts = 0 ORDER BY 1, 2").fetchall()
+            even = lake.con.execute(
+                f"SELECT {_SHARED} FROM ({fast}) WHERE n_odd = 0 ORDER BY 1, 2"
+            ).fetchall()
+            clean = lake.con.execute(
+                f"SELECT {_SHARED} FROM ({slow}) WHERE n_conflicts = 0 ORDER BY 1, 2"
+            ).fetchall()
             assert even == clean
 
 
-def _row(minute: int, units: int = 5, *, received: int = 0, event: str = "e", frame: int = 1, device: str = "d") -> dict:
+def _row(
+    minute: int, units: int = 5, *, received: int = 0, event: str = "e", frame: int = 1, device: str = "d"
+) -> dict:
     at = START + timedelta(minutes=minute)
     return {
         "device_id": device, "ends_at": at, "event_id": event, "fcnt": frame, "units": units, "reading": 0,
@@ -37,7 +43,10 @@ def _row(minute: int, units: int = 5, *, received: int = 0, event: str = "e", fr
 
 def test_the_first_received_wins_and_the_other_is_quarantined() -> None:
     """Same key, other content: one event, and the loser is listed with its quantity, never billed."""
-    with lake_of([[_row(1, 7, received=9), _row(1, 5, received=2), _row(1, 5, received=30)]], BY_TIME) as (lake, _):
+    with lake_of([[_row(1, 7, received=9), _row(1, 5, received=2), _row(1, 5, received=30)]], BY_TIME) as (
+        lake,
+        _,
+    ):
         records, held, _ = contents(lake)
     assert [(row[2], row[3], row[4]) for row in records] == [(5, 1, 1)]
     assert [(row[4], row[5]) for row in held] == [("conflict", 7)]
@@ -82,7 +91,13 @@ def test_a_segment_out_of_order_is_refused_not_read() -> None:
             f"SELECT * REPLACE (ends_at + to_minutes(n) AS ends_at) FROM {source}, (VALUES (20), (10)) v(n)"
         ).to_arrow_table()
         assert isinstance(shuffled, pa.Table)
-        bad = lake.write("landed", shuffled.drop_columns(["n"]), stream=stream.name, partition="2026-01-01T07", origin="bad")
+        bad = lake.write(
+            "landed",
+            shuffled.drop_columns(["n"]),
+            stream=stream.name,
+            partition="2026-01-01T07",
+            origin="bad",
+        )
         lake.commit({"stage": "land"}, add=[bad])
         with pytest.raises(LakeError, match="segment_disordered"):
             mediate_stream(lake, stream)

@@ -12,8 +12,15 @@ from tests.mediation.streams import REGISTER, START, contents, lake_of
 def _readings(*pairs: tuple[int, int]) -> list[dict]:
     return [
         {
-            "device_id": "m", "ends_at": START + timedelta(minutes=minute), "event_id": "", "fcnt": 0, "units": 0,
-            "reading": reading, "received_at": START + timedelta(minutes=minute), "lux": 0, "network": None,
+            "device_id": "m",
+            "ends_at": START + timedelta(minutes=minute),
+            "event_id": "",
+            "fcnt": 0,
+            "units": 0,
+            "reading": reading,
+            "received_at": START + timedelta(minutes=minute),
+            "lux": 0,
+            "network": None,
         }  # fmt: skip
         for minute, reading in pairs
     ]
@@ -50,7 +57,10 @@ def test_a_late_reading_splits_the_delta_it_falls_into() -> None:
     """The sum stays; the parts move to the windows they belong to, across partitions too."""
     with lake_of([_readings((50, 100), (130, 300))], REGISTER) as (lake, _):
         before = contents(lake)[0]
-    with lake_of([_readings((50, 100), (130, 300)), _readings((70, 140))], REGISTER, mediate_each=True) as (lake, _):
+    with lake_of([_readings((50, 100), (130, 300)), _readings((70, 140))], REGISTER, mediate_each=True) as (
+        lake,
+        _,
+    ):
         after = contents(lake)[0]
     assert [row[2] for row in before] == [0, 200]
     assert [row[2] for row in after] == [0, 40, 160]
