@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,16 +27,6 @@ def add(app: typer.Typer) -> None:
     """Hang the commands into the tree."""
     app.command(rich_help_panel=shell.BILL)(ingest)
     app.command(rich_help_panel=shell.BILL)(mediate)
-
-
-def instant(text: str) -> datetime:
-    """An instant in words: ISO 8601; without a zone it is UTC.
-
-    Raises:
-        ValueError: it is none.
-    """
-    at = datetime.fromisoformat(text)
-    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def ingest(
@@ -63,7 +53,7 @@ def ingest(
     received_at: Annotated[
         datetime | None,
         typer.Option(
-            parser=instant,
+            parser=shell.instant,
             metavar="INSTANT",
             help="When the files came in, where rows do not say. Left out: now.",
         ),
@@ -77,8 +67,8 @@ def ingest(
 ) -> None:
     """Bring files of usage into a lake.
 
-    Parquet, NDJSON, CSV, SenML (JSON and CBOR) and CloudEvents. Rows become events, or rejects with a reason; copies are
-    found, also across files and days; events become usage records.
+    Parquet, NDJSON, CSV, SenML (JSON and CBOR) and CloudEvents. Rows become events, or rejects with a reason; copies
+    are found, also across files and days; events become usage records.
     """
     from workbench.mediation.delivery import Delivery
     from workbench.mediation.mapping_file import load_mapping

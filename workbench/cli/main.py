@@ -12,7 +12,7 @@ import typer
 from workbench.cli import shell
 from workbench.errors import VerifyFailed, WorkbenchError
 
-MODULES: tuple[str, ...] = ("demo", "city", "verify")
+MODULES: tuple[str, ...] = ("demo", "city", "ingest", "parties", "bill", "status", "verify", "project", "price", "catalog")
 """Files of this room that hold commands, in the order of ``--help``; each has ``add(app)``."""
 
 DONE, NOT_PROVEN, UNUSABLE, DEFECT, STOPPED = 0, 1, 2, 3, 130

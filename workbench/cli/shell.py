@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.panel import Panel
+from rich.table import Table
 
 if TYPE_CHECKING:
     from workbench.lake.lake import Lake
@@ -34,6 +35,12 @@ TenantOption = Annotated[
     str, typer.Option("--tenant", help="Whose facts: one lake can hold several tenants.")
 ]
 ThreadsOption = Annotated[int, typer.Option("--threads", min=1, max=256, help="How many cores to use.")]
+
+
+def instant(text: str | datetime) -> datetime:
+    """An instant in words: ISO 8601; without a zone it is UTC. Raises ValueError."""
+    at = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def people() -> Console:
@@ -85,6 +92,36 @@ def writing(
 
     with Lake.open(path, tenant, create=create, inputs=inputs, threads=threads) as lake, lake.writer():
         yield lake
+
+
+def rows(lake: Lake, sql: str, values: Sequence[object] = ()) -> list[dict[str, Any]]:
+    """A query's rows as dictionaries; amounts stay exact (whole DECIMALs become integers)."""
+    cursor = lake.con.execute(sql, list(values))
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, map(_exact, row), strict=True)) for row in cursor.fetchall()]
+
+
+def _exact(value: Any) -> Any:
+    return int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else value
+
+
+def show_rows(console: Console, found: Sequence[Mapping[str, Any]], title: str = "") -> None:
+    """A table of dictionaries; numbers to the right, nothing as a dot."""
+    table = Table(title=title, title_justify="left", title_style="dim", box=None, pad_edge=False)
+    for name in found[0] if found else ():
+        whole = all(isinstance(row[name], int | None) for row in found)
+        table.add_column(name.replace("_", " "), justify="right" if whole else "left", overflow="fold")
+    for row in found:
+        table.add_row(*(_cell(value) for value in row.values()))
+    console.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None or value == "":
+        return "[dim]·[/]"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else escape(str(value))
 
 
 def show_error(error: Mapping[str, str], as_json: bool) -> None:

@@ -28,7 +28,15 @@ def money(nano: int | Fraction, currency: str, digits: int = 2) -> str:
 
 def draw(console: Console, found: Mapping[str, Any], title: str) -> None:
     """Print the summary of ``showcase.build.play``."""
-    parts: list[RenderableType] = [_events(found), Text(), _money(found), Text(), _proof(found), Text(), _seconds(found)]
+    parts: list[RenderableType] = [
+        _events(found),
+        Text(),
+        _money(found),
+        Text(),
+        _proof(found),
+        Text(),
+        _seconds(found),
+    ]
     console.print(
         Panel(Group(*parts), title=f"[bold]{title}", title_align="left", border_style="cyan", padding=(1, 2))
     )

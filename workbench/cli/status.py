@@ -1,0 +1,129 @@
+"""``workbench status``: what a lake holds, on one screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from workbench.cli import shell
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.lake.lake import Lake
+
+_PARTIES = ("accounts", "partners", "devices_info", "subscriptions", "identities")
+
+
+def add(app: typer.Typer) -> None:
+    """Hang the command into the tree."""
+    app.command(rich_help_panel=shell.LOOK)(status)
+
+
+def status(
+    lake: shell.LakeArgument, tenant: shell.TenantOption = "main", as_json: shell.JsonOption = False
+) -> None:
+    """Show what a lake holds: streams, parties, billing periods, and how far each is."""
+    with shell.reading(lake, tenant) as opened:
+        found = of(opened)
+    shell.answer(as_json, found, lambda console: _show(console, found))
+
+
+def of(lake: Lake) -> dict[str, Any]:
+    """The state of a lake as plain values."""
+    return {
+        "lake": str(lake.root.parent),
+        "tenant": lake.tenant,
+        "version": lake.state.version,
+        "bytes": sum(segment.bytes for segment in lake.state.segments.values()),
+        "segments": len(lake.state.segments),
+        "deliveries": len(lake.facts("delivery")),
+        "streams": [_stream(lake, name) for name in sorted(lake.facts("stream"))],
+        "parties": {kind: _rows(lake, kind) for kind in _PARTIES},
+        "periods": [_period(lake, name) for name in _periods(lake)],
+        "branches": lake.branches(),
+    }
+
+
+def _stream(lake: Lake, name: str) -> dict[str, Any]:
+    records = lake.segments("records", stream=name)
+    landed = lake.segments("landed", stream=name)
+    known = {parent for segment in records for parent in segment.parents}
+    partitions = sorted({segment.partition for segment in landed})
+    return {
+        "stream": name,
+        "landed": sum(segment.rows for segment in landed),
+        "rejects": _rows(lake, "rejects", stream=name),
+        "quarantined": _rows(lake, "quarantine", stream=name),
+        "events": sum(segment.controls.get("events", 0) for segment in records),
+        "duplicates": sum(segment.controls.get("duplicates", 0) for segment in records),
+        "records": sum(segment.rows for segment in records),
+        "first_partition": partitions[0] if partitions else None,
+        "last_partition": partitions[-1] if partitions else None,
+        "to_mediate": sum(segment.rows for segment in landed if segment.id not in known),
+    }
+
+
+def _rows(lake: Lake, kind: str, **where: str) -> int:
+    return sum(segment.rows for segment in lake.segments(kind, **where))
+
+
+def _periods(lake: Lake) -> list[str]:
+    return sorted({segment.period for segment in lake.segments("lines") if "#" not in segment.period})
+
+
+def _period(lake: Lake, name: str) -> dict[str, Any]:
+    return {
+        "period": name,
+        "state": "closed" if name in lake.facts("close") else "open",
+        "charges": _rows(lake, "charges", period=name),
+        "uncharged": _rows(lake, "uncharged", period=name),
+        "invoices": _rows(lake, "invoices", period=name),
+        "statements": _rows(lake, "statements", period=name),
+    }
+
+
+def _show(console: Console, found: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    console.print(
+        f"[bold]{found['lake']}[/] version {found['version']}, {found['segments']:,} segments, "
+        f"{found['bytes'] / 2**20:,.1f} MiB, {found['deliveries']:,} deliveries",
+        highlight=False,
+    )
+    numbers = ("landed", "rejects", "quarantined", "events", "duplicates", "records", "to_mediate")
+    _table(
+        console, Table(title="streams", title_justify="left", box=None), found["streams"], "stream", numbers
+    )
+    console.print(
+        "  ".join(
+            f"[bold]{count:,}[/] {kind.replace('_info', '')}" for kind, count in found["parties"].items()
+        )
+    )
+    if found["periods"]:
+        numbers = ("charges", "uncharged", "invoices", "statements")
+        table = Table(title="billing periods", title_justify="left", box=None)
+        _table(console, table, found["periods"], "period", numbers, extra="state")
+    else:
+        console.print(
+            "[dim]No period was rated yet: workbench rate LAKE --period 2026-03 --catalog offers.yaml[/]"
+        )
+
+
+def _table(
+    console: Console,
+    table: Any,
+    rows: list[dict[str, Any]],
+    name: str,
+    numbers: tuple[str, ...],
+    extra: str = "",
+) -> None:
+    for column in (name, *([extra] if extra else [])):
+        table.add_column(column, style="bold")
+    for column in numbers:
+        table.add_column(column.replace("_", " "), justify="right")
+    for row in rows:
+        words = [row[name], *([row[extra]] if extra else [])]
+        table.add_row(*words, *(f"{row[column]:,}" if row[column] else "[dim]·[/]" for column in numbers))
+    console.print(table)
