@@ -7,8 +7,7 @@ from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.errors import MappingError
 from workbench.lake.sql import name as ident
@@ -28,6 +27,9 @@ from workbench.mediation.policy import AcceptWindow
 from workbench.mediation.staging import Decoded
 from workbench.mediation.times import instant, no_zone, timestamp, window_checks, zone_is_missing
 from workbench.mediation.yamltree import did_you_mean
+
+if TYPE_CHECKING:
+    import duckdb
 
 _RAW_SHOWN = 500
 _LONGEST_ID = 200

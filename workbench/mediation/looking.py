@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import cached_property
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.lake.sql import name as ident
 from workbench.mediation.staging import Decoded
+
+if TYPE_CHECKING:
+    import duckdb
 
 ROWS = 20_000
 _TRIED = 300

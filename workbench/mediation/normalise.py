@@ -16,8 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping as MappingType
 from datetime import UTC, datetime
 from pathlib import Path
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.errors import UsageError
 from workbench.mediation.binding import Binding, NormalisedStream
@@ -26,6 +25,9 @@ from workbench.mediation.formats.request import Request
 from workbench.mediation.mapping import Mapping
 from workbench.mediation.mapping_file import parse_mapping
 from workbench.mediation.policy import AcceptWindow
+
+if TYPE_CHECKING:
+    import duckdb
 
 __all__ = ["NormalisedStream", "normalise"]
 

@@ -12,13 +12,13 @@ import tempfile
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-import duckdb
-
+from workbench.clock import SystemClock
 from workbench.errors import MappingError
+from workbench.lake.engine import connect
 from workbench.mediation import guesses
 from workbench.mediation.decode import decode, format_of
 from workbench.mediation.formats.request import Request
@@ -117,7 +117,7 @@ def propose(
     Args:
         path: CSV, NDJSON, Parquet, SenML or CloudEvents.
         offered: meters that prices exist for; quantities of the same kind are proposed under their names.
-        now: what counts as an old recording (default: the newest time in the file).
+        now: what relative times (SenML) count from; default: now.
 
     Raises:
         FileUnreadable: the file as a whole is no input.
@@ -125,10 +125,13 @@ def propose(
     """
     path = Path(path).expanduser().resolve()
     form = format_of(path)
-    with tempfile.TemporaryDirectory(prefix="workbench-look-") as folder, duckdb.connect() as con:
-        con.execute("SET TimeZone = 'UTC'")
-        request = Request(Path(folder), now or datetime.now(UTC) if now is None else now, limit=ROWS)
-        columns = look(con, decode(con, path, request))
+    with tempfile.TemporaryDirectory(prefix="workbench-look-") as folder:
+        con = connect([path, folder], None, 1, "1GB")
+        try:
+            request = Request(Path(folder), now or SystemClock().now(), limit=ROWS)
+            columns = look(con, decode(con, path, request))
+        finally:
+            con.close()
     offer_source = offered[0].id.partition(".")[0] if offered else ""
     found = _Found(columns, offer_source or _source(path))
     _times_and_names(found, path)
