@@ -19,7 +19,11 @@ MANY = settings(
     max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # a world takes a moment: report it, do not shrink it
+    phases=(
+        Phase.explicit,
+        Phase.reuse,
+        Phase.generate,
+    ),  # a world takes a moment: report it, do not shrink it
 )
 
 
@@ -46,7 +50,11 @@ def test_batch_equals_the_reference_however_the_records_are_cut(world: World, cu
             at = use_charge.at.replace(tzinfo=None)
             key = device_key("main", use_charge.device_id)
             for use in uses:
-                if (use.at, use.device_id, use.units) == (use_charge.at, use_charge.device_id, use_charge.units):
+                if (use.at, use.device_id, use.units) == (
+                    use_charge.at,
+                    use_charge.device_id,
+                    use_charge.units,
+                ):
                     place = (key, at, dict(use.dims)["country"] if country else "")
                     break
             singles[place] = singles.get(place, Fraction(0)) + use_charge.amount_nano
@@ -69,7 +77,8 @@ def test_online_equals_batch_for_the_same_events(world: World, seed: object) -> 
     uses = distinct(world.uses)
     rated = rate_batch(world, [uses])
     grants = {
-        (row["account_no"], row["holder"]): row["free_units"] for row in rated.plan.tables["grants"].to_pylist()
+        (row["account_no"], row["holder"]): row["free_units"]
+        for row in rated.plan.tables["grants"].to_pylist()
     }
 
     def free(_: PlanComponent, holder: object) -> int:

@@ -74,7 +74,9 @@ def bounds(most: int = 4) -> st.SearchStrategy[list[int | None]]:
 
 @st.composite
 def prices(draw: st.DrawFn) -> Price:
-    kind = draw(st.sampled_from(("per_unit", "graduated", "volume", "stair", "package", "graduated_percentage")))
+    kind = draw(
+        st.sampled_from(("per_unit", "graduated", "volume", "stair", "package", "graduated_percentage"))
+    )
     if kind == "per_unit":
         return PerUnit(draw(amounts), draw(pers))
     if kind == "package":
@@ -113,7 +115,11 @@ def components(draw: st.DrawFn) -> Component:
     if len(rows) == 1 and draw(st.booleans()):
         contribution = draw(st.sampled_from(("full", "prorated", "none")))
         allowance = Allowance(draw(st.integers(0, 200)), contribution=contribution)
-    short = draw(st.sampled_from(("billing", "billing", "day", "hour", "week"))) if allowance is None else "billing"
+    short = (
+        draw(st.sampled_from(("billing", "billing", "day", "hour", "week")))
+        if allowance is None
+        else "billing"
+    )
     return Component(
         "data", METER.id, rows, increment=increment, allowance=allowance, counter_period=short,
         scope=draw(st.sampled_from(("device", "pool", "sim_group"))),
@@ -137,7 +143,9 @@ def worlds(draw: st.DrawFn) -> World:
         devices=(Device("d1", group_id="g"), Device("d2", group_id="g"), Device("d3")),
         subscriptions=tuple(
             Subscription(f"s{n}", account, "o", start, device_id=device)
-            for n, (device, account, start) in enumerate(zip(DEVICES, ("a1", "a1", "a2"), starts, strict=True))
+            for n, (device, account, start) in enumerate(
+                zip(DEVICES, ("a1", "a1", "a2"), starts, strict=True)
+            )
         ),
     )
     return World(catalogue, parties, tuple(draw(st.lists(uses(), max_size=25))))
@@ -160,7 +168,9 @@ def distinct(found: Sequence[Use]) -> list[Use]:
     for use in found:
         key = (use.at, use.device_id, use.dims)
         old = merged.get(key)
-        merged[key] = use if old is None else replace(old, units=old.units + use.units, events=old.events + use.events)
+        merged[key] = (
+            use if old is None else replace(old, units=old.units + use.units, events=old.events + use.events)
+        )
     return sorted(merged.values(), key=lambda use: (use.at, device_key("main", use.device_id), use.dims))
 
 

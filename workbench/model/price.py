@@ -144,7 +144,15 @@ class Percentile:
 
 
 Price = (
-    PerUnit | Graduated | Volume | StairStep | Package | Percentage | GraduatedPercentage | Dynamic | Percentile
+    PerUnit
+    | Graduated
+    | Volume
+    | StairStep
+    | Package
+    | Percentage
+    | GraduatedPercentage
+    | Dynamic
+    | Percentile
 )
 """Any price model."""
 

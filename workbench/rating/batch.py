@@ -68,7 +68,9 @@ class Rater:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
@@ -101,7 +103,11 @@ class Rater:
         """
         plan = self.tables.streams.get(stream)
         if plan is None:
-            return Rated(uncharged.no_charges(), uncharged.everything(self.tables, stream, records, self._within), _order(()))
+            return Rated(
+                uncharged.no_charges(),
+                uncharged.everything(self.tables, stream, records, self._within),
+                _order(()),
+            )
         self._check(plan, records)
         prepare_routes(self.con, self.tables, plan, records, self._within)
         parts = linear_charges(self.tables, plan, records, self._within)
@@ -113,7 +119,9 @@ class Rater:
             except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
                 raise overflow(stream, error) from None
         charges = " UNION ALL ".join(parts) if parts else uncharged.no_charges(plan.dims)
-        return Rated(charges, uncharged.of_stream(self.tables, plan, records, self._within), _order(plan.dims))
+        return Rated(
+            charges, uncharged.of_stream(self.tables, plan, records, self._within), _order(plan.dims)
+        )
 
     def recurring(self) -> str:
         """SQL of the period's recurring and one-off charges, shaped like ``Rated.charges`` without dimensions.
@@ -129,7 +137,7 @@ class Rater:
         row = first(
             self.con,
             f"SELECT min(window_start), max(window_start), coalesce(max(n_events), 0) FROM {records} r "
-            f"WHERE {self._within}"
+            f"WHERE {self._within}",
         )
         begins, ends, events = row if row else (None, None, 0)
         if stream.bounded and events > 1:

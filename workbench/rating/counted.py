@@ -31,7 +31,7 @@ def observe(con: duckdb.DuckDBPyConnection, tables: PlanTables, source: str) -> 
     """Add the use of prices that jump to the period's totals."""
     run(
         con,
-        f"INSERT INTO {tables.schema}.totals SELECT {KEY}, rate_no, sum(units)::BIGINT FROM {source} WHERE jumps GROUP BY ALL"
+        f"INSERT INTO {tables.schema}.totals SELECT {KEY}, rate_no, sum(units)::BIGINT FROM {source} WHERE jumps GROUP BY ALL",
     )
 
 
@@ -51,7 +51,8 @@ def charges(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
     uniform = [
         records % ("(u.units * c.slope)::BIGINT", "c.step")
         + f"JOIN {s}.level1_{n} c ON c.uniform AND {_same('u', 'c')} WHERE NOT u.jumps AND NOT u.alone",
-        records % ("(u.units * c.slope)::BIGINT", "c.step")
+        records
+        % ("(u.units * c.slope)::BIGINT", "c.step")
         + f"JOIN {s}.level2_{n} c ON c.uniform AND c.window_start = u.window_start AND {_same('u', 'c')} "
         "WHERE NOT u.jumps AND NOT u.alone",
         records % ("(u.units * c.slope)::BIGINT", "c.step")
@@ -67,13 +68,13 @@ def _level_one(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> N
         f"CREATE OR REPLACE TABLE {s}.level1_{n} AS WITH used AS (SELECT {KEY}, sum(units)::HUGEINT AS units, "
         f"min(rate_no) AS rate_no, max(rate_no) AS rate_no_max FROM {source} WHERE NOT jumps AND NOT alone GROUP BY ALL), "
         "met AS (SELECT u.* EXCLUDE (units), coalesce(c.used, 0)::HUGEINT AS c0, coalesce(c.used, 0) + units AS c1 "
-        f"FROM used u LEFT JOIN {s}.counters c ON {_same('u', 'c')}) {_classified(s, 'met')}"
+        f"FROM used u LEFT JOIN {s}.counters c ON {_same('u', 'c')}) {_classified(s, 'met')}",
     )
     run(
         con,
         f"CREATE OR REPLACE TABLE {s}.counters AS "
         f"SELECT c.* FROM {s}.counters c WHERE NOT EXISTS (SELECT 1 FROM {s}.level1_{n} l WHERE {_same('l', 'c')}) "
-        f"UNION ALL SELECT {KEY}, c1::BIGINT FROM {s}.level1_{n}"
+        f"UNION ALL SELECT {KEY}, c1::BIGINT FROM {s}.level1_{n}",
     )
 
 
@@ -89,7 +90,7 @@ def _level_two(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> N
         "ran AS (SELECT *, (c0 + sum(units) OVER (PARTITION BY account_no, holder, counter_no, life "
         "ORDER BY window_start ROWS UNBOUNDED PRECEDING))::HUGEINT AS total FROM used), "
         "met AS (SELECT * EXCLUDE (c0, units, total), total - units AS c0, total AS c1 FROM ran) "
-        f"{_classified(s, 'met')}"
+        f"{_classified(s, 'met')}",
     )
 
 
@@ -116,8 +117,12 @@ def _classified(s: str, met: str) -> str:
 
 def _jumping(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> None:
     """Prices that jump: what the period's total costs, shared by use; per unit exactly when it divides."""
-    q = chargeable(Sql("t.used"), Sql("r.increment_units"), Sql("r.increment_add"), Sql("coalesce(g.free_units, 0)"))
-    total = cost(Sql("a.q"), Sql("x.origin_units"), Sql("x.base"), Sql("x.block_units"), Sql("x.block_amount"))
+    q = chargeable(
+        Sql("t.used"), Sql("r.increment_units"), Sql("r.increment_add"), Sql("coalesce(g.free_units, 0)")
+    )
+    total = cost(
+        Sql("a.q"), Sql("x.origin_units"), Sql("x.base"), Sql("x.block_units"), Sql("x.block_amount")
+    )
     run(
         con,
         f"CREATE OR REPLACE TABLE {s}.jumping_{n} AS WITH summed AS ("
@@ -127,14 +132,14 @@ def _jumping(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> Non
         "ON g.account_no = t.account_no AND g.holder = t.holder AND g.counter_no = t.counter_no AND g.version = r.version), "
         f"priced AS (SELECT a.* EXCLUDE (at_zero), x.step_no::SMALLINT AS step, {total} - a.at_zero AS total FROM asked a "
         f"ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q >= x.from_units) "
-        "SELECT *, used > 0 AND total % greatest(used, 1) = 0 AS uniform, total // greatest(used, 1) AS slope FROM priced"
+        "SELECT *, used > 0 AND total % greatest(used, 1) = 0 AS uniform, total // greatest(used, 1) AS slope FROM priced",
     )
     run(con, f"CREATE OR REPLACE TABLE {s}.before_{n} AS SELECT * FROM {s}.passed")
     run(
         con,
         f"CREATE OR REPLACE TABLE {s}.passed AS SELECT {KEY}, sum(used)::BIGINT AS used FROM ("
         f"SELECT {KEY}, used FROM {s}.before_{n} UNION ALL "
-        f"SELECT {KEY}, sum(units) FROM {source} WHERE jumps GROUP BY ALL) GROUP BY ALL"
+        f"SELECT {KEY}, sum(units) FROM {source} WHERE jumps GROUP BY ALL) GROUP BY ALL",
     )
 
 

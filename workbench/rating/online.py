@@ -138,7 +138,9 @@ class _Priced:
         self.only = 0 if len(component.rates) == 1 and not only.match and not only.windows else None
         self.froms = [[step.from_units for step in rate.steps] for rate in component.rates]
         short = component.counter_period != "billing"
-        self.lives = [s for s, _ in counter_windows(period, offer.zone, component.counter_period)] if short else []
+        self.lives = (
+            [s for s, _ in counter_windows(period, offer.zone, component.counter_period)] if short else []
+        )
         self.free_units = free_units
         self.plain = component.linear
         self.alone = component.scope == "event"
@@ -163,7 +165,9 @@ class _Priced:
             amount, step = self._step(rate, self.froms[index], holder, before, before + units)
         if not self.alone:
             self.counters[key] = before + units
-        return Charged(component.id, rate.id, units, before, before + units, amount, component.denominator, step)
+        return Charged(
+            component.id, rate.id, units, before, before + units, amount, component.denominator, step
+        )
 
     def _step(
         self, rate: PlanRate, froms: Sequence[int], holder: object, before: int, after: int

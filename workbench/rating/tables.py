@@ -58,16 +58,19 @@ class PlanTables:
         run(
             con,
             f"CREATE TABLE {self.schema}.counters (account_no INTEGER, holder BIGINT, counter_no INTEGER, "
-            "life TIMESTAMP, used BIGINT)"
+            "life TIMESTAMP, used BIGINT)",
         )
         run(con, f"CREATE TABLE {self.schema}.passed AS SELECT * FROM {self.schema}.counters")
         run(
             con,
             f"CREATE TABLE {self.schema}.totals (account_no INTEGER, holder BIGINT, counter_no INTEGER, life TIMESTAMP, "
-            "rate_no INTEGER, used BIGINT)"
+            "rate_no INTEGER, used BIGINT)",
         )
-        run(con, f"CREATE VIEW {self.schema}.mixed AS SELECT account_no, holder, counter_no, life FROM "
-                    f"{self.schema}.totals GROUP BY ALL HAVING min(rate_no) < max(rate_no)")
+        run(
+            con,
+            f"CREATE VIEW {self.schema}.mixed AS SELECT account_no, holder, counter_no, life FROM "
+            f"{self.schema}.totals GROUP BY ALL HAVING min(rate_no) < max(rate_no)",
+        )
         self._routing()
         self.streams = {name: self._stream(number, name, plan) for number, name in enumerate(plan.streams, 1)}
 
@@ -84,7 +87,7 @@ class PlanTables:
             f"bool_or(rate_no IN (SELECT rate_no FROM {s}.windows) OR rate_no IN (SELECT rate_no FROM {s}.matches)) "
             f"AS special FROM {s}.rates GROUP BY 1) "
             "SELECT c.*, CASE WHEN o.n = 1 AND NOT o.special THEN o.rate_no END AS only_rate "
-            f"FROM {s}.components c JOIN open o USING (comp_no)"
+            f"FROM {s}.components c JOIN open o USING (comp_no)",
         )
 
     def _stream(self, number: int, name: str, plan: Plan) -> Stream:
@@ -111,10 +114,12 @@ class PlanTables:
             self.con,
             "SELECT coalesce(bool_or(linear AND only_rate IS NOT NULL), false), "
             "coalesce(bool_or(linear AND only_rate IS NULL), false), coalesce(bool_or(NOT linear), false) "
-            f"FROM {s}.priced_{number}"
+            f"FROM {s}.priced_{number}",
         )
         assert row is not None
-        kinds = frozenset(kind for kind, there in zip(("simple", "routed", "counted"), row, strict=True) if there)
+        kinds = frozenset(
+            kind for kind, there in zip(("simple", "routed", "counted"), row, strict=True) if there
+        )
         components = [c for offer in plan.offers for c in offer.components if c.meter == name]
         conversions = [rate.conversion for c in components for rate in c.rates if rate.conversion]
         dims = plan.dimensions(name)
@@ -140,5 +145,5 @@ class PlanTables:
             "PARTITION BY device_key ORDER BY from_at, until_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before "
             f"FROM {s}.priced_{number} WHERE sell AND sure) "
             "SELECT device_key, min(from_at) AS from_at, max(until_at) AS until_at, "
-            "coalesce(bool_or(from_at > before), false) AS holes FROM sure GROUP BY 1 ORDER BY 1"
+            "coalesce(bool_or(from_at > before), false) AS holes FROM sure GROUP BY 1 ORDER BY 1",
         )

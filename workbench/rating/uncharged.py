@@ -45,7 +45,9 @@ def _with_reason(tables: PlanTables, stream: str, left: str) -> str:
 
 def everything(tables: PlanTables, stream: str, records: str, within: str) -> str:
     """All records of a stream that nothing prices."""
-    return _with_reason(tables, stream, f"SELECT r.device_key, r.window_start, r.units FROM {records} r WHERE {within}")
+    return _with_reason(
+        tables, stream, f"SELECT r.device_key, r.window_start, r.units FROM {records} r WHERE {within}"
+    )
 
 
 def of_stream(tables: PlanTables, stream: Stream, records: str, within: str) -> str:

@@ -30,9 +30,12 @@ def prepare_routes(
     if not keys:
         return
     listed = ", ".join(f"r.{key}" for key in keys)
-    pairs = " UNION ALL ".join(
-        f"SELECT key_no, '{dim}' AS dimension, {dim}::VARCHAR AS value FROM keys" for dim in stream.dims
-    ) or "SELECT 0 AS key_no, '' AS dimension, '' AS value WHERE false"
+    pairs = (
+        " UNION ALL ".join(
+            f"SELECT key_no, '{dim}' AS dimension, {dim}::VARCHAR AS value FROM keys" for dim in stream.dims
+        )
+        or "SELECT 0 AS key_no, '' AS dimension, '' AS value WHERE false"
+    )
     timed = (
         f"NOT EXISTS (SELECT 1 FROM {s}.windows w WHERE w.rate_no = r.rate_no) OR EXISTS (SELECT 1 FROM {s}.windows w "
         "WHERE w.rate_no = r.rate_no AND k.window_start >= w.from_at AND k.window_start < w.until_at)"
@@ -111,9 +114,7 @@ def use(tables: PlanTables, stream: Stream, records: str, within: str, *, mixed:
     routed = bool(_keys(stream))
     rate = "coalesce(p.only_rate, q.rate_no)" if routed else "p.only_rate"
     route = "LEFT " + _route_join(tables, stream) if routed else ""
-    lives = (
-        f"(SELECT max(l.from_at) FROM {s}.lives l WHERE l.comp_no = p.comp_no AND l.from_at <= r.window_start)"
-    )
+    lives = f"(SELECT max(l.from_at) FROM {s}.lives l WHERE l.comp_no = p.comp_no AND l.from_at <= r.window_start)"
     settled = (
         f" AND NOT EXISTS (SELECT 1 FROM {s}.mixed x WHERE x.account_no = p.account_no AND x.holder = p.holder "
         "AND x.counter_no = t.counter_no)"

@@ -72,7 +72,7 @@ def load(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], period: Period, 
     run(
         con,
         "CREATE OR REPLACE TEMP TABLE plan_accounts AS SELECT row_number() OVER (ORDER BY account_id)::INTEGER "
-        f"AS account_no, account_id, currency, zone, billing_anchor_day FROM {at['accounts']}"
+        f"AS account_no, account_id, currency, zone, billing_anchor_day FROM {at['accounts']}",
     )
     run(
         con,
@@ -105,10 +105,7 @@ def _check_subscriptions(con: duckdb.DuckDBPyConnection) -> None:
          "Use inventory, test, active, suspended or terminated."),
     )  # fmt: skip
     for condition, code, what, cure in checks:
-        row = first(
-            con,
-            f"SELECT subscription_id FROM plan_subs WHERE {condition} ORDER BY 1 LIMIT 1"
-        )
+        row = first(con, f"SELECT subscription_id FROM plan_subs WHERE {condition} ORDER BY 1 LIMIT 1")
         if row is not None:
             where = f"subscription {row[0]}"
             raise PartyError(f"Subscription '{row[0]}' {what}.", where=where, code=code, cure=cure)
@@ -127,7 +124,7 @@ def _load_devices(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], tenant:
         "UNION SELECT g.device_id FROM grouped g WHERE group_id IN (SELECT group_id FROM plan_subs)) "
         "SELECT r.device_id, min(d.device_key) AS device_key, min(g.group_id) AS group_id "
         f"FROM reached r LEFT JOIN (SELECT device_id, device_key FROM {at['devices']}) d USING (device_id) "
-        "LEFT JOIN grouped g USING (device_id) GROUP BY 1"
+        "LEFT JOIN grouped g USING (device_id) GROUP BY 1",
     )
     missing = con.sql("SELECT device_id FROM plan_keys WHERE device_key IS NULL").to_arrow_table().column(0)
     if len(missing):
@@ -137,17 +134,14 @@ def _load_devices(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], tenant:
         run(
             con,
             "UPDATE plan_keys SET device_key = k.device_key FROM plan_in_keys k "
-            "WHERE plan_keys.device_id = k.device_id"
+            "WHERE plan_keys.device_id = k.device_id",
         )
         con.unregister("plan_in_keys")
 
 
 def wanted(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
     """Distinct (offer id, overrides, account currency) of the subscriptions in force."""
-    return run(
-        con,
-        "SELECT DISTINCT offer_id, overrides, currency FROM plan_subs ORDER BY ALL"
-    )
+    return run(con, "SELECT DISTINCT offer_id, overrides, currency FROM plan_subs ORDER BY ALL")
 
 
 def terms(
@@ -170,7 +164,7 @@ def terms(
         "n.phase, greatest(n.starts_at, n.offered_at) AS first_at, n.before_states, t.trial_until FROM numbered n LEFT JOIN plan_trials t "
         "ON n.offer_zone = t.zone AND n.trial_days = t.trial_days AND n.began_at >= t.day_start "
         "AND n.began_at < t.day_end "
-        "WHERE n.from_at < n.until_at AND n.phase >= n.phase_from AND n.phase < n.phase_until"
+        "WHERE n.from_at < n.until_at AND n.phase >= n.phase_from AND n.phase < n.phase_until",
     )
 
 
@@ -206,7 +200,10 @@ def _register_bounds(
                 rows.append((zone, anchor, kind, naive(start), back + 1))
             rows.append((zone, anchor, kind, naive(BEGINNING - timedelta(days=1)), depth + 2))
     _create(
-        con, "plan_bounds", "zone VARCHAR, anchor INTEGER, kind VARCHAR, starts_at TIMESTAMP, phase INTEGER", rows
+        con,
+        "plan_bounds",
+        "zone VARCHAR, anchor INTEGER, kind VARCHAR, starts_at TIMESTAMP, phase INTEGER",
+        rows,
     )
 
 
@@ -243,7 +240,9 @@ def _register_trials(con: duckdb.DuckDBPyConnection, variants: Sequence[Variant]
     )
 
 
-def _create(con: duckdb.DuckDBPyConnection, name: str, columns: str, rows: Sequence[Sequence[object]]) -> None:
+def _create(
+    con: duckdb.DuckDBPyConnection, name: str, columns: str, rows: Sequence[Sequence[object]]
+) -> None:
     """A temporary table of bound values."""
     run(con, f"CREATE OR REPLACE TEMP TABLE {name} ({columns})")
     if rows:
@@ -272,7 +271,7 @@ def assignments(con: duckdb.DuckDBPyConnection) -> None:
         "WHERE trial_until > from_at AND trial_until < until_at) "
         "SELECT t.device_key, t.sub_no, t.account_no, t.offer_no, coalesce(t.group_no, 0)::BIGINT AS group_no, "
         "t.from_at, t.until_at, t.trial, t.sim_state, t.phase, t.first_at, t.before_states "
-        "FROM cut t ORDER BY t.device_key, t.offer_no, t.from_at, t.sub_no"
+        "FROM cut t ORDER BY t.device_key, t.offer_no, t.from_at, t.sub_no",
     )
     _check_overlaps(con)
 
@@ -288,7 +287,7 @@ def _check_overlaps(con: duckdb.DuckDBPyConnection) -> None:
         "WINDOW w AS (PARTITION BY a.device_key, p.meter ORDER BY a.from_at, a.until_at, a.sub_no)) "
         "SELECT o.meter, s.subscription_id, b.subscription_id, k.device_id FROM ordered o "
         "JOIN plan_subs s ON s.sub_no = o.sub_no JOIN plan_subs b ON b.sub_no = o.before_no "
-        "JOIN plan_keys k ON k.device_key = o.device_key WHERE o.from_at < o.before_until ORDER BY ALL LIMIT 1"
+        "JOIN plan_keys k ON k.device_key = o.device_key WHERE o.from_at < o.before_until ORDER BY ALL LIMIT 1",
     )
     if row is not None:
         raise PartyError(
@@ -318,7 +317,7 @@ def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
         "CREATE OR REPLACE TEMP TABLE plan_line_keys AS SELECT DISTINCT t.account_no, t.offer_no, p.component_id AS "
         "part_id, p.kind, l.line_no FROM (SELECT DISTINCT account_no, offer_no FROM plan_terms) t "
         "JOIN plan_parts p USING (offer_no) JOIN plan_accounts a USING (account_no) "
-        "JOIN plan_lines l USING (account_id, offer_id, offer_version, component_id, kind) ORDER BY ALL"
+        "JOIN plan_lines l USING (account_id, offer_id, offer_version, component_id, kind) ORDER BY ALL",
     )
 
 
@@ -346,7 +345,7 @@ def grants(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table]) -> No
         "ELSE free_units END AS brought FROM members) "
         "SELECT account_no, holder, counter_no, version, CASE WHEN any_value(contribution) = 'none' "
         "THEN max(brought) ELSE sum(brought) END::BIGINT AS free_units "
-        "FROM parts GROUP BY account_no, holder, counter_no, version"
+        "FROM parts GROUP BY account_no, holder, counter_no, version",
     )
     for name in ("components", "rates", "offers", "days"):
         con.unregister(f"plan_in_{name}")

@@ -159,7 +159,9 @@ def _offsets(period: Period, zone: str) -> Iterator[tuple[datetime, datetime, ti
     if start < period.end:
         last = period.end - timedelta(microseconds=1)
         if offset_at(last) != offset:
-            change = _bisect_change(max(start, period.end - timedelta(hours=6)), period.end, offset_at, offset)
+            change = _bisect_change(
+                max(start, period.end - timedelta(hours=6)), period.end, offset_at, offset
+            )
             yield start, change, offset
             yield change, period.end, offset_at(change)
         else:

@@ -16,6 +16,7 @@ from workbench.model.offer import Catalogue, Meter, Offer, PartnerRef
 from workbench.model.when import HolidayCalendar
 from workbench.tariff.canonical import sha256_of
 from workbench.tariff.fields import Table
+from workbench.tariff.publish import hold
 from workbench.tariff.read_offer import read_meter, read_offer
 from workbench.tariff.validate import Places, validate
 from workbench.tariff.yamltree import Items, Pairs, Scalar, read_file, read_text
@@ -34,11 +35,15 @@ def load(paths: str | Path | Sequence[str | Path]) -> Catalogue:
 
     Raises:
         FileUnreadable: a file is missing, not UTF-8, or too large.
-        CatalogueError: anything in it is wrong: one sentence, file and line, code, cure.
+        CatalogueError: anything in it is wrong: one sentence, file and line, code, cure; also when a version that
+            stands in the folder's ``catalog.lock`` was changed.
     """
     chosen = [paths] if isinstance(paths, str | Path) else list(paths)
     files = [file for path in chosen for file in _files(Path(path))]
-    return _build([(str(file), read_file(file)) for file in files])
+    catalogue = _build([(str(file), read_file(file)) for file in files])
+    for folder in sorted({file.parent for file in files}):
+        hold(catalogue, folder)
+    return catalogue
 
 
 def loads(text: str, name: str = "catalogue") -> Catalogue:
@@ -51,15 +56,23 @@ def _files(path: Path) -> list[Path]:
         return [path]
     found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
     if not found:
-        raise FileUnreadable("The folder holds no catalogue file.", where=str(path), cure="Add a `.yaml` file.")
+        raise FileUnreadable(
+            "The folder holds no catalogue file.", where=str(path), cure="Add a `.yaml` file."
+        )
     return found
 
 
 def _build(trees: Sequence[tuple[str, Pairs]]) -> Catalogue:
     tables = [Table(tree, name, "the catalogue") for name, tree in trees]
-    meters = _unique(((read_meter(row), row) for table in tables for row in table.tables("meters", "meter")), "meter")
-    partners = _unique(((_partner(row), row) for t in tables for row in t.tables("partners", "partner")), "partner")
-    holidays = _unique(((_holidays(row), row) for t in tables for row in t.tables("holidays", "calendar")), "calendar")
+    meters = _unique(
+        ((read_meter(row), row) for table in tables for row in table.tables("meters", "meter")), "meter"
+    )
+    partners = _unique(
+        ((_partner(row), row) for t in tables for row in t.tables("partners", "partner")), "partner"
+    )
+    holidays = _unique(
+        ((_holidays(row), row) for t in tables for row in t.tables("holidays", "calendar")), "calendar"
+    )
     places = Places()
     offers = _offers(tables, meters, places)
     for table in tables:

@@ -99,7 +99,9 @@ def compile_offer(
             cure="Remove it, or rate it elsewhere; it is never ignored.",
         )
     components = tuple(
-        _component(component, offer, catalogue.meter(component.meter), exchange * _kept(discounts, component.id))
+        _component(
+            component, offer, catalogue.meter(component.meter), exchange * _kept(discounts, component.id)
+        )
         for component in offer.components
     )
     fees = tuple(_fee(fee, exchange * _kept(discounts, fee.id)) for fee in offer.fees)
@@ -160,7 +162,11 @@ def _refused_component(component: Component) -> Iterator[str]:
         yield f"an allowance per event {name}"
     if component.increment and component.increment.per == "day":
         yield f"increment per day {name}"
-    if component.increment and component.increment.of == "device" and component.scope in ("pool", "sim_group"):
+    if (
+        component.increment
+        and component.increment.of == "device"
+        and component.scope in ("pool", "sim_group")
+    ):
         yield f"increment of device {name}"
     for rate in component.rates:
         if isinstance(rate.price, Percentile):
@@ -283,7 +289,9 @@ def _rate(draft: _Draft, denominator: int, component: Component) -> PlanRate:
 
 def _percentile(price: Percentile) -> PlanPercentile:
     drop = 1 - price.percentile
-    return PlanPercentile(drop.numerator, drop.denominator, price.slot_seconds, price.direction, price.out_meter)
+    return PlanPercentile(
+        drop.numerator, drop.denominator, price.slot_seconds, price.direction, price.out_meter
+    )
 
 
 def _whole(amount: Fraction, component: Component) -> int:
@@ -312,7 +320,9 @@ def _pieces(price: Price, inclusive: bool, at_zero: bool) -> tuple[Piece, ...]:
         tiers = [(tier.up_to, tier.amount * NANO / price.per, tier.flat * NANO) for tier in price.tiers]
         return _graduated(tiers, inclusive, at_zero)
     if isinstance(price, GraduatedPercentage):
-        return _graduated([(tier.up_to, tier.rate, tier.flat * NANO) for tier in price.tiers], inclusive, at_zero)
+        return _graduated(
+            [(tier.up_to, tier.rate, tier.flat * NANO) for tier in price.tiers], inclusive, at_zero
+        )
     if isinstance(price, Package):
         free = (Piece(0, 0, _NONE, 1, _NONE),) if price.free else ()
         return (*free, Piece(price.free, price.free, _NONE, price.size, price.amount * NANO, True))

@@ -34,7 +34,9 @@ class Table:
     def __init__(self, node: Node, file: str, place: str) -> None:
         self.file, self.place = file, place
         if not isinstance(node, Pairs):
-            raise self.wrong(f"{place} must be a map of fields.", "field_type", "Write `key: value` lines.", node)
+            raise self.wrong(
+                f"{place} must be a map of fields.", "field_type", "Write `key: value` lines.", node
+            )
         self.node = node
         self.asked: list[str] = []
 
@@ -48,7 +50,9 @@ class Table:
         if key not in self.asked:
             self.asked.append(key)
         node = self.node.nodes.get(key)
-        return node is not None and not (isinstance(node, Scalar) and not node.quoted and node.text in ("", "~", "null"))
+        return node is not None and not (
+            isinstance(node, Scalar) and not node.quoted and node.text in ("", "~", "null")
+        )
 
     def child(self, key: str) -> Node:
         """The value of a key; refused when it is missing."""
@@ -65,7 +69,9 @@ class Table:
         for key, node in self.node.nodes.items():
             if key not in self.asked:
                 near = difflib.get_close_matches(key, self.asked, 1)
-                cure = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(self.asked))}."
+                cure = (
+                    f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(self.asked))}."
+                )
                 raise self.wrong(f"{self.place} knows no field `{key[:60]}`.", "field_unknown", cure, node)
 
     # -- scalars ---------------------------------------------------------------------------------------------
@@ -84,7 +90,10 @@ class Table:
         node = self.scalar(key)
         if len(node.text) > most or not node.text.isprintable():
             raise self.wrong(
-                f"`{key}` must be printable text of at most {most} characters.", "field_text", "Shorten it.", node
+                f"`{key}` must be printable text of at most {most} characters.",
+                "field_text",
+                "Shorten it.",
+                node,
             )
         return node.text
 
@@ -113,7 +122,10 @@ class Table:
         node = self.scalar(key)
         if node.text not in options:
             raise self.wrong(
-                f"`{key}` cannot be {node.text[:40]!r}.", "field_choice", f"Use one of: {', '.join(options)}.", node
+                f"`{key}` cannot be {node.text[:40]!r}.",
+                "field_choice",
+                f"Use one of: {', '.join(options)}.",
+                node,
             )
         return node.text
 
@@ -183,7 +195,10 @@ class Table:
             units = to_base(number, word or unit, unit)
         except UnitMismatch as error:
             raise self.wrong(
-                f"`{key}`: {error}.", "unit_mismatch", f"The meter counts {unit}; use a unit of that kind.", node
+                f"`{key}`: {error}.",
+                "unit_mismatch",
+                f"The meter counts {unit}; use a unit of that kind.",
+                node,
             ) from None
         if not least <= units <= _MAX_UNITS:
             raise self.wrong(

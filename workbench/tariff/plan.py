@@ -149,7 +149,11 @@ def compile_plan(
 
 
 def _assign(
-    con: duckdb.DuckDBPyConnection, found: Sequence[Variant], catalogue: Catalogue, period: Period, billing: Period
+    con: duckdb.DuckDBPyConnection,
+    found: Sequence[Variant],
+    catalogue: Catalogue,
+    period: Period,
+    billing: Period,
 ) -> None:
     con.register("plan_in_parts", part_table([variant.offer for variant in found], billing))
     run(con, "CREATE OR REPLACE TEMP TABLE plan_parts AS SELECT * FROM plan_in_parts")

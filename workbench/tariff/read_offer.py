@@ -165,7 +165,9 @@ def _bundle(table: Table) -> Bundle:
     table.place = f"bundle '{table.ident('id')}'"
     weights = table.table("weights")
     if weights is None:
-        raise table.wrong(f"{table.place} has no `weights`.", "field_missing", "Write `weights: {component: credits}`.")
+        raise table.wrong(
+            f"{table.place} has no `weights`.", "field_missing", "Write `weights: {component: credits}`."
+        )
     found = Bundle(
         id=table.ident("id"),
         credits=table.whole("credits", least=1),
@@ -211,7 +213,9 @@ def _trial(table: Table) -> Trial | None:
 def _discount(table: Table) -> Discount:
     table.place = f"discount '{table.ident('id')}'"
     if table.has("percent") == table.has("fixed"):
-        raise table.wrong(f"{table.place} needs `percent` or `fixed`.", "discount_kind", "Write one of the two.")
+        raise table.wrong(
+            f"{table.place} needs `percent` or `fixed`.", "discount_kind", "Write one of the two."
+        )
     percent = table.has("percent")
     found = Discount(
         id=table.ident("id"),
@@ -256,7 +260,9 @@ def _commitment(table: Table) -> Commitment | None:
 
 def _credit(table: Table) -> PrepaidGrant:
     table.place = f"credit '{table.ident('id')}'"
-    days = table.whole("expires_after_days", least=1, most=36_500) if table.has("expires_after_days") else None
+    days = (
+        table.whole("expires_after_days", least=1, most=36_500) if table.has("expires_after_days") else None
+    )
     found = PrepaidGrant(
         id=table.ident("id"),
         amount=table.amount("amount"),
@@ -285,7 +291,9 @@ def _sponsorship(table: Table) -> Sponsorship:
 
 def _tax(table: Table) -> Tax:
     found = Tax(
-        category=table.ident("category", "standard"), rate=table.rate("rate"), inclusive=table.flag("inclusive")
+        category=table.ident("category", "standard"),
+        rate=table.rate("rate"),
+        inclusive=table.flag("inclusive"),
     )
     table.done()
     return found
@@ -360,7 +368,9 @@ def _split_rule(table: Table, units: Mapping[str, str]) -> SplitRule:
     table.place = f"{table.place} ({table.ident('partner')})"
     kinds = [kind for kind in ("fixed", "percent", "tiers") if table.has(kind)]
     if len(kinds) != 1:
-        raise table.wrong(f"{table.place} needs one share.", "split_kind", "Write `fixed`, `percent` or `tiers`.")
+        raise table.wrong(
+            f"{table.place} needs one share.", "split_kind", "Write `fixed`, `percent` or `tiers`."
+        )
     components = table.idents("components")
     fixed = kinds[0] == "fixed"
     per, per_units = _fixed_per(table, units, components) if fixed else ("unit", 1)

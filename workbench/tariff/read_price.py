@@ -85,7 +85,10 @@ def read_match(table: Table) -> tuple[tuple[str, tuple[str, ...]], ...]:
 def _dimension_value(table: Table, node: Node) -> str:
     if not isinstance(node, Scalar) or not 0 < len(node.text) <= 100 or not node.text.isprintable():
         raise table.wrong(
-            "A dimension's value must be text of 1 to 100 characters.", "dimension_value", "Write plain text.", node
+            "A dimension's value must be text of 1 to 100 characters.",
+            "dimension_value",
+            "Write plain text.",
+            node,
         )
     return node.text
 
@@ -116,7 +119,10 @@ def _clock(table: Table, key: str, default: int) -> int:
     minutes = int(found[1]) * 60 + int(found[2]) if found else -1
     if not 0 <= minutes <= MINUTES_PER_DAY:
         raise table.wrong(
-            f"`{key}` is not a time of day: {node.text[:20]!r}.", "field_time", 'Write it quoted, as "07:30".', node
+            f"`{key}` is not a time of day: {node.text[:20]!r}.",
+            "field_time",
+            'Write it quoted, as "07:30".',
+            node,
         )
     return minutes
 
@@ -125,13 +131,20 @@ def _days(table: Table) -> tuple[int, ...]:
     if not table.has("days"):
         return tuple(range(7))
     node = table.child("days")
-    words = [getattr(item, "text", "") for item in node.nodes] if isinstance(node, Items) else [table.text("days")]
+    words = (
+        [getattr(item, "text", "") for item in node.nodes]
+        if isinstance(node, Items)
+        else [table.text("days")]
+    )
     found: list[int] = []
     for word in words:
         ends = word.lower().split("-")
         if len(ends) > 2 or any(end not in _DAYS for end in ends):
             raise table.wrong(
-                f"`{word[:20]}` is not a day.", "field_day", "Use mon tue wed thu fri sat sun, or mon-fri.", node
+                f"`{word[:20]}` is not a day.",
+                "field_day",
+                "Use mon tue wed thu fri sat sun, or mon-fri.",
+                node,
             )
         first, last = _DAYS.index(ends[0]), _DAYS.index(ends[-1])
         found += [day % 7 for day in range(first, last + 1 + (7 if last < first else 0))]
@@ -178,7 +191,9 @@ def _tiers(table: Table, unit: str) -> tuple[Tier, ...]:
 def _rows(table: Table, key: str) -> list[Table]:
     rows = table.tables(key, f"tier of {table.place}")
     if not rows:
-        raise table.wrong(f"{table.place} has no `{key}`.", "tiers_missing", "Write at least one, the last without `up_to`.")
+        raise table.wrong(
+            f"{table.place} has no `{key}`.", "tiers_missing", "Write at least one, the last without `up_to`."
+        )
     return rows
 
 
@@ -221,14 +236,18 @@ def _stair_step(table: Table, unit: str) -> Price:
     rows = _rows(table, "steps")
     steps = []
     for row in rows:
-        steps.append(Step(row.quantity("up_to", unit, least=1) if row.has("up_to") else None, row.amount("amount")))
+        steps.append(
+            Step(row.quantity("up_to", unit, least=1) if row.has("up_to") else None, row.amount("amount"))
+        )
         row.done()
     _contiguous(table, rows, [step.up_to for step in steps])
     return StairStep(tuple(steps))
 
 
 def _package(table: Table, unit: str) -> Price:
-    return Package(table.amount("amount"), table.quantity("size", unit, least=1), table.quantity("free", unit, 0))
+    return Package(
+        table.amount("amount"), table.quantity("size", unit, least=1), table.quantity("free", unit, 0)
+    )
 
 
 def _money_meter(table: Table, unit: str) -> None:
@@ -243,7 +262,10 @@ def _money_meter(table: Table, unit: str) -> None:
 def _percentage(table: Table, unit: str) -> Price:
     _money_meter(table, unit)
     price = Percentage(
-        table.rate("rate"), table.amount("fee", Fraction(0)), table.maybe_amount("floor"), table.maybe_amount("cap")
+        table.rate("rate"),
+        table.amount("fee", Fraction(0)),
+        table.maybe_amount("floor"),
+        table.maybe_amount("cap"),
     )
     _floor_below_cap(table, price.floor, price.cap)
     return price
@@ -275,7 +297,9 @@ def _graduated_percentage(table: Table, unit: str) -> Price:
         if row.has("up_to"):
             nano = row.amount("up_to") * NANO
             if nano.denominator != 1 or nano < 1:
-                raise row.wrong("`up_to` must be at least a nano-unit.", "quantity_range", "Write an amount of money.")
+                raise row.wrong(
+                    "`up_to` must be at least a nano-unit.", "quantity_range", "Write an amount of money."
+                )
             up_to = nano.numerator
         tiers.append(RateTier(up_to, row.rate("rate"), row.amount("flat", Fraction(0))))
         row.done()
@@ -286,7 +310,9 @@ def _graduated_percentage(table: Table, unit: str) -> Price:
 def _percentile(table: Table, unit: str) -> Price:
     if unit != "byte":
         raise table.wrong(
-            f"{table.place} needs a meter in byte, but the meter counts {unit}.", "unit_mismatch", "Meter bytes."
+            f"{table.place} needs a meter in byte, but the meter counts {unit}.",
+            "unit_mismatch",
+            "Meter bytes.",
         )
     percentile = table.rate("percentile") if table.has("percentile") else Fraction(95, 100)
     return Percentile(

@@ -16,7 +16,9 @@ def run(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] =
     return list(con.execute(sql, list(parameters)).fetchall() if parameters else con.execute(sql).fetchall())
 
 
-def first(con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()) -> tuple[Any, ...] | None:
+def first(
+    con: duckdb.DuckDBPyConnection, sql: str, parameters: Sequence[object] = ()
+) -> tuple[Any, ...] | None:
     """The first row, or ``None``."""
     rows = run(con, sql, parameters)
     return rows[0] if rows else None

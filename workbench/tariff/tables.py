@@ -51,7 +51,9 @@ def table(name: str, rows: Iterable[Sequence[Any]]) -> pa.Table:
     schema = pa.schema([(column, _TYPES[kind]) for column, kind in _SCHEMAS[name].items()])
     listed = list(rows)
     columns: list[Sequence[Any]] = list(zip(*listed, strict=True)) if listed else [[] for _ in schema]
-    return pa.table([pa.array(column, f.type) for column, f in zip(columns, schema, strict=True)], schema=schema)
+    return pa.table(
+        [pa.array(column, f.type) for column, f in zip(columns, schema, strict=True)], schema=schema
+    )
 
 
 def offer_tables(
@@ -74,7 +76,10 @@ def offer_tables(
         "offers": table("offers", (_offer_row(number, offer) for number, offer in enumerate(offers, 1))),
         "components": table(
             "components",
-            (_component_row(no, offer_no, offers[offer_no - 1], c) for no, (offer_no, c) in enumerate(components, 1)),
+            (
+                _component_row(no, offer_no, offers[offer_no - 1], c)
+                for no, (offer_no, c) in enumerate(components, 1)
+            ),
         ),
         "rates": table("rates", _rate_rows(rates)),
         "steps": table("steps", _step_rows(rates)),
@@ -92,7 +97,10 @@ def offer_tables(
         "days": table("days", _day_rows(sorted({offer.zone for offer in offers}), period, billing)),
         "fees": table(
             "fees",
-            (_fee_row(no, offer_no, offers[offer_no - 1], fee, billing) for no, (offer_no, fee) in enumerate(fees, 1)),
+            (
+                _fee_row(no, offer_no, offers[offer_no - 1], fee, billing)
+                for no, (offer_no, fee) in enumerate(fees, 1)
+            ),
         ),
         "fee_days": table("fee_days", _fee_day_rows(fees, offers, period, billing)),
     }
@@ -166,7 +174,15 @@ def _step_rows(rates: _Rates) -> Iterator[tuple[Any, ...]]:
                     where=f"rate {rate.id}",
                     cure="Use fewer digits in its amounts, discounts or exchange rate.",
                 )
-            yield (number, step_no, step.from_units, step.origin_units, step.base, step.block_units, step.block_amount)
+            yield (
+                number,
+                step_no,
+                step.from_units,
+                step.origin_units,
+                step.base,
+                step.block_units,
+                step.block_amount,
+            )
 
 
 def _window_rows(rates: _Rates, catalogue: Catalogue, period: Period) -> Iterator[tuple[Any, ...]]:

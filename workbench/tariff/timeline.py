@@ -50,7 +50,9 @@ def stretches(versions: Sequence[Offer], period: Period) -> Iterator[Stretch]:
     version moves it as that version's ``publish.running`` says: ``now`` at its effective instant, ``next_period`` at
     the first period start from then on, ``keep`` never.
     """
-    dated = sorted(((effective_at(offer), offer) for offer in versions), key=lambda pair: (pair[0], pair[1].version))
+    dated = sorted(
+        ((effective_at(offer), offer) for offer in versions), key=lambda pair: (pair[0], pair[1].version)
+    )
     for index, (begins, first) in enumerate(dated):
         began_from = BEGINNING if index == 0 else begins
         began_until = dated[index + 1][0] if index + 1 < len(dated) else FOREVER
@@ -66,7 +68,12 @@ def stretches(versions: Sequence[Offer], period: Period) -> Iterator[Stretch]:
             end = changes[number + 1][0] if number + 1 < len(changes) else FOREVER
             if max(start, period.start) < min(end, period.end):
                 yield Stretch(
-                    offer, began_from, began_until, max(start, period.start), min(end, period.end), dated[0][0]
+                    offer,
+                    began_from,
+                    began_until,
+                    max(start, period.start),
+                    min(end, period.end),
+                    dated[0][0],
                 )
 
 

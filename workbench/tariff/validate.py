@@ -34,7 +34,9 @@ class Places:
 
     def of(self, offer: Offer, part: str = "") -> str:
         """The place of a part, or of its offer."""
-        return self._at.get((offer.id, offer.version, part)) or self._at.get((offer.id, offer.version, ""), "")
+        return self._at.get((offer.id, offer.version, part)) or self._at.get(
+            (offer.id, offer.version, ""), ""
+        )
 
 
 def validate(catalogue: Catalogue, places: Places | None = None) -> None:
@@ -88,12 +90,27 @@ def _mistakes(offer: Offer, catalogue: Catalogue) -> Iterator[Mistake]:
 
 def _header(offer: Offer, name: str) -> Iterator[Mistake]:
     if offer.currency not in MINOR_DIGITS:
-        yield f"The currency {offer.currency!r} of {name} is not known.", "@currency", "currency", "Use an ISO 4217 code."
+        yield (
+            f"The currency {offer.currency!r} of {name} is not known.",
+            "@currency",
+            "currency",
+            "Use an ISO 4217 code.",
+        )
     for rate in offer.fx:
         if rate.currency not in MINOR_DIGITS or rate.currency == offer.currency:
-            yield f"The exchange rate of {name} to {rate.currency!r} makes no sense.", "", "fx_rate", "Name another currency."
+            yield (
+                f"The exchange rate of {name} to {rate.currency!r} makes no sense.",
+                "",
+                "fx_rate",
+                "Name another currency.",
+            )
     if not zone_exists(offer.zone):
-        yield f"The zone {offer.zone[:40]!r} of {name} is not known.", "@zone", "zone", "Use a name like Europe/Berlin."
+        yield (
+            f"The zone {offer.zone[:40]!r} of {name} is not known.",
+            "@zone",
+            "zone",
+            "Use a name like Europe/Berlin.",
+        )
     if not offer.components and not offer.fees:
         yield f"The {name} has neither prices nor fees.", "", "offer_empty", "Add `prices:` or `fees:`."
 
@@ -142,7 +159,12 @@ def _component(
             )  # fmt: skip
         out = rate.price.out_meter if isinstance(rate.price, Percentile) else ""
         if out and out not in meters:
-            yield f"The {name} names the meter '{out}', which is not declared.", where, "meter_unknown", "Declare it."
+            yield (
+                f"The {name} names the meter '{out}', which is not declared.",
+                where,
+                "meter_unknown",
+                "Declare it.",
+            )
     if component.fold == "unique" and component.unique_of not in meter.dimensions:
         yield (
             f"The {name} counts unique values of '{component.unique_of}', which meter '{meter.id}' does not carry.",
@@ -161,9 +183,19 @@ def _rows(component: Component, name: str, meter: Meter, calendars: set[str]) ->
                 )  # fmt: skip
         for window in rate.windows:
             if not zone_exists(window.zone):
-                yield f"The zone {window.zone[:40]!r} of {name} is not known.", where, "zone", "Use a name like Europe/Berlin."
+                yield (
+                    f"The zone {window.zone[:40]!r} of {name} is not known.",
+                    where,
+                    "zone",
+                    "Use a name like Europe/Berlin.",
+                )
             if window.calendar and window.calendar not in calendars:
-                yield f"The {name} names the calendar '{window.calendar}', which is not declared.", where, "calendar_unknown", "Declare it under `holidays:`."
+                yield (
+                    f"The {name} names the calendar '{window.calendar}', which is not declared.",
+                    where,
+                    "calendar_unknown",
+                    "Declare it under `holidays:`.",
+                )
         for before in component.rates[:number]:
             if _covers(before.match, rate.match) and not before.windows:
                 yield (
@@ -193,10 +225,17 @@ def _references(offer: Offer, name: str) -> Iterator[Mistake]:
     named += [(item, s.id) for s in offer.sponsorships for item in s.components]
     for limit, part in ((offer.maximum, "@maximum"), (offer.commitment, "@commitment")):
         named += [(item, part) for item in (limit.components if limit else ())]
-    named += [(item, "@split") for rule in (offer.split.rules if offer.split else ()) for item in rule.components]
+    named += [
+        (item, "@split") for rule in (offer.split.rules if offer.split else ()) for item in rule.components
+    ]
     for item, part in named:
         if item not in known:
-            yield f"The {name} names the price or fee '{item}', which it does not have.", part, "component_unknown", f"It has: {', '.join(sorted(known))}."
+            yield (
+                f"The {name} names the price or fee '{item}', which it does not have.",
+                part,
+                "component_unknown",
+                f"It has: {', '.join(sorted(known))}.",
+            )
 
 
 def _bundles(offer: Offer) -> Iterator[Mistake]:
@@ -205,38 +244,85 @@ def _bundles(offer: Offer) -> Iterator[Mistake]:
     for bundle in offer.bundles:
         for component_id, _ in bundle.weights:
             if component_id == bundle.id or any(component_id == other.id for other in offer.bundles):
-                yield f"Bundle '{bundle.id}' contains a bundle.", bundle.id, "bundle_circular", "Weigh prices only."
+                yield (
+                    f"Bundle '{bundle.id}' contains a bundle.",
+                    bundle.id,
+                    "bundle_circular",
+                    "Weigh prices only.",
+                )
                 return
             if component_id not in components:
-                yield f"Bundle '{bundle.id}' weighs '{component_id}', which is no price.", bundle.id, "component_unknown", "Name a price of this offer."
+                yield (
+                    f"Bundle '{bundle.id}' weighs '{component_id}', which is no price.",
+                    bundle.id,
+                    "component_unknown",
+                    "Name a price of this offer.",
+                )
                 return
             if owner.setdefault(component_id, bundle.id) != bundle.id:
-                yield f"The price '{component_id}' is in two bundles.", bundle.id, "bundle_twice", "Keep it in one."
+                yield (
+                    f"The price '{component_id}' is in two bundles.",
+                    bundle.id,
+                    "bundle_twice",
+                    "Keep it in one.",
+                )
             if components[component_id].allowance is not None:
-                yield f"The price '{component_id}' has an allowance and a bundle.", bundle.id, "bundle_twice", "Keep one of the two."
+                yield (
+                    f"The price '{component_id}' has an allowance and a bundle.",
+                    bundle.id,
+                    "bundle_twice",
+                    "Keep one of the two.",
+                )
 
 
 def _split(offer: Offer, name: str, partners: set[str]) -> Iterator[Mistake]:
     split = offer.split
     if split is None or not (split.rules or split.rest):
-        yield f"The {name} has no split.", "@split", "split_missing", "Write it out, even when it is 100 % operator."
+        yield (
+            f"The {name} has no split.",
+            "@split",
+            "split_missing",
+            "Write it out, even when it is 100 % operator.",
+        )
         return
     for partner in [rule.partner for rule in split.rules] + ([split.rest] if split.rest else []):
         if partner not in partners:
-            yield f"The split of {name} names '{partner}', who is not declared.", "@split", "partner_unknown", "Declare it under `partners:`."
+            yield (
+                f"The split of {name} names '{partner}', who is not declared.",
+                "@split",
+                "partner_unknown",
+                "Declare it under `partners:`.",
+            )
     ids = [component.id for component in offer.components] + [fee.id for fee in offer.fees]
     simple = True
     for item in ids:
         rules = [rule for rule in split.rules if not rule.components or item in rule.components]
         gross = sum((_top_rate(rule.rate, rule.tiers) for rule in rules if rule.of == "gross"), Fraction(0))
         if gross > 1:
-            yield f"The split of {name} gives away {percent_text(gross)} of '{item}'.", "@split", "split_over_100", "The shares of one price may sum to 100 % at most."
-        plain = all(r.kind == "percent" and r.of == "gross" and r.guarantee is None and r.cap is None for r in rules)
+            yield (
+                f"The split of {name} gives away {percent_text(gross)} of '{item}'.",
+                "@split",
+                "split_over_100",
+                "The shares of one price may sum to 100 % at most.",
+            )
+        plain = all(
+            r.kind == "percent" and r.of == "gross" and r.guarantee is None and r.cap is None for r in rules
+        )
         simple = simple and plain and gross == 1
     if any(rule.of == "remainder" and _top_rate(rule.rate, rule.tiers) > 1 for rule in split.rules):
-        yield f"The split of {name} gives away more than the remainder.", "@split", "split_over_100", "A share is at most 100 %."
+        yield (
+            f"The split of {name} gives away more than the remainder.",
+            "@split",
+            "split_over_100",
+            "A share is at most 100 %.",
+        )
     if not simple and not split.rest:
-        yield f"The split of {name} does not say who gets the rest.", "@split", "split_rest", "Add `rest: operator`, or let the percentages sum to 100 %."
+        yield (
+            f"The split of {name} does not say who gets the rest.",
+            "@split",
+            "split_rest",
+            "Add `rest: operator`, or let the percentages sum to 100 %.",
+        )
 
 
 def _top_rate(rate: Fraction, tiers: tuple[object, ...]) -> Fraction:

@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from math import lcm
 
 from workbench.errors import PartyError
@@ -99,7 +100,7 @@ def phases(discounts: Sequence[Discount]) -> list[tuple[int, int]]:
     for discount in discounts:
         edges |= {discount.from_period, (discount.to_period or ENDLESS - 1) + 1}
     ordered = sorted(edges)
-    return list(zip(ordered, ordered[1:], strict=False))
+    return list(pairwise(ordered))
 
 
 def last_phase(offers: Iterable[Offer]) -> int:
@@ -116,7 +117,9 @@ def _common_denominators(found: list[Variant]) -> list[Variant]:
     shared: dict[tuple[str, int, str, str], int] = {}
     for variant in found:
         offer = variant.offer
-        parts = [(c.id, c.denominator) for c in offer.components] + [(f.id, f.denominator) for f in offer.fees]
+        parts = [(c.id, c.denominator) for c in offer.components] + [
+            (f.id, f.denominator) for f in offer.fees
+        ]
         for part, denominator in parts:
             key = (offer.offer_id, offer.version, offer.currency, part)
             shared[key] = lcm(shared.get(key, 1), denominator)
@@ -134,9 +137,7 @@ def _common_denominators(found: list[Variant]) -> list[Variant]:
             for fee in offer.fees
         )
         done.append(
-            dataclasses.replace(
-                variant, offer=dataclasses.replace(offer, components=components, fees=fees)
-            )
+            dataclasses.replace(variant, offer=dataclasses.replace(offer, components=components, fees=fees))
         )
     return done
 

@@ -1,0 +1,274 @@
+"""What would N units cost? The calculator behind ``workbench price`` and ``wb.price``: one counter, nothing used yet.
+
+It prices with the compiled rows and the formula that batch and online use, so that what a product manager tries here
+is what the bill will say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import UsageError
+from workbench.model.money import NANO, decimal_text, exact
+from workbench.model.offer import Catalogue, Fee, Offer
+from workbench.model.plan import Period, PlanComponent, PlanOffer, PlanRate
+from workbench.model.units import UnitMismatch, to_base
+from workbench.tariff.amount import chargeable, converted, cost
+from workbench.tariff.calendar import expand, period_at
+from workbench.tariff.catalogue import load
+from workbench.tariff.compile import compile_offer
+from workbench.tariff.lookup import rate_at, step_at
+from workbench.tariff.timeline import effective_at
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """A part of the units that one step prices: ``(after, up_to]`` of the counter, and what it comes to."""
+
+    step: int
+    after: int
+    up_to: int
+    amount: Fraction
+
+    @property
+    def units(self) -> int:
+        """How many units."""
+        return self.up_to - self.after
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """A priced quantity. Amounts are exact fractions of the currency's main unit.
+
+    Attributes:
+        amount: what ``units`` of ``meter`` cost by the price ``component``.
+        portions: the same by step; they sum to ``amount``.
+        shape: (units, amount) points of the whole bill curve, for tables and plots.
+        fees: (id, amount, every, per) that come on top whatever is used.
+    """
+
+    offer_id: str
+    offer_version: int
+    component_id: str
+    rate_id: str
+    meter: str
+    unit: str
+    currency: str
+    units: int
+    at: datetime
+    amount: Fraction
+    portions: tuple[Portion, ...]
+    shape: tuple[tuple[int, Fraction], ...]
+    fees: tuple[tuple[str, Fraction, str, str], ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For a program: money as exact decimal text (``n/d`` where it has no finite decimal form)."""
+        return {
+            "offer_id": self.offer_id,
+            "offer_version": self.offer_version,
+            "component_id": self.component_id,
+            "rate_id": self.rate_id,
+            "meter": self.meter,
+            "unit": self.unit,
+            "units": self.units,
+            "at": self.at.isoformat(),
+            "currency": self.currency,
+            "amount": decimal_text(self.amount),
+            "steps": [
+                {
+                    "step": p.step,
+                    "after": p.after,
+                    "up_to": p.up_to,
+                    "units": p.units,
+                    "amount": decimal_text(p.amount),
+                }
+                for p in self.portions
+            ],
+            "shape": [{"units": units, "amount": decimal_text(amount)} for units, amount in self.shape],
+            "fees": [
+                {"id": name, "amount": decimal_text(amount), "every": every, "per": per}
+                for name, amount, every, per in self.fees
+            ],
+        }
+
+    def _repr_html_(self) -> str:
+        from workbench.tariff.show import quote_html
+
+        return quote_html(self)
+
+    def plot(self) -> Any:
+        """The bill curve as an hvPlot chart with the quoted point on it."""
+        from workbench.tariff.show import quote_plot
+
+        return quote_plot(self)
+
+
+def price(
+    offer: str | Path | Offer | Catalogue,
+    units: int | str,
+    *,
+    meter: str = "",
+    component: str = "",
+    at: datetime | None = None,
+    catalogue: Catalogue | None = None,
+    dimensions: Mapping[str, str] | None = None,
+    **named: str,
+) -> Quote:
+    """Price a quantity by an offer, in a subscription's first period.
+
+    Args:
+        offer: a catalogue file or folder, a loaded catalogue, or an ``Offer`` (then ``catalogue`` holds its meters).
+        units: a whole number of the meter's base unit, or text such as ``"2.5 GB"``.
+        meter, component: which price; needed only when the offer has several.
+        at: the instant of use (default: when the offer becomes effective); decides the time-of-use window.
+        dimensions, named: such as ``country="DE"``; the two are put together.
+
+    Raises:
+        UsageError: no or several prices fit, the quantity does not convert, or no rate holds for the dimensions.
+
+    >>> price("datasets/catalog/street-lamps.yaml", "1000 kWh").amount
+    Fraction(1, 20)
+    """
+    chosen, known = _offer(offer, catalogue)
+    first = [d for d in chosen.discounts if d.kind == "percent" and not d.code and d.from_period == 1]
+    plan = compile_offer(chosen, known, discounts=first)
+    part = _component(plan, meter, component)
+    quantity = _units(units, part.unit)
+    instant = at.astimezone(UTC) if at else effective_at(chosen)
+    index = _rate(part, known, instant, {**(dimensions or {}), **named})
+    rate = part.rates[index]
+    scale = part.denominator * NANO
+    ends = _points(part, rate, quantity)
+    return Quote(
+        offer_id=chosen.id,
+        offer_version=chosen.version,
+        component_id=part.id,
+        rate_id=rate.id,
+        meter=part.meter,
+        unit=part.unit,
+        currency=chosen.currency,
+        units=quantity,
+        at=instant,
+        amount=Fraction(cost_of(part, rate, quantity), scale),
+        portions=tuple(_portions(part, rate, quantity)),
+        shape=tuple((point, Fraction(cost_of(part, rate, point), scale)) for point in ends),
+        fees=tuple(_fee(fee) for fee in chosen.fees),
+    )
+
+
+def cost_of(component: PlanComponent, rate: PlanRate, units: int) -> int:
+    """``C(units)`` over the component's denominator, rounding and free units included; one event for a conversion."""
+    if rate.conversion is not None:
+        amount = converted(units, 1 if units else 0, rate.conversion.rate, rate.conversion.fee)
+        if units and rate.conversion.floor is not None:
+            amount = max(amount, rate.conversion.floor)
+        return amount if rate.conversion.cap is None else min(amount, rate.conversion.cap)
+    q = chargeable(units, component.increment_units, component.increment_add, component.free_units)
+    step = rate.steps[step_at(rate.steps, q)]
+    return cost(q, step.origin_units, step.base, step.block_units, step.block_amount)
+
+
+def _offer(offer: str | Path | Offer | Catalogue, catalogue: Catalogue | None) -> tuple[Offer, Catalogue]:
+    if isinstance(offer, Offer):
+        if catalogue is None:
+            raise UsageError(
+                "An offer alone does not say what its meters count.", cure="Pass `catalogue=` too."
+            )
+        return offer, catalogue
+    known = offer if isinstance(offer, Catalogue) else load(offer)
+    names = sorted({found.id for found in known.offers})
+    if len(names) != 1:
+        raise UsageError(
+            f"The catalogue holds {len(names)} offers.",
+            where=str(offer) if isinstance(offer, str | Path) else "catalogue",
+            cure=f"Name a file with one offer. Here: {', '.join(names)[:200] or 'none'}.",
+            code="offer_ambiguous",
+        )
+    return known.offer(names[0]), known
+
+
+def _component(plan: PlanOffer, meter: str, component: str) -> PlanComponent:
+    found = [c for c in plan.components if meter in ("", c.meter) and component in ("", c.id)]
+    if len(found) != 1:
+        known = ", ".join(f"{c.id} ({c.meter})" for c in plan.components) or "none"
+        raise UsageError(
+            f"{len(found) or 'No'} prices of '{plan.offer_id}' fit.",
+            where=f"offer {plan.offer_id}",
+            cure=f"Name one with --component. It has: {known}.",
+            code="price_ambiguous",
+        )
+    return found[0]
+
+
+def _units(units: int | str, unit: str) -> int:
+    number, _, word = str(units).strip().partition(" ")
+    try:
+        found = to_base(exact(number), word.strip() or unit, unit)
+    except (ValueError, UnitMismatch) as error:
+        raise UsageError(
+            f"{str(units)[:40]!r} is not a quantity of {unit}: {error}.",
+            cure=f"Write a whole number of {unit}, or a quantity such as `2 {unit}`.",
+            code="quantity",
+        ) from None
+    if not 0 <= found <= 10**18:
+        raise UsageError(
+            "The quantity must be from 0 to 10^18.", cure="Write a smaller one.", code="quantity"
+        )
+    return found
+
+
+def _rate(component: PlanComponent, known: Catalogue, at: datetime, dimensions: Mapping[str, str]) -> int:
+    calendars = {calendar.id: calendar for calendar in known.holidays}
+    week = Period(period_at(at, "UTC", "week", shift=-1).start, period_at(at, "UTC", "week", shift=1).end)
+    windows = {rate.id: expand(rate.windows, week, calendars) for rate in component.rates if rate.windows}
+    index = rate_at(component, at, dimensions, windows)
+    if index is None:
+        raise UsageError(
+            f"No rate of '{component.id}' holds for that.",
+            cure="Say more with --dimension NAME=VALUE, or --at.",
+            code="rate_unmatched",
+        )
+    return index
+
+
+def _ends(component: PlanComponent, rate: PlanRate) -> list[int]:
+    """Used units at which a step ends: rounding and free units are undone."""
+    return [step.from_units - 1 + component.free_units for step in rate.steps[1:] if step.from_units > 0]
+
+
+def _portions(component: PlanComponent, rate: PlanRate, units: int) -> list[Portion]:
+    scale = component.denominator * NANO
+
+    def total(used: int) -> Fraction:
+        return Fraction(cost_of(component, rate, used), scale)
+
+    if rate.jumps or rate.conversion is not None:
+        q = chargeable(units, component.increment_units, component.increment_add, component.free_units)
+        return [Portion(step_at(rate.steps, q), 0, units, total(units))]
+    edges = sorted(
+        {0, units, *(end for end in [component.free_units, *_ends(component, rate)] if 0 < end < units)}
+    )
+    found = []
+    for after, up_to in pairwise(edges):
+        q = chargeable(up_to, component.increment_units, component.increment_add, component.free_units)
+        found.append(Portion(step_at(rate.steps, q), after, up_to, total(up_to) - total(after)))
+    return found
+
+
+def _points(component: PlanComponent, rate: PlanRate, units: int) -> list[int]:
+    """Where the bill curve is worth a row: both sides of every step, the quantity, and beyond."""
+    ends = _ends(component, rate)
+    most = max([units, *ends, 1]) * 5 // 4 + 1
+    round_numbers = [most * part // 8 for part in range(9)]
+    edges = [point for end in ends for point in (end, end + 1)]
+    return sorted({0, units, *edges, *round_numbers})
+
+
+def _fee(fee: Fee) -> tuple[str, Fraction, str, str]:
+    return fee.id, fee.amount, fee.every, fee.per
