@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 KEYS = (
@@ -30,6 +31,20 @@ def city_problems(figures: dict[str, object]) -> list[str]:
         str(figures["rejects"])
     ) > int(str(figures["events_delivered"])):
         problems.append("more events were counted than were delivered")
+    return problems + exact_problems(figures)
+
+
+def exact_problems(figures: dict[str, object]) -> list[str]:
+    """Street lamps cost 0.10 EUR a day each and 0.00005 EUR per kWh (units are mWh), to the last fraction."""
+    if "rent_nano" not in figures:
+        return []  # a demo has other offers too
+    lamps, days, units = (int(str(figures[key])) for key in ("lamps", "days", "energy_units"))
+    rent, energy = lamps * days * 100_000_000, units * Fraction(50_000, 1_000_000)
+    problems = []
+    if int(str(figures["rent_nano"])) != rent:
+        problems.append(f"rent is {figures['rent_nano']} nano-EUR, must be {rent}")
+    if Fraction(str(figures["revenue_nano_exact"])) != rent + energy:
+        problems.append(f"revenue is {figures['revenue_nano_exact']} nano-EUR, must be {rent + energy}")
     return problems
 
 

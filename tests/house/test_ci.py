@@ -80,5 +80,22 @@ def test_a_planted_figure_is_caught(key: str, value: object) -> None:
     assert len(helper("figures").city_problems(FIGURES | {key: value})) == 1
 
 
+LAMPS = {
+    "lamps": 2,
+    "days": 1,
+    "energy_units": 3,
+    "rent_nano": 200_000_000,
+    "revenue_nano_exact": "4000000003/20",
+}
+
+
+def test_rent_and_energy_are_held_to_the_last_fraction() -> None:
+    problems = helper("figures").exact_problems
+    assert problems(dict(LAMPS)) == []
+    assert len(problems(LAMPS | {"rent_nano": 200_000_001})) == 1
+    assert len(problems(LAMPS | {"energy_units": 4})) == 1
+    assert problems({}) == []
+
+
 def test_a_missing_figure_is_caught() -> None:
     assert helper("figures").city_problems({"currency": "EUR"})

@@ -18,7 +18,7 @@ PYPROJECT = (ROOT / "pyproject.toml").read_text()
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run import-linter in ``folder`` with the packages found there."""
     command = [str(Path(sys.executable).with_name("lint-imports")), "--no-logo", "--no-cache"]
-    environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1"}
+    environment = {**os.environ, "PYTHONPATH": str(folder), "NO_COLOR": "1", "COLUMNS": "300"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
