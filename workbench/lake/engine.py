@@ -19,6 +19,9 @@ _PREFIX = "spill-"
 EngineError = duckdb.Error
 """Whatever DuckDB raises; other rooms catch it by this name, as only the lake imports the engine."""
 
+EngineOverflow = (duckdb.OutOfRangeException, duckdb.ConversionException)
+"""A number did not fit its integer."""
+
 EngineRefused = duckdb.PermissionException
 """A query reached for a file outside what the connection was given."""
 
