@@ -37,6 +37,7 @@ DEFAULTS = {
     "split": "{rest: operator}",
 }
 NANO = 1_000_000_000
+TEXT_ONLY = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def all_cases() -> list[Case]:
 def read_cases(path: Path) -> list[Case]:
     """The cases of one file. Scalars stay text; the offers keep the text they have in the file."""
     text = path.read_text(encoding="utf-8")
-    tree = yaml.compose(text, Loader=yaml.BaseLoader)
-    body = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506  (BaseLoader makes nothing but text, lists and maps)
+    tree = yaml.compose(text, Loader=TEXT_ONLY)
+    body = yaml.load(text, Loader=TEXT_ONLY)  # noqa: S506  (it makes nothing but text, lists and maps)
     shared = "".join(section(text, tree, name) for name in ("meters", "holidays", "partners"))
     if "partners" not in body:
         shared += "partners:\n  - {id: operator}\n"
@@ -171,7 +172,9 @@ def read_accounts(body: dict[str, Any]) -> list[Account]:
 
 
 def read_uses(row: dict[str, Any], catalogue: Catalogue, zone: str) -> list[Use]:
-    """One row of ``use``; ``times: n`` repeats it, each time with another event id and ``every`` minutes later."""
+    """One row of ``use``; ``times: n`` repeats it, each time with another event id and ``every`` minutes
+    later.
+    """
     unknown = set(row) - {"at", "device", "meter", "units", "dims", "event", "times", "every", "events"}
     assert not unknown, f"unknown fields of use: {unknown}"
     meter = catalogue.meter(row["meter"]) if "meter" in row else catalogue.meters[0]
@@ -181,7 +184,8 @@ def read_uses(row: dict[str, Any], catalogue: Catalogue, zone: str) -> list[Use]
         Use(
             row.get("device", "d1"),
             meter.id,
-            instant(row.get("at", "2026-01-05 10:00"), zone) + n * timedelta(minutes=int(row.get("every", 0))),
+            instant(row.get("at", "2026-01-05 10:00"), zone)
+            + n * timedelta(minutes=int(row.get("every", 0))),
             units_of(row["units"], meter),
             dims,
             f"{event}{n}" if "times" in row else event,

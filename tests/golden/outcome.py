@@ -20,7 +20,7 @@ LineName = tuple[str, str, str]  # account, component, kind
 class Outcome:
     """Amounts are exact nano; ``None`` where a rater has no opinion (it is then not compared)."""
 
-    charges: list[Fraction] | None = None  # of the uses, in attribution order
+    charges: list[Fraction] | None = None  # of the uses, by time, device, meter and event id
     lines: dict[LineName, Fraction] = field(default_factory=dict)
     rounded: dict[LineName, int] | None = None
     shares: dict[str, Fraction] | None = None
@@ -39,20 +39,25 @@ def by_reference(case: Case) -> list[Outcome]:
 
 
 def outcome_of(bill: Bill) -> Outcome:
-    found = Outcome(charges=[], rounded={}, shares={}, statements={}, invoices={}, uncharged=[])
-    assert found.charges is not None and found.rounded is not None and found.uncharged is not None
-    for charge in bill.charges:
+    charges: list[Fraction] = []
+    rounded: dict[LineName, int] = {}
+    shares: dict[str, Fraction] = {}
+    statements: dict[str, int] = {}
+    invoices: dict[str, dict[str, int]] = {}
+    reasons = [entry.reason for entry in bill.uncharged]
+    found = Outcome(charges, {}, rounded, shares, statements, invoices, reasons)
+    for charge in sorted(bill.charges, key=lambda c: (c.at, c.device_id, c.line.meter, c.event_id)):
         if charge.line.kind == "usage" and charge.rate_id:
-            found.charges.append(charge.amount_nano)
+            charges.append(charge.amount_nano)
     for line in bill.lines:
         name = (line.key.account_id, line.key.component_id, line.key.kind)
         found.lines[name] = found.lines.get(name, Fraction(0)) + line.amount_nano
-        found.rounded[name] = found.rounded.get(name, 0) + line.net_nano
+        rounded[name] = rounded.get(name, 0) + line.net_nano
     for share in bill.shares:
-        found.shares[share.partner_id] = found.shares.get(share.partner_id, Fraction(0)) + share.amount_nano
-        found.statements[share.partner_id] = found.statements.get(share.partner_id, 0) + share.statement_nano
+        shares[share.partner_id] = shares.get(share.partner_id, Fraction(0)) + share.amount_nano
+        statements[share.partner_id] = statements.get(share.partner_id, 0) + share.statement_nano
     for invoice in bill.invoices:
-        found.invoices[invoice.account_id] = {
+        invoices[invoice.account_id] = {
             "net": invoice.net_nano,
             "tax": invoice.tax_nano,
             "gross": invoice.gross_nano,
@@ -60,7 +65,6 @@ def outcome_of(bill: Bill) -> Outcome:
             "deferred": invoice.deferred_nano,
             "settled": invoice.settled_nano,
         }
-    found.uncharged.extend(entry.reason for entry in bill.uncharged)
     return found
 
 

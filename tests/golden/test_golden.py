@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
+from itertools import groupby
+
 import pytest
 
 from tests.golden.case import Case, all_cases
-from tests.golden.engine import NotPriced, by_batch
+from tests.golden.engine import NotPriced, by_batch, by_batch_together
 from tests.golden.outcome import Outcome, by_reference, differences
+from workbench.errors import WorkbenchError
 
 CASES = all_cases()
+BY_FILE = {file: list(cases) for file, cases in groupby(CASES, key=lambda case: case.file)}
 
 
 def check(case: Case, outcomes: list[Outcome]) -> None:
@@ -23,15 +28,32 @@ def test_reference(case: Case) -> None:
     check(case, by_reference(case))
 
 
-def test_names_are_unique() -> None:
-    names = [case.id for case in CASES]
-    assert len(names) == len(set(names))
+@cache
+def batch(file: str) -> dict[str, list[Outcome] | Exception]:
+    """All cases of a file in one go; when that fails, one by one, to see which case it was."""
+    try:
+        return dict(by_batch_together(BY_FILE[file]))
+    except WorkbenchError:
+        return {case.id: alone(case) for case in BY_FILE[file]}
+
+
+def alone(case: Case) -> list[Outcome] | Exception:
+    try:
+        return by_batch(case)
+    except (WorkbenchError, NotPriced) as error:
+        return error
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
 def test_batch(case: Case) -> None:
-    try:
-        outcomes = by_batch(case)
-    except NotPriced as error:
-        pytest.skip(str(error))
+    outcomes = batch(case.file)[case.id]
+    if isinstance(outcomes, NotPriced):
+        pytest.skip(str(outcomes))
+    if isinstance(outcomes, Exception):
+        raise outcomes
     check(case, outcomes)
+
+
+def test_names_are_unique() -> None:
+    names = [case.id for case in CASES]
+    assert len(names) == len(set(names))

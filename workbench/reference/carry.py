@@ -95,6 +95,7 @@ def defer_small_invoices(state: State) -> None:
         due = invoice.gross_nano + invoice.brought_forward_nano
         if 0 < due < minimum_invoice(state, invoice.account_id):
             invoice.deferred_nano = due
+            invoice.payable_nano = 0
             state.carry.deferred[key] = due
             continue
         for wallet_key, wallet in sorted(state.carry.wallets.items()):

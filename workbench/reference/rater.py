@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from workbench.model.ids import device_key
 from workbench.model.offer import Catalogue
 from workbench.model.party import Parties
 from workbench.reference.adjust import adjust_all
@@ -50,18 +51,20 @@ def rate(
     start: datetime,
     end: datetime,
     outages: tuple[Span, ...] = (),
+    tenant: str = "main",
 ) -> Bill:
     """Rate everything in the billing period ``[start, end)``; uses outside it are not looked at.
 
     Args:
         outages: known collection outages, for burstable prices.
+        tenant: whose device numbers order uses of the same instant.
 
     Raises:
         Unpriceable: no rate fits a use and the component says ``refuse``, or the offers say what the
         specification
             does not decide.
     """
-    return rate_periods(catalogue, parties, uses, [(start, end)], outages)[0]
+    return rate_periods(catalogue, parties, uses, [(start, end)], outages, tenant)[0]
 
 
 def rate_periods(
@@ -70,11 +73,12 @@ def rate_periods(
     uses: Iterable[Use],
     periods: list[Span],
     outages: tuple[Span, ...] = (),
+    tenant: str = "main",
 ) -> list[Bill]:
     """Rate consecutive periods: free units roll over, credits and remainders are carried from one to the
     next.
     """
-    ordered = sorted(uses, key=attribution_order)
+    ordered = in_order(uses, tenant)
     carry = Carry()
     bills = []
     for start, end in periods:
@@ -88,9 +92,15 @@ def rate_periods(
     return bills
 
 
-def attribution_order(use: Use) -> tuple[datetime, str, str, str]:
-    """The one order "for attribution: postpaid (slot start, device, meter, event id)"."""
-    return (use.at, use.device_id, use.meter, use.event_id)
+def in_order(uses: Iterable[Use], tenant: str) -> list[Use]:
+    """The one order "for attribution: postpaid (slot start, device, meter, event id)".
+
+    Devices come in the order of their numbers, which is the order records have in storage. Period totals
+    never depend on it.
+    """
+    listed = list(uses)
+    number = {device_id: device_key(tenant, device_id) for device_id in {use.device_id for use in listed}}
+    return sorted(listed, key=lambda use: (use.at, number[use.device_id], use.meter, use.event_id))
 
 
 def rate_use(state: State, use: Use) -> None:

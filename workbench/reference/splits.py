@@ -33,6 +33,13 @@ class Takings:
         if device_id:
             self.devices.setdefault(component_id, set()).add(device_id)
 
+    def mirrored(self) -> Takings:
+        """The same with all signs turned round: "negative lines mirror"."""
+        other = Takings()
+        other.parts = {component_id: [-part for part in parts] for component_id, parts in self.parts.items()}
+        other.units, other.devices, other.unshared = self.units, self.devices, -self.unshared
+        return other
+
     def amounts(self) -> dict[str, Fraction]:
         """Exact nano by component."""
         return {component_id: exact_sum(parts) for component_id, parts in self.parts.items()}
@@ -81,40 +88,45 @@ def truncated(number: Fraction) -> int:
 
 
 def cut(split: Split, takings: Takings) -> dict[str, Fraction]:
-    """The rules in order, fixed parts first: partner -> nano."""
+    """The rules in order, fixed parts first: partner -> nano.
+
+    Guarantees and caps act on the finished parts, so that their difference is borne by the rest alone.
+    """
+    if exact_sum(takings.amounts().values()) < 0:
+        return {partner: -part for partner, part in cut_positive(split, takings.mirrored()).items()}
+    return cut_positive(split, takings)
+
+
+def cut_positive(split: Split, takings: Takings) -> dict[str, Fraction]:
+    """``cut`` of a period that earned something."""
     parts: dict[str, Fraction] = {}
-    taken: list[tuple[SplitRule, Fraction]] = []
+    left = takings.amounts()  # what the rules so far have left of each component
     ordered = [rule for rule in split.rules if rule.kind == "fixed"]
     ordered += [rule for rule in split.rules if rule.kind != "fixed"]
     for rule in ordered:
-        gross = base_of(rule, takings)
-        before = sum((amount for _, amount in taken), ZERO)
+        base = base_of(rule, left if rule.of == "remainder" else takings.amounts())
         if rule.kind == "fixed":
             share = fixed_part(rule, takings)
             if split.fixed_overrun == "capped":
-                share = min(share, max(ZERO, gross - before))
+                share = min(share, max(ZERO, exact_sum(base_of(rule, left).values())))
         else:
-            share = proportional_part(
-                rule, remainder(rule, gross, taken) if rule.of == "remainder" else gross
-            )
-        share = bounded(rule, share)
-        taken.append((rule, share))
-        parts[rule.partner] = parts.get(rule.partner, ZERO) + share
+            share = proportional_part(rule, exact_sum(base.values()))
+        take(left, base, share)
+        parts[rule.partner] = parts.get(rule.partner, ZERO) + bounded(rule, share)
     return parts
 
 
-def base_of(rule: SplitRule, takings: Takings) -> Fraction:
-    """The charge a rule looks at: that of its components, or all."""
-    amounts = takings.amounts()
-    return exact_sum(amounts[c] for c in amounts if not rule.components or c in rule.components)
+def take(left: dict[str, Fraction], base: dict[str, Fraction], share: Fraction) -> None:
+    """A share is taken from the components it was reckoned on, in proportion to what it was reckoned on."""
+    whole = exact_sum(base.values())
+    for component_id, amount in base.items():
+        if whole != 0:
+            left[component_id] -= share * amount / whole
 
 
-def remainder(rule: SplitRule, gross: Fraction, taken: list[tuple[SplitRule, Fraction]]) -> Fraction:
-    """What the rules before left of a rule's own charge."""
-    for earlier, _ in taken:
-        if set(earlier.components) != set(rule.components):
-            raise Unpriceable("a remainder after rules for other components is not decided")
-    return gross - sum((amount for _, amount in taken), ZERO)
+def base_of(rule: SplitRule, amounts: dict[str, Fraction]) -> dict[str, Fraction]:
+    """The amounts a rule looks at: those of its components, or all."""
+    return {c: amount for c, amount in amounts.items() if not rule.components or c in rule.components}
 
 
 def fixed_part(rule: SplitRule, takings: Takings) -> Fraction:
