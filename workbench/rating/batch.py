@@ -20,17 +20,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Self
-
-import duckdb
+from typing import TYPE_CHECKING, Self
 
 from workbench.errors import AmountOverflow, RatingError
+from workbench.lake.engine import EngineOverflow
 from workbench.rating import counted, fees, uncharged
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import linear_charges, prepare_routes, use
 from workbench.tariff.plan import Plan
 from workbench.tariff.sql import first
 from workbench.tariff.tables import naive
+
+if TYPE_CHECKING:
+    import duckdb
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ class Rater:
             source = use(self.tables, plan, records, self._within, mixed=mixed)
             try:
                 parts += counted.charges(self.con, self.tables, plan, source)
-            except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
+            except EngineOverflow as error:
                 raise overflow(stream, error) from None
         charges = " UNION ALL ".join(parts) if parts else uncharged.no_charges(plan.dims)
         return Rated(
