@@ -1,6 +1,7 @@
-"""A made-up city on an empty stretch of countryside: districts on rings, each a rotated grid of streets.
+"""A made-up city on an empty stretch of countryside: a river, and districts with a grid of streets each.
 
-No map, no tiles and no real street: only positions that look like a city when they are plotted. The layout is
+A place belongs to the district whose middle is nearest, so districts meet without gaps, and their streets turn where
+they meet. No map, no tiles and no real street: only positions that look like a city when plotted. The layout is
 a pure function of (seed, number of posts).
 """
 
@@ -22,7 +23,9 @@ DISTRICTS = (
     "Old Town", "Harbour", "Millfield", "Northgate", "Riverside", "Copper Hill", "Station Quarter", "Greenbank",
     "Southwold", "Glassworks", "Kingsmead", "Orchard End", "Westfield", "Lindenpark", "Brickyard", "Fairview",
 )  # fmt: skip
-_RINGS = (1, 6, 9)
+_RINGS = ((0.0, 1), (0.42, 6), (0.8, 9))  # radius as a share of the city's, districts on it
+FILL = 0.85  # share of the city's disc that is neither river nor outside its ragged edge
+BUILT_RADIUS_M = 1_300.0  # where fleets without posts live: the size of a city of some 5,000 lamps
 _NAMES = (
     "Ash", "Baker", "Canal", "Dyer", "Elm", "Foundry", "Garden", "Harvest", "Ivy", "Juniper", "Kiln", "Larch",
     "Market", "Needle", "Oak", "Poplar", "Quarry", "Rope", "Saddler", "Tanner", "Union", "Vine", "Weaver", "Yew",
@@ -40,41 +43,38 @@ class Places:
     lon: Array
 
 
+@dataclass(frozen=True)
+class _Candidates:
+    """Places where a post could stand: street numbers and metres east and north of the city's middle."""
+
+    district: Array
+    street: Array
+    east: Array
+    north: Array
+
+
 def along_streets(seed: int, posts: int) -> Places:
-    """Stand ``posts`` posts evenly along the streets of all districts."""
-    generator = stream(seed, "city")
-    weights = generator.uniform(0.7, 1.3, len(DISTRICTS))
-    district = np.sort(np.searchsorted(np.cumsum(weights / weights.sum()), (np.arange(posts) + 0.5) / posts))
-    district = np.minimum(district, len(DISTRICTS) - 1).astype(np.int32)
-    counts = np.bincount(district, minlength=len(DISTRICTS))
-    side = sqrt(max(1.0, posts / len(DISTRICTS)) * POST_SPACING_M * STREET_SPACING_M / 2) * 1.25
-    centres = _centres(side)
-    parts = [_district(generator, int(count), *centres[code]) for code, count in enumerate(counts)]
-    streets, base = [], 0
-    for part in parts:
-        streets.append(part[0] + base)
-        base += int(part[0].max(initial=-1)) + 1
-    return _degrees(
-        district,
-        np.concatenate(streets),
-        np.concatenate([part[1] for part in parts]),
-        np.concatenate([part[2] for part in parts]),
-    )
+    """Stand ``posts`` posts along the streets of all districts, the most central places first."""
+    radius = 1.05 * sqrt(max(4.0, posts) * POST_SPACING_M * STREET_SPACING_M / (2 * pi * FILL))
+    while True:
+        found = _candidates(seed, radius)
+        if len(found.street) >= posts:
+            break
+        radius *= 1.2
+    ragged = _raggedness(seed, found.east, found.north)
+    chosen = np.sort(np.argsort(np.hypot(found.east, found.north) * ragged, kind="stable")[:posts])
+    street = np.unique(found.street[chosen], return_inverse=True)[1]
+    return _degrees(found.district[chosen], street, found.east[chosen], found.north[chosen])
 
 
-def anywhere(seed: int, name: str, devices: int, spread_m: float = 1_000.0) -> Places:
-    """Scatter ``devices`` devices over the districts, denser in the middle of each."""
+def anywhere(seed: int, name: str, devices: int) -> Places:
+    """Scatter ``devices`` devices over the city, denser in its middle."""
     generator = stream(seed, f"city/{name}")
-    district = generator.integers(0, len(DISTRICTS), devices, dtype=np.int32)
-    centres = np.array(_centres(spread_m))[district]
-    east, north = centres[:, 0], centres[:, 1]
+    distance = BUILT_RADIUS_M * generator.random(devices) ** 0.7
+    angle = generator.uniform(0, 2 * pi, devices)
+    east, north = distance * np.cos(angle), distance * np.sin(angle)
     street = generator.integers(0, len(_NAMES) * len(_KINDS), devices)
-    return _degrees(
-        district,
-        street,
-        east + generator.normal(0, spread_m / 4, devices),
-        north + generator.normal(0, spread_m / 4, devices),
-    )
+    return _degrees(_nearest(_centres(seed, BUILT_RADIUS_M), east, north), street, east, north)
 
 
 def street_name(number: int) -> str:
@@ -84,30 +84,58 @@ def street_name(number: int) -> str:
     return f"{_NAMES[(rest + 5 * kind) % len(_NAMES)]} {_KINDS[kind]}{suffix}"
 
 
-def _centres(side_m: float) -> list[tuple[float, float]]:
-    """Metres east and north of the city's middle, one pair per district: one, six around it, nine outside."""
-    centres = []
-    for ring, count in enumerate(_RINGS):
-        for place in range(count):
-            angle = 2 * pi * place / count + 0.4 * ring
-            centres.append((1.15 * side_m * ring * cos(angle), 1.15 * side_m * ring * sin(angle)))
+def _centres(seed: int, radius: float) -> Array:
+    """The middles of the districts, metres east and north: one, six around it, nine outside, all a little astray."""
+    generator = stream(seed, "city/districts")
+    angles = [
+        2 * pi * place / count + ring for ring, (_, count) in enumerate(_RINGS) for place in range(count)
+    ]
+    shares = np.array([share for share, count in _RINGS for _ in range(count)])
+    middles = np.column_stack((shares * np.cos(angles), shares * np.sin(angles)))
+    centres: Array = (middles + generator.normal(0, 0.045, middles.shape)) * radius
     return centres
 
 
-def _district(
-    generator: np.random.Generator, posts: int, east: float, north: float
-) -> tuple[Array, Array, Array]:
-    """Streets in two directions, gently bent and turned as a whole: (street, metres east, metres north)."""
-    turn, bend = generator.uniform(0, pi / 2), generator.uniform(10, 60)
-    length = max(2, round(sqrt(posts * STREET_SPACING_M / (2 * POST_SPACING_M))))
-    post = np.arange(posts)
-    street, place = post // length, post % length
-    half = (int(street.max(initial=0)) + 2) // 2
-    across = (street // 2 - half / 2) * STREET_SPACING_M
-    along = (place - length / 2) * POST_SPACING_M + generator.normal(0, 2.0, posts)
-    across = across + bend * np.sin(along / 400.0) + generator.normal(0, 1.0, posts)
-    x, y = np.where(street % 2 == 0, along, across), np.where(street % 2 == 0, across, along)
-    return street, east + x * cos(turn) - y * sin(turn), north + x * sin(turn) + y * cos(turn)
+def _nearest(centres: Array, east: Array, north: Array) -> Array:
+    """The district of each place."""
+    distance = (east[:, None] - centres[:, 0]) ** 2 + (north[:, None] - centres[:, 1]) ** 2
+    return distance.argmin(axis=1).astype(np.int32)
+
+
+def _candidates(seed: int, radius: float) -> _Candidates:
+    """All places along all streets within ``radius``, district by district and street by street."""
+    generator = stream(seed, "city/streets")
+    centres, parts, base = _centres(seed, radius), [], 0
+    for code, (east, north) in enumerate(centres):
+        street, x, y = _grid(generator, 0.55 * radius)
+        x, y = x + east, y + north
+        dry = np.abs(y - 0.25 * radius * np.sin(2.2 * x / radius) + 0.12 * radius) > min(70.0, 0.05 * radius)
+        mine = np.flatnonzero((np.hypot(x, y) < 1.25 * radius) & (_nearest(centres, x, y) == code) & dry)
+        parts.append((np.full(len(mine), code, dtype=np.int32), street[mine] + base, x[mine], y[mine]))
+        base += int(street.max()) + 1
+    return _Candidates(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def _grid(generator: np.random.Generator, reach: float) -> tuple[Array, Array, Array]:
+    """Streets both ways around (0, 0), gently bent and turned as a whole: (street, metres east, metres north)."""
+    turn, bend = generator.uniform(0, pi / 2), generator.uniform(10, 50)
+    lines = np.arange(-(reach // STREET_SPACING_M), reach // STREET_SPACING_M + 1)
+    along = np.arange(-(reach // POST_SPACING_M), reach // POST_SPACING_M + 1) * POST_SPACING_M
+    line, place = np.repeat(lines, len(along)), np.tile(along, len(lines))
+    across = line * STREET_SPACING_M + bend * np.sin(place / 400.0)
+    x, y = np.concatenate((place, across)), np.concatenate((across, place))
+    x, y = x + generator.normal(0, 1.5, len(x)), y + generator.normal(0, 1.5, len(y))
+    number = line - lines[0]
+    street = np.concatenate((number, number + len(lines))).astype(np.int64)
+    return street, x * cos(turn) - y * sin(turn), x * sin(turn) + y * cos(turn)
+
+
+def _raggedness(seed: int, east: Array, north: Array) -> Array:
+    """A factor around 1 by direction, so that the city's edge is no circle."""
+    first, second = stream(seed, "city/edge").uniform(0, 2 * pi, 2)
+    angle = np.arctan2(north, east)
+    factor: Array = 1 + 0.1 * np.sin(3 * angle + first) + 0.07 * np.sin(5 * angle + second)
+    return factor
 
 
 def _degrees(district: Array, street: Array, east_m: Array, north_m: Array) -> Places:

@@ -9,7 +9,7 @@ comes in hundreds of thousands.
 from __future__ import annotations
 
 from datetime import timedelta
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import ClassVar
 
 import numpy as np
@@ -121,24 +121,24 @@ class Streetlights(Fleet):
     def inventory(self) -> pa.Table:
         """One row per lamp; the group is the district; watts and dimming profile are attributes."""
         watts, profile = self._lamps()
-        places = self._places()
         groups = [f"district-{code + 1:02d}" for code in range(len(DISTRICTS))]
         notes = [f'{{"watts":{power},"profile":"{name}"}}' for name in PROFILES for power in WATTS]
         code = profile * len(WATTS) + np.searchsorted(np.array(WATTS), watts)
         return inventory.table(
             self.dictionary("device_id"),
             "streetlight",
-            places,
-            inventory.named(places.district, groups),
+            self._places,
+            inventory.named(self._places.district, groups),
             attributes=inventory.named(code, notes),
         )
 
+    @cached_property
     def _places(self) -> Places:
         return along_streets(self.seed, self.devices)
 
     def _lamps(self) -> tuple[Array, Array]:
         """Watts and dimming profile (code) of each lamp; a street has one kind of lamp."""
-        places = self._places()
+        places = self._places
         generator = stream(self.seed, "streetlights/streets")
         streets = int(places.street.max()) + 1
         power = generator.choice(len(WATTS), size=streets, p=(0.22, 0.3, 0.2, 0.14, 0.1, 0.04))

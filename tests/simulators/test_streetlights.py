@@ -80,3 +80,14 @@ def test_summer_nights_are_shorter() -> None:
         for month in ("06", "12")
     ]
     assert evening[1] > 20 * evening[0]
+
+
+@pytest.mark.parametrize("posts", [1, 3, 50, 6_000])
+def test_the_city_has_exactly_the_posts_asked_for_each_in_its_own_place(posts: int) -> None:
+    table = simulators.streetlights(devices=posts, seed=8).inventory()
+    places = table.group_by(["lat", "lon"]).aggregate([])
+    assert table.num_rows == places.num_rows == posts
+    streets = table.group_by(["street", "district"]).aggregate([]).num_rows
+    assert streets == table.group_by("street").aggregate([]).num_rows, "a street lies in one district"
+    if posts > 1_000:
+        assert pc.count_distinct(table["district"]).as_py() == 16
