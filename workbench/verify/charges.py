@@ -51,8 +51,6 @@ def records_charged(context: Context) -> Outcome:
     for period in context.periods:
         counts["periods"] += 1
         for stream, records, charges, uncharged in _parts(context, period):
-            if records is None:
-                continue
             wrong = _match(context, period, stream, (records, charges, uncharged), counts)
             if wrong:
                 return Outcome(counts, wrong)
@@ -61,11 +59,11 @@ def records_charged(context: Context) -> Outcome:
 
 def _parts(
     context: Context, period: str
-) -> Iterator[tuple[str, list[Segment] | None, list[Segment], list[Segment]]]:
+) -> Iterator[tuple[str, list[Segment], list[Segment], list[Segment]]]:
     """(stream, records, charges, uncharged) of each partition that touches the period.
 
-    Records that changed after their period was closed are charged in its second set, which is matched whole; the
-    closed charges then stand for the records they were made from, and are passed over (None).
+    The charges of a closed period stay with the records they were made from, replaced or not; what came later is
+    charged in the period's second set, which is matched with the records as they are now.
     """
     lake = context.lake
     charged_anew = f"{period}{RERATED}" in context.periods
@@ -85,14 +83,10 @@ def _parts(
             records, charges, uncharged = (
                 [s for s in by_kind[kind] if s.partition == place] for kind in by_kind
             )
-            rated = {
-                parent
-                for s in [*charges, *uncharged]
-                for parent in s.parents
-                if parent.startswith("records:")
-            }
-            stale = bool(rated) and rated != {s.id for s in records}
-            yield stream, None if stale and charged_anew else records, charges, uncharged
+            if charged_anew:
+                made_from = sorted({parent for s in [*charges, *uncharged] for parent in s.parents})
+                records = [context.replaced.get(id_) or lake.state.segments[id_] for id_ in made_from]
+            yield stream, records, charges, uncharged
 
 
 def _span(context: Context, period: str) -> tuple[str, str]:

@@ -57,6 +57,25 @@ class Context:
         """Billing periods with lines."""
         return sorted({segment.period for segment in self.lake.segments("lines")})
 
+    @cached_property
+    def history(self) -> list[dict[str, Any]]:
+        """The entries this version stands on, oldest first: production's, and behind it the branch's own."""
+        lake, upto = self.lake, self.lake.state.version
+        entries = lake.history()
+        if lake.branch_name:
+            with Lake.open(lake.root.parent, lake.tenant) as production:
+                own = {entry["version"] for entry in entries}
+                entries = [
+                    e for e in production.history() if e["version"] < min(own, default=upto + 1)
+                ] + entries
+        return [entry for entry in entries if entry["version"] <= upto]
+
+    @cached_property
+    def replaced(self) -> dict[str, Segment]:
+        """Segments that later versions replaced, by id; their files are still there."""
+        every = (Segment.from_json(data) for entry in self.history for data in entry["add"])
+        return {segment.id: segment for segment in every if segment.id not in self.lake.state.segments}
+
     def devices(self, stream: str) -> list[int] | None:
         """The devices of a stream to look at; None for all of them."""
         if self.full:

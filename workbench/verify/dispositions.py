@@ -113,7 +113,7 @@ def _landed_files(context: Context) -> tuple[dict[tuple[str, str], tuple[int, st
     """
     found: dict[tuple[str, str], tuple[int, str]] = {}
     present = {segment.id: segment for segment in context.lake.segments("landed")}
-    for entry in _all_history(context):
+    for entry in context.history:
         deliveries: dict[str, Any] = entry["facts"].get("delivery", {})
         if len(deliveries) != 1:
             continue
@@ -125,12 +125,3 @@ def _landed_files(context: Context) -> tuple[dict[tuple[str, str], tuple[int, st
                 rows, path = found.get(key, (0, ""))
                 found[key] = (rows + segment.rows, path or segment.path)
     return found, sorted(present.values(), key=lambda segment: segment.path)
-
-
-def _all_history(context: Context) -> list[dict[str, Any]]:
-    """The chain this version stands on: production's, and behind it the branch's own."""
-    lake = context.lake
-    if not lake.branch_name:
-        return lake.history()
-    with type(lake).open(lake.root.parent, lake.tenant) as production:
-        return [*production.history(), *lake.history()]

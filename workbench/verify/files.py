@@ -28,10 +28,7 @@ def segment_bytes(context: Context) -> Outcome:
     """Hash every file again; with ``full`` also those that later versions replaced."""
     segments = dict(context.lake.state.segments)
     if context.full:
-        for entry in context.lake.history():
-            for data in entry["add"]:
-                segment = Segment.from_json(data)
-                segments.setdefault(segment.id, segment)
+        segments |= context.replaced
     found = [segments[key] for key in sorted(segments)]
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(lambda segment: context.lake.paths([segment], fresh=True), found))
