@@ -142,6 +142,20 @@ class PlanFee:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanAdjustment:
+    """A line that only the close fills: a fixed discount, ``maximum``, ``commitment`` or a promotional credit.
+
+    ``denominator`` makes the rule's own amount whole (daily parts of a commitment come on top).
+    """
+
+    id: str
+    kind: str
+    denominator: int
+    daily: bool
+    tax_category: str
+
+
+@dataclass(frozen=True, slots=True)
 class PlanOffer:
     """One offer version compiled for one currency and one set of overrides and discounts."""
 
@@ -159,3 +173,5 @@ class PlanOffer:
     components: tuple[PlanComponent, ...]
     fees: tuple[PlanFee, ...]
     taxes: tuple[tuple[str, int, bool], ...]
+    fixed_discounts: tuple[str, ...] = ()
+    adjustments: tuple[PlanAdjustment, ...] = ()

@@ -8,6 +8,7 @@
             rated = rater.rate(stream, records_sql)
             lake.write("charges", rated.charges, ...); lake.write("uncharged", rated.uncharged, ...)
     lake.write("charges", rater.recurring(), ...)
+    lake.write("charges", rater.closing(all_charges_written_so_far), ...)
     lake.write("lines", plan.lines, ...)
     rater.close()
 
@@ -18,15 +19,17 @@ its windows are looked at; and only in the few windows that hold a tier boundary
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from workbench.errors import AmountOverflow, RatingError
 from workbench.lake.engine import EngineOverflow
-from workbench.rating import counted, fees, uncharged
+from workbench.rating import closing, counted, fees, uncharged
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import linear_charges, prepare_routes, use
+from workbench.rating.wallet import Balance
 from workbench.tariff.plan import Plan
 from workbench.tariff.sql import first
 from workbench.tariff.tables import naive
@@ -55,15 +58,22 @@ class Rater:
 
     Args:
         con: where records can be read; the plan's tables live there in a schema of their own until ``close``.
+        balances: promotional credits left from the period before, per (account id, offer id).
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, plan: Plan) -> None:
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        plan: Plan,
+        balances: Mapping[tuple[str, str], list[Balance]] | None = None,
+    ) -> None:
         self.con, self.plan = con, plan
         self.tables = PlanTables(con, plan)
         self._within = (
             f"r.window_start >= TIMESTAMP '{naive(plan.period.start)}' "
             f"AND r.window_start < TIMESTAMP '{naive(plan.period.end)}'"
         )
+        self.balances = dict(balances or {})
         self._seen: dict[str, object] = {}
         self._observed: set[str] = set()
 
@@ -132,6 +142,19 @@ class Rater:
         the days. Fees per account have no device. Write with ``order_by=("line_no", "device_key", "window_start")``.
         """
         return fees.charges(self.tables)
+
+    def closing(self, charges: str) -> str:
+        """SQL of the true-ups and adjustments of the period: fixed discounts, maximum, commitment, promotional credits.
+
+        Call it once, last, when all other charges are known; ``balances`` then holds what is left of the credits.
+
+        Args:
+            charges: SQL of a relation with every charge of ``rate`` and ``recurring`` (line_no, device_key,
+                window_start, amount).
+        """
+        found, self.balances = closing.closing(self.con, self.tables, self.plan, charges, self.balances)
+        self.con.register(f"closing_{self.tables.schema}", found)
+        return f"SELECT * FROM closing_{self.tables.schema}"
 
     def _check(self, stream: Stream, records: str) -> None:
         if "counted" not in stream.kinds and not stream.bounded:

@@ -161,7 +161,7 @@ def terms(
         "numbered AS (SELECT p.*, b.phase FROM phased p ASOF JOIN plan_bounds b "
         "ON p.zone = b.zone AND p.billing_anchor_day = b.anchor AND p.kind = b.kind AND p.began_at >= b.starts_at) "
         "SELECT n.sub_no, n.account_no, n.offer_no, n.device_id, n.group_id, n.sim_state, n.from_at, n.until_at, "
-        "n.phase, greatest(n.starts_at, n.offered_at) AS first_at, n.before_states, t.trial_until FROM numbered n LEFT JOIN plan_trials t "
+        "n.phase, greatest(n.starts_at, n.offered_at) AS first_at, n.before_states, n.began_at, t.trial_until FROM numbered n LEFT JOIN plan_trials t "
         "ON n.offer_zone = t.zone AND n.trial_days = t.trial_days AND n.began_at >= t.day_start "
         "AND n.began_at < t.day_end "
         "WHERE n.from_at < n.until_at AND n.phase >= n.phase_from AND n.phase < n.phase_until",

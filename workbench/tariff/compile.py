@@ -15,6 +15,7 @@ from workbench.errors import AmountOverflow, CatalogueError
 from workbench.model.money import NANO
 from workbench.model.offer import Catalogue, Component, Discount, Fee, Increment, Meter, Offer, Rate
 from workbench.model.plan import (
+    PlanAdjustment,
     PlanComponent,
     PlanConversion,
     PlanFee,
@@ -90,7 +91,7 @@ def compile_offer(
         AmountOverflow: a price does not fit 64-bit integers.
     """
     target = currency or offer.currency
-    exchange = _exchange(offer, target)
+    factor = exchange(offer, target)
     for what in refused(offer):
         raise CatalogueError(
             f"Offer '{offer.id}' version {offer.version} says {what}, which this engine does not price.",
@@ -100,11 +101,11 @@ def compile_offer(
         )
     components = tuple(
         _component(
-            component, offer, catalogue.meter(component.meter), exchange * _kept(discounts, component.id)
+            component, offer, catalogue.meter(component.meter), factor * _kept(discounts, component.id)
         )
         for component in offer.components
     )
-    fees = tuple(_fee(fee, exchange * _kept(discounts, fee.id)) for fee in offer.fees)
+    fees = tuple(_fee(fee, factor * _kept(discounts, fee.id)) for fee in offer.fees)
     return PlanOffer(
         offer_id=offer.id,
         version=offer.version,
@@ -120,6 +121,8 @@ def compile_offer(
         components=components,
         fees=fees,
         taxes=tuple((tax.category, _ppm(tax.rate, offer), tax.inclusive) for tax in offer.taxes),
+        fixed_discounts=tuple(discount.id for discount in discounts if discount.kind == "fixed"),
+        adjustments=tuple(_adjustments(offer, factor)),
     )
 
 
@@ -129,19 +132,13 @@ def refused(offer: Offer) -> Iterator[str]:
         yield f"bundle '{offer.bundles[0].id}'"
     if offer.sponsorships:
         yield f"sponsorship '{offer.sponsorships[0].id}'"
-    if offer.credits:
-        yield f"credit '{offer.credits[0].id}'"
-    if offer.maximum:
-        yield "a maximum"
-    if offer.commitment:
-        yield "a commitment"
+    for credit in offer.credits:
+        if credit.kind != "promotional":
+            yield f"the paid credit '{credit.id}'"
     if offer.pool_cap_units is not None:
         yield "pool_cap_units"
     if offer.overage != "use":
         yield f"overage: {offer.overage}"
-    for discount in offer.discounts:
-        if discount.kind == "fixed":
-            yield f"the fixed discount '{discount.id}'"
     for component in offer.components:
         yield from _refused_component(component)
         if offer.conventions.flat_fee_at_zero and (
@@ -173,7 +170,12 @@ def _refused_component(component: Component) -> Iterator[str]:
             yield f"p95 {name}"
 
 
-def _exchange(offer: Offer, currency: str) -> Fraction:
+def exchange(offer: Offer, currency: str) -> Fraction:
+    """What one unit of the offer's currency is in the account's, by the stored rate.
+
+    Raises:
+        CatalogueError: ``fx_missing``.
+    """
     if currency == offer.currency:
         return _ONE
     for rate in offer.fx:
@@ -365,6 +367,38 @@ def _reached(rows: Sequence[_Row], inclusive: bool, at_zero: bool) -> tuple[Piec
 def _last_at_each(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
     """With an exclusive bound of one unit the first tier is left as it is entered: the later piece holds."""
     return tuple({piece.from_units: piece for piece in pieces}.values())
+
+
+# -- adjustments ---------------------------------------------------------------------------------------------
+
+
+def _adjustments(offer: Offer, factor: Fraction) -> Iterator[PlanAdjustment]:
+    """The lines that the close may fill, each in the one tax category of what it adjusts."""
+    for discount in offer.discounts:
+        if discount.kind == "fixed":
+            yield _adjustment(offer, discount.id, "adjustment", discount.amount * factor, discount.components)
+    if offer.maximum:
+        yield _adjustment(offer, "maximum", "adjustment", offer.maximum.amount * factor, offer.maximum.components)
+    if offer.commitment:
+        rule = offer.commitment
+        yield _adjustment(offer, "commitment", "true_up", rule.amount * factor, rule.components, daily=rule.prorated)
+    for credit in offer.credits:
+        yield _adjustment(offer, credit.id, "adjustment", credit.amount * factor, ())
+
+
+def _adjustment(
+    offer: Offer, name: str, kind: str, amount: Fraction, parts: tuple[str, ...], *, daily: bool = False
+) -> PlanAdjustment:
+    counted = [(c.id, c.tax_category) for c in offer.components] + [(f.id, f.tax_category) for f in offer.fees]
+    categories = sorted({category for part, category in counted if not parts or part in parts})
+    if len(categories) > 1:
+        raise CatalogueError(
+            f"'{name}' of offer '{offer.id}' adjusts charges of several tax categories ({', '.join(categories)}).",
+            where=f"offer {offer.id}",
+            code="adjustment_tax",
+            cure="Name components of one tax category.",
+        )
+    return PlanAdjustment(name, kind, (amount * NANO).denominator, daily, categories[0] if categories else "standard")
 
 
 # -- fees ----------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from math import lcm
 from typing import Any
 
 import pyarrow as pa
@@ -127,7 +128,23 @@ def part_table(offers: Sequence[PlanOffer], billing: Period) -> pa.Table:
             parts = day_parts(fee, len(billed_days(billing, offer.zone)))
             rows.append((*head, fee.id, kind, "", offer.currency, fee.denominator * parts, *tax, offer.side, False,
                          "", fee.title))  # fmt: skip
+        rows += _adjustment_parts(number, offer, billing)
     return table("parts", rows)
+
+
+def _adjustment_parts(number: int, offer: PlanOffer, billing: Period) -> Iterator[tuple[Any, ...]]:
+    """Lines of adjustments: one denominator in which every sum of the offer's charges and every limit is whole."""
+    taxes = {category: (ppm, inclusive) for category, ppm, inclusive in offer.taxes}
+    days = len(billed_days(billing, offer.zone))
+    common = lcm(
+        1,
+        *(component.denominator for component in offer.components),
+        *(fee.denominator * day_parts(fee, days) for fee in offer.fees),
+        *(a.denominator * (days if a.daily else 1) for a in offer.adjustments),
+    )
+    for a in offer.adjustments:
+        yield (number, offer.offer_id, offer.version, a.id, a.kind, "", offer.currency, common, a.tax_category,
+               *taxes.get(a.tax_category, (0, False)), offer.side, False, "", "")  # fmt: skip
 
 
 def _offer_row(number: int, offer: PlanOffer) -> tuple[Any, ...]:
