@@ -159,13 +159,13 @@ def close(
     with shell.writing(lake, tenant, threads=threads) as opened, Bars(shell.remarks()) as bars:
         name = name_of(chosen)
         job = _job(opened, catalogue_for(opened, None, name), chosen, bars, threads, issued)
-        already = name in opened.facts("close")
+        already, before = name in opened.facts("close"), _documents(opened, name)
         outcome = run((settle,), job)
         found = {
             "lake": str(lake),
             "period": name,
             "was_closed": already,
-            "documents": outcome.counts.get("documents", 0),
+            "documents": _documents(opened, name) - before,
             **_totals(opened, name),
             "wall_seconds": {stage: round(seconds, 3) for stage, seconds in outcome.wall_seconds.items()},
         }
@@ -183,6 +183,10 @@ def _job(
         lake=lake, source=(), policy=Policy(), catalogue=catalogue, period=period,
         clock=ReplayClock(at) if at else SystemClock(), watch=bars, workers=threads, run={"command": "bill"},
     )  # fmt: skip
+
+
+def _documents(lake: Lake, period: str) -> int:
+    return sum(segment.rows for segment in lake.segments("invoices", period=period))
 
 
 def _uncharged(lake: Lake, period: str) -> dict[str, int]:
@@ -224,9 +228,13 @@ def _show_closed(console: Console, found: dict[str, Any]) -> None:
     from workbench.cli.summary import money
 
     if found["was_closed"]:
-        console.print(
-            f"{found['period']} was closed already; {found['documents']:,} document(s) for what came later."
+        late = found["documents"]
+        told = (
+            f"{late:,} adjustment(s) bill what came later"
+            if late
+            else "nothing came later, so nothing changed"
         )
+        console.print(f"{found['period']} was closed already: {told}.")
     for currency, total in found["totals"].items():
         console.print(
             f"[bold]{total['invoices']:,}[/] documents, {money(total['net_nano'], currency)} net, "

@@ -12,7 +12,12 @@ import typer
 from workbench.cli import shell
 from workbench.errors import VerifyFailed, WorkbenchError
 
-MODULES: tuple[str, ...] = ("demo", "city", "ingest", "parties", "bill", "status", "verify", "project", "price", "catalog")
+MODULES = (
+    *("demo", "city", "serve", "price"),
+    *("ingest", "parties", "catalog", "bill"),
+    *("status", "invoice", "trace", "verify"),
+    *("project",),
+)
 """Files of this room that hold commands, in the order of ``--help``; each has ``add(app)``."""
 
 DONE, NOT_PROVEN, UNUSABLE, DEFECT, STOPPED = 0, 1, 2, 3, 130
@@ -23,6 +28,7 @@ app = typer.Typer(
     "New here? `workbench demo` builds a small city, bills it, proves the bill and shows it in your browser. "
     "`workbench shadow FILE` does the same with usage records of your own.",
     rich_markup_mode="markdown",
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -62,9 +62,11 @@ def answer(as_json: bool, data: Mapping[str, Any], show: Callable[[Console], Non
 
 
 def _plain(value: object) -> object:
-    """JSON for what JSON has no word for. Exact numbers stay exact: whole ones as numbers, others as text."""
-    if isinstance(value, Decimal | Fraction):
-        return int(value) if value == int(value) else str(value)
+    """JSON for what JSON has no word for. Exact numbers stay exact: whole decimals as numbers, fractions as text."""
+    if isinstance(value, Fraction):
+        return str(value)
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else str(value)
     if isinstance(value, datetime):
         return value.isoformat() + ("" if value.tzinfo else "Z")
     if isinstance(value, date):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from workbench.lake.lake import Lake
 
+_STREAM = ("landed", "rejects", "quarantined", "events", "duplicates", "records", "to_mediate")
+_PERIOD = ("charges", "uncharged", "invoices", "statements")
 _PARTIES = ("accounts", "partners", "devices_info", "subscriptions", "identities")
 
 
@@ -92,9 +94,8 @@ def _show(console: Console, found: dict[str, Any]) -> None:
         f"{found['bytes'] / 2**20:,.1f} MiB, {found['deliveries']:,} deliveries",
         highlight=False,
     )
-    numbers = ("landed", "rejects", "quarantined", "events", "duplicates", "records", "to_mediate")
     _table(
-        console, Table(title="streams", title_justify="left", box=None), found["streams"], "stream", numbers
+        console, Table(title="streams", title_justify="left", box=None), found["streams"], "stream", _STREAM
     )
     console.print(
         "  ".join(
@@ -102,9 +103,8 @@ def _show(console: Console, found: dict[str, Any]) -> None:
         )
     )
     if found["periods"]:
-        numbers = ("charges", "uncharged", "invoices", "statements")
         table = Table(title="billing periods", title_justify="left", box=None)
-        _table(console, table, found["periods"], "period", numbers, extra="state")
+        _table(console, table, found["periods"], "period", _PERIOD, extra="state")
     else:
         console.print(
             "[dim]No period was rated yet: workbench rate LAKE --period 2026-03 --catalog offers.yaml[/]"
