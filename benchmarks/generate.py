@@ -25,11 +25,11 @@ def measure(name: str, devices: int, hours: int, write: Path | None) -> dict[str
     """Generate and time; the first hour is left out of the rate, since it pays for the machine's fresh memory."""
     fleet = simulators.fleet(name, devices)
     rows, first_rows, marks = 0, 0, [(time.process_time(), time.perf_counter())]
-    for number, (hour, table) in enumerate(fleet.hours(hours / 24)):
+    for hour, table in fleet.hours(hours / 24):  # not enumerate(): its tuple would keep a second hour alive
         if write:
             put(table, write / f"{hour:%Y-%m-%dT%H}.parquet", "parquet")
         rows += table.num_rows
-        if number == 0:
+        if not first_rows:
             first_rows = table.num_rows
             marks.append((time.process_time(), time.perf_counter()))
         del table

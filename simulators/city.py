@@ -99,7 +99,8 @@ def _centres(seed: int, radius: float) -> Array:
 def _nearest(centres: Array, east: Array, north: Array) -> Array:
     """The district of each place."""
     distance = (east[:, None] - centres[:, 0]) ** 2 + (north[:, None] - centres[:, 1]) ** 2
-    return distance.argmin(axis=1).astype(np.int32)
+    nearest: Array = distance.argmin(axis=1).astype(np.int32)
+    return nearest
 
 
 def _candidates(seed: int, radius: float) -> _Candidates:
