@@ -51,23 +51,27 @@ def verify(
 
     Ends with code 1 and the first counter-example when a promise does not hold.
     """
+    from workbench.errors import ManifestDamaged
     from workbench.lake.lake import Lake
     from workbench.tariff.catalogue import load
-    from workbench.verify.run import verify as prove
+    from workbench.verify import run
 
     given = load(catalogue) if catalogue else None
-    with (
-        Lake.open(lake, tenant, branch=branch, threads=threads) as opened,
-        shell.remarks().status("Opening the lake") as status,
-    ):
+    try:
+        with (
+            Lake.open(lake, tenant, branch=branch, threads=threads) as opened,
+            shell.remarks().status("Opening the lake") as status,
+        ):
 
-        def tell(name: str, result: Result | None) -> None:
-            if result is None:
-                status.update(f"Checking {name.replace('_', ' ')}")
+            def tell(name: str, result: Result | None) -> None:
+                if result is None:
+                    status.update(f"Checking {name.replace('_', ' ')}")
 
-        report = prove(
-            opened, full=full, sample=sample, seed=seed, only=only or (), catalogue=given, progress=tell
-        )
+            report = run.verify(
+                opened, full=full, sample=sample, seed=seed, only=only or (), catalogue=given, progress=tell
+            )
+    except ManifestDamaged as error:
+        report = run.unopened(str(lake), tenant, error, full=full, sample=sample, seed=seed)
     shell.answer(as_json, report.as_dict(), lambda console: show(console, report))
     failed = report.first_failure
     if failed:

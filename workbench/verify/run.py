@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from workbench.errors import UsageError
+from workbench.errors import ManifestDamaged, UsageError
 from workbench.lake.lake import Lake
 from workbench.model.offer import Catalogue
 from workbench.verify.checks import CHECKS
 from workbench.verify.context import Context
-from workbench.verify.report import Report, Result
+from workbench.verify.report import FAILS, CounterExample, Report, Result
 
 SAMPLE = 200
 """Devices of each stream that are looked at unless everything is."""
@@ -58,3 +58,11 @@ def verify(
         if progress:
             progress(check.name, result)
     return Report(str(lake.root), lake.tenant, lake.state.version, full, sample, seed, tuple(results))
+
+
+def unopened(path: str, tenant: str, error: ManifestDamaged, *, full: bool, sample: int, seed: int) -> Report:
+    """The report on a lake that cannot even be opened: its chain does not hold, and nothing else can be asked."""
+    chain = next(check for check in CHECKS if check.name == "manifest_chain")
+    wrong = CounterExample(error.what, segment=error.where)
+    result = Result(chain.name, chain.invariants, chain.sentence, FAILS, {}, wrong, 0.0)
+    return Report(path, tenant, 0, full, sample, seed, (result,))
