@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
@@ -154,7 +155,12 @@ def _same_source(old: Segment, plan: Plan, records: Segment) -> bool:
 
 def _rate_partition(lake: Lake, rater: Rater, stream: str, records: Segment, name: str) -> list[Segment]:
     rated = rater.rate(stream, lake.scan("records", segments=[records]))
-    where = {"stream": stream, "partition": records.partition, "period": name, "parents": (records,)}
+    where: dict[str, Any] = {
+        "stream": stream,
+        "partition": records.partition,
+        "period": name,
+        "parents": (records,),
+    }
     meta = {"plan": rater.plan.sha256}
     charges = lake.write("charges", rated.charges, order_by=rated.order, controls=_TOTALS, meta=meta, **where)
     order = ("device_key", "window_start", "reason", "units")
