@@ -1,0 +1,63 @@
+"""``workbench serve``: the pages over a lake, on one port."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli import shell
+from workbench.errors import UsageError
+
+
+def add(app: typer.Typer) -> None:
+    """Hang the command into the tree."""
+    app.command(rich_help_panel=shell.SEE)(serve)
+
+
+def serve(
+    lake: Annotated[Path, typer.Argument(help="The lake to show.")] = Path("demo-lake"),
+    tenant: Annotated[str, typer.Option(help="Whose facts.")] = "main",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Where; 0 picks a free port.")] = 5006,
+) -> None:
+    """Show a lake in the browser: the city page and the charge explorer, on one port of this machine."""
+    serve_pages(lake, tenant, port=port)
+
+
+def serve_pages(path: Path, tenant: str = "main", *, port: int = 5006) -> None:
+    """Serve until somebody stops it; only this machine can connect.
+
+    Raises:
+        LakeMissing: nothing is there.
+        UsageError: ``port_taken``: something else listens there.
+    """
+    import uvicorn
+
+    from workbench.dashboards.server import app_of
+
+    port = _free(port)
+    app = app_of(path, tenant, port)
+    shell.remarks().print(
+        f"\n  City      [bold]http://127.0.0.1:{port}/city[/bold]       play the day, watch what it costs\n"
+        f"  Explorer  [bold]http://127.0.0.1:{port}/explorer[/bold]   from an invoice down to the raw events\n\n"
+        "  Ctrl+C stops it; the lake stays.\n"
+    )
+    uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
+
+
+def _free(port: int) -> int:
+    """The port asked for, or one the system picks for 0."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise UsageError(
+                f"Port {port} is in use.",
+                where="--port",
+                cure="Choose another one, or 0 to let it pick.",
+                code="port_taken",
+            ) from error
+        return int(probe.getsockname()[1])

@@ -1,0 +1,1 @@
+"""Pages over a lake: store, then views, then one file per app."""

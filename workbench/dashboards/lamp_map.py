@@ -1,0 +1,119 @@
+"""The map of lamps: real glyphs while there are few, a picture shaded from the viewport when there are many."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from bokeh.models import ColumnDataSource, HoverTool
+from bokeh.plotting import figure
+from bokeh.transform import linear_cmap
+
+from workbench.dashboards.store import Store
+
+GLYPHS_MAX = 6_000
+_PALETTE = (
+    "#1e293b",
+    "#3f3f46",
+    "#713f12",
+    "#a16207",
+    "#ca8a04",
+    "#eab308",
+    "#facc15",
+    "#fde047",
+    "#fef08a",
+    "#fefce8",
+)
+_BACKGROUND = "#0b1220"
+_SIZE = (900, 480)
+
+
+class LampMap:
+    """Lamps by place, bright by the energy of an hour; lamps without a word in that hour are red.
+
+    Attributes:
+        view: the Bokeh figure.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store, self._lamps = store, store.lamps
+        self._lat = self._lamps["lat"].to_numpy()
+        self._lon = self._lamps["lon"].to_numpy()
+        self._shown: datetime | None = None
+        self.many = self._lamps.num_rows > GLYPHS_MAX
+        self.view = _figure()
+        self._source, self._silent = (
+            ColumnDataSource(),
+            ColumnDataSource({"lon": [], "lat": [], "device": []}),
+        )
+        if self.many:
+            self._draw_many()
+        else:
+            self._draw_few()
+        self.view.scatter(
+            "lon", "lat", source=self._silent, size=6, color="#ef4444", line_color="white", line_width=0.5
+        )
+
+    def _draw_few(self) -> None:
+        self._source.data = {
+            "lon": self._lon, "lat": self._lat, "kwh": np.zeros(len(self._lon)),
+            "device": self._lamps["device_id"].to_numpy(zero_copy_only=False),
+            "site": self._lamps["site"].to_numpy(zero_copy_only=False),
+        }  # fmt: skip
+        color = linear_cmap("kwh", _PALETTE, 0, 0.12)
+        dots = self.view.scatter("lon", "lat", source=self._source, size=4, color=color, line_color=None)
+        hover = HoverTool(
+            renderers=[dots],
+            tooltips=[("lamp", "@device"), ("at", "@site"), ("kWh this hour", "@kwh{0.000}")],
+        )
+        self.view.add_tools(hover)
+
+    def _draw_many(self) -> None:
+        self._source.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
+        self.view.image_rgba("image", "x", "y", "dw", "dh", source=self._source, level="image")
+
+    def show(self, hour: datetime) -> int:
+        """Show an hour; returns how many lamps were silent in it. The hour on show is not computed again."""
+        if self._shown == hour:
+            return len(self._silent.data["lon"])
+        self._shown = hour
+        found = self._store.lamp_hour(hour)
+        kwh = np.asarray(found["units"]) / 1e6
+        quiet = np.asarray(found["events"]) == 0
+        if self.many:
+            self._source.data = self._picture(kwh)
+        else:
+            self._source.patch({"kwh": [(slice(None), kwh)]})
+        names = self._lamps["device_id"].to_numpy(zero_copy_only=False)
+        self._silent.data = {"lon": self._lon[quiet], "lat": self._lat[quiet], "device": names[quiet]}
+        return int(quiet.sum())
+
+    def _picture(self, kwh: Any) -> dict[str, Any]:
+        """All lamps as one RGBA picture, mean energy per pixel."""
+        import datashader as ds
+        from datashader import transfer_functions as tf
+
+        x, y = (
+            (float(self._lon.min()), float(self._lon.max())),
+            (float(self._lat.min()), float(self._lat.max())),
+        )
+        canvas = ds.Canvas(plot_width=_SIZE[0], plot_height=_SIZE[1], x_range=x, y_range=y)
+        points = canvas.points(
+            pd.DataFrame({"lon": self._lon, "lat": self._lat, "kwh": kwh}), "lon", "lat", ds.mean("kwh")
+        )
+        shaded = tf.shade(points, cmap=list(_PALETTE[2:]), how="linear", span=(0, 0.12))
+        image = tf.spread(shaded, px=1).to_numpy()
+        return {"image": [image], "x": [x[0]], "y": [y[0]], "dw": [x[1] - x[0]], "dh": [y[1] - y[0]]}
+
+
+def _figure() -> figure:
+    plot = figure(
+        height=430, sizing_mode="stretch_width", tools="pan,wheel_zoom,reset", active_scroll="wheel_zoom", match_aspect=True,
+        background_fill_color=_BACKGROUND, background_fill_alpha=1.0, border_fill_alpha=0, outline_line_color=None, toolbar_location="right",
+    )  # fmt: skip
+    plot.axis.visible = False
+    plot.grid.visible = False
+    plot.toolbar.logo = None
+    return plot

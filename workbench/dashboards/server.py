@@ -1,0 +1,72 @@
+"""All pages and their health on one port, one process. Nothing is fetched from outside."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from pathlib import Path
+from typing import Any
+
+# Component packages register their static files when they are imported, which must happen before the app is made.
+import panel as pn
+import panel_material_ui  # noqa: F401
+from fastapi import FastAPI
+from fastapi.responses import RedirectResponse
+from panel.io.fastapi import add_applications
+
+from workbench.dashboards.city_app import CityPage
+from workbench.dashboards.explorer_app import ExplorerPage
+from workbench.dashboards.store import Store
+from workbench.errors import WorkbenchError
+from workbench.lake.lake import Lake
+from workbench.verify.run import verify
+
+
+class Proof:
+    """The verdict of a sampled verification, made once in the background when the server starts."""
+
+    def __init__(self, path: Path, tenant: str) -> None:
+        self.words = "Checking the books against the events ..."
+        self._path, self._tenant = path, tenant
+        threading.Thread(target=self._check, daemon=True).start()
+
+    def _check(self) -> None:
+        try:
+            with Lake.open(self._path, self._tenant) as lake:
+                self.words = verify(lake).verdict()
+        except WorkbenchError as error:
+            self.words = str(error)
+
+
+def app_of(path: Path, tenant: str, port: int) -> FastAPI:
+    """The web application over a lake.
+
+    Raises:
+        LakeMissing: nothing is there.
+    """
+    store, proof = Store(path, tenant), Proof(path, tenant)
+    pn.extension("tabulator", inline=True)
+    app = FastAPI(title="IoT tariff workbench", docs_url=None, redoc_url=None)
+
+    @app.get("/", include_in_schema=False)
+    def home() -> RedirectResponse:
+        return RedirectResponse("/city")
+
+    @app.get("/health")
+    def health() -> dict[str, Any]:
+        return {"ready": True, "lake": str(path), "version": store.lake.state.version, "proof": proof.words}
+
+    origins = [f"127.0.0.1:{port}", f"localhost:{port}"]
+    pages = {
+        "/city": lambda: CityPage(store, proof.words).view(),
+        "/explorer": lambda: ExplorerPage(store).view(),
+    }
+    add_applications(
+        pages,
+        app=app,
+        title="IoT tariff workbench",
+        websocket_origins=origins,
+        secret_key=secrets.token_hex(32),
+        sign_sessions=True,
+    )
+    return app
