@@ -38,7 +38,7 @@ PROFILES = ("residential", "main road", "park", "crossing")
 _EVENING_FULL_UNTIL = 22
 _LEVELS = {"residential": (256, 192, 128), "main road": (256, 230, 192), "park": (230, 128, 26),
            "crossing": (256, 256, 256)}  # fmt: skip
-LAMPS_PER_BLOCK = 50_000  # measured: fewer pay for calls, more fall out of the cache
+LAMPS_PER_BLOCK = 100_000  # measured: fewer pay for calls, more fall out of the cache
 BLOCK_SECONDS = (60, 30, 20, 15, 12, 10, 6, 5, 4, 3, 2, 1)
 STATUS_OK, STATUS_WARM, STATUS_FAULT = 0, 1, 2
 WARM_CHANCE, FAULT_CHANCE = 1 / 5_000, 1 / 200_000

@@ -17,7 +17,7 @@ def everything(fleet: simulators.Fleet, days: float) -> pa.Table:
 
 
 @pytest.mark.parametrize(
-    ("devices", "lamps_per_block"), [(1, 50_000), (7, 50_000), (3_000, 50_000), (3_000, 300)]
+    ("devices", "lamps_per_block"), [(1, 100_000), (7, 100_000), (3_000, 100_000), (3_000, 300)]
 )
 def test_every_lamp_reads_once_a_minute_and_keys_are_unique(
     devices: int, lamps_per_block: int, monkeypatch: pytest.MonkeyPatch
