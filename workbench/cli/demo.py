@@ -29,6 +29,9 @@ def demo(
         int, typer.Option(min=1, max=1000, help="Divide the number of devices; 10 takes seconds.")
     ] = 1,
     seed: SeedOption = 7,
+    full_verify: Annotated[
+        bool, typer.Option("--full-verify", help="Prove everything, not a sample: a few minutes more.")
+    ] = False,
     threads: shell.ThreadsOption = 2,
     as_json: shell.JsonOption = False,
 ) -> None:
@@ -46,9 +49,8 @@ def demo(
     if fresh:
         forget(lake)
     with Bars(shell.remarks()) as bars:
-        found = play(
-            lake, scene_of(days, seed=seed, scale=scale), threads=threads, full_verify=True, watch=bars
-        )
+        scene = scene_of(days, seed=seed, scale=scale)
+        found = play(lake, scene, threads=threads, full_verify=full_verify, watch=bars)
     shell.answer(as_json, found, lambda console: draw(console, found, "A small city, billed to the cent"))
     refuse_unproven(found)
     if not headless:

@@ -70,7 +70,7 @@ def play(
             "days": scene.days,
             **figures.usage_figures(lake),
             **figures.money_figures(lake, period),
-            **figures.reference_figures(lake, period),
+            **(figures.reference_figures(lake, period) if scene.only_lamps else {}),
             "verify_ok": report.ok,
             "verify_full": report.full,
             "verify_verdict": report.verdict(),
@@ -155,8 +155,8 @@ def _job(
 def load_parties(lake: Lake, scene: Scene, feeds: Sequence[Feed]) -> None:
     """Accounts, partners, devices, subscriptions and SIMs of the scene, and the scene's own name, in one commit."""
     inventories = [(cast, feed.fleet.inventory()) for cast, feed in zip(scene.casts, feeds, strict=True)]
-    add, remove = parties.stage(lake, party_tables(inventories, offers(scene.casts)))
-    lake.commit({"stage": "parties"}, add=add, remove=remove, facts={FACT: {"arguments": scene.arguments()}})
+    add, _ = parties.stage(lake, party_tables(inventories, offers(scene.casts)))
+    lake.commit({"stage": "parties"}, add=add, facts={FACT: {"arguments": scene.arguments()}})
 
 
 def write_truth(path: Path, feeds: Sequence[Feed]) -> None:

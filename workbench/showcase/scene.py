@@ -79,6 +79,11 @@ class Scene:
         """Hours for which the fleets deliver."""
         return self.hours or 24 * self.days
 
+    @property
+    def only_lamps(self) -> bool:
+        """Whether this is the reference case, whose money can be reckoned in the head."""
+        return [cast.source for cast in self.casts] == ["lamps"]
+
     def arguments(self) -> dict[str, str]:
         """What tells this scene from another, as text."""
         devices = ",".join(f"{cast.source}={self.devices[cast.source]}" for cast in self.casts)
