@@ -113,6 +113,20 @@ class PlanComponent:
     title: str = ""
 
     @property
+    def shape(self) -> str:
+        """How a record's units reach the counter: as they are (``""``), or first as the difference they make to a
+        fold (``max``, ``last``, ``unique``), to a bucket of rounding (``bucket``: a day, a device of a pool), or
+        rounded alone (``event``).
+        """
+        if self.fold in ("max", "last", "unique"):
+            return self.fold
+        if self.increment_per in ("event", "session"):
+            return "event"
+        if self.increment_per == "day" or (self.increment_of == "device" and self.scope in ("pool", "sim_group")):
+            return "bucket"
+        return ""
+
+    @property
     def linear(self) -> bool:
         """No record's charge depends on another record."""
         return (

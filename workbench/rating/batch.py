@@ -19,6 +19,7 @@ its windows are looked at; and only in the few windows that hold a tier boundary
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
@@ -26,7 +27,7 @@ from typing import TYPE_CHECKING, Self
 
 from workbench.errors import AmountOverflow, RatingError
 from workbench.lake.engine import EngineOverflow
-from workbench.rating import closing, counted, fees, uncharged
+from workbench.rating import closing, counted, fees, shaped, uncharged
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import linear_charges, prepare_routes, use
 from workbench.rating.wallet import Balance
@@ -99,7 +100,8 @@ class Rater:
         self._observed.add(stream)
         if plan is not None and "counted" in plan.kinds:
             prepare_routes(self.con, self.tables, plan, records, self._within)
-            counted.observe(self.con, self.tables, use(self.tables, plan, records, self._within))
+            plain = dataclasses.replace(plan, shaped=False)  # what is shaped does not jump
+            counted.observe(self.con, self.tables, use(self.tables, plain, records, self._within))
 
     def rate(self, stream: str, records: str) -> Rated:
         """The charges of some records of one stream.
@@ -127,6 +129,8 @@ class Rater:
             mixed = first(self.con, f"SELECT count(*) FROM {self.tables.schema}.mixed") != (0,)
             source = use(self.tables, plan, records, self._within, mixed=mixed)
             try:
+                if plan.shaped:
+                    source = shaped.measure(self.con, self.tables, plan, source)
                 parts += counted.charges(self.con, self.tables, plan, source)
             except EngineOverflow as error:
                 raise overflow(stream, error) from None

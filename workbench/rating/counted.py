@@ -31,7 +31,7 @@ def observe(con: duckdb.DuckDBPyConnection, tables: PlanTables, source: str) -> 
     """Add the use of prices that jump to the period's totals."""
     run(
         con,
-        f"INSERT INTO {tables.schema}.totals SELECT {KEY}, rate_no, sum(units)::BIGINT FROM {source} WHERE jumps GROUP BY ALL",
+        f"INSERT INTO {tables.schema}.totals SELECT {KEY}, rate_no, sum(measured)::BIGINT FROM {source} WHERE jumps GROUP BY ALL",
     )
 
 
@@ -49,13 +49,13 @@ def charges(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
         f"FROM {source} u "
     )
     uniform = [
-        records % ("(u.units * c.slope)::BIGINT", "c.step")
+        records % ("(u.measured * c.slope)::BIGINT", "c.step")
         + f"JOIN {s}.level1_{n} c ON c.uniform AND {_same('u', 'c')} WHERE NOT u.jumps AND NOT u.alone",
         records
-        % ("(u.units * c.slope)::BIGINT", "c.step")
+        % ("(u.measured * c.slope)::BIGINT", "c.step")
         + f"JOIN {s}.level2_{n} c ON c.uniform AND c.window_start = u.window_start AND {_same('u', 'c')} "
         "WHERE NOT u.jumps AND NOT u.alone",
-        records % ("(u.units * c.slope)::BIGINT", "c.step")
+        records % ("(u.measured * c.slope)::BIGINT", "c.step")
         + f"JOIN {s}.jumping_{n} c ON c.uniform AND c.rate_no = u.rate_no AND {_same('u', 'c')} WHERE u.jumps",
     ]
     return [*uniform, _single_records(s, n, stream, source), _shared_records(s, n, stream, source)]
@@ -65,7 +65,7 @@ def _level_one(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> N
     """Each counter's use in the partition, and whether it stays on one step throughout."""
     run(
         con,
-        f"CREATE OR REPLACE TABLE {s}.level1_{n} AS WITH used AS (SELECT {KEY}, sum(units)::HUGEINT AS units, "
+        f"CREATE OR REPLACE TABLE {s}.level1_{n} AS WITH used AS (SELECT {KEY}, sum(measured)::HUGEINT AS units, bool_or(wavers) AS wavers, "
         f"min(rate_no) AS rate_no, max(rate_no) AS rate_no_max FROM {source} WHERE NOT jumps AND NOT alone GROUP BY ALL), "
         "met AS (SELECT u.* EXCLUDE (units), coalesce(c.used, 0)::HUGEINT AS c0, coalesce(c.used, 0) + units AS c1 "
         f"FROM used u LEFT JOIN {s}.counters c ON {_same('u', 'c')}) {_classified(s, 'met')}",
@@ -84,7 +84,7 @@ def _level_two(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> N
         con,
         f"CREATE OR REPLACE TABLE {s}.level2_{n} AS WITH used AS ("
         "SELECT u.account_no, u.holder, u.counter_no, u.life, u.window_start, any_value(l.c0) AS c0, "
-        "sum(u.units)::HUGEINT AS units, min(u.rate_no) AS rate_no, max(u.rate_no) AS rate_no_max "
+        "sum(u.measured)::HUGEINT AS units, bool_or(u.wavers) AS wavers, min(u.rate_no) AS rate_no, max(u.rate_no) AS rate_no_max "
         f"FROM {source} u JOIN {s}.level1_{n} l ON NOT l.uniform AND {_same('u', 'l')} "
         "WHERE NOT u.jumps AND NOT u.alone GROUP BY ALL), "
         "ran AS (SELECT *, (c0 + sum(units) OVER (PARTITION BY account_no, holder, counter_no, life "
@@ -110,7 +110,7 @@ def _classified(s: str, met: str) -> str:
         f"ASOF JOIN {s}.steps y ON a.rate_no = y.rate_no AND a.q1 >= y.from_units) "
         "SELECT * EXCLUDE (step0, step, block_units, block_amount, cost0, cost1, q0, q1, increment_units, free_units), "
         "step::SMALLINT AS step, CASE WHEN cost0 = cost1 THEN 0 ELSE block_amount END AS slope, "
-        "rate_no = rate_no_max AND step0 = step AND (cost0 = cost1 OR (block_units = 1 AND increment_units = 1 "
+        "NOT wavers AND rate_no = rate_no_max AND step0 = step AND (cost0 = cost1 OR (block_units = 1 AND increment_units = 1 "
         "AND c0 >= free_units)) AS uniform FROM priced"
     )
 
@@ -139,7 +139,7 @@ def _jumping(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> Non
         con,
         f"CREATE OR REPLACE TABLE {s}.passed AS SELECT {KEY}, sum(used)::BIGINT AS used FROM ("
         f"SELECT {KEY}, used FROM {s}.before_{n} UNION ALL "
-        f"SELECT {KEY}, sum(units) FROM {source} WHERE jumps GROUP BY ALL) GROUP BY ALL",
+        f"SELECT {KEY}, sum(measured) FROM {source} WHERE jumps GROUP BY ALL) GROUP BY ALL",
     )
 
 
@@ -147,7 +147,7 @@ def _running(source: str, dims: tuple[str, ...], where: str, window: str = "") -
     """Use rows with ``run``: units of their counter (or counter and window) up to and including each."""
     order = "u.window_start, u.device_key, u.line_no" + columns(dims, "u.")
     return (
-        f"SELECT u.*, %s sum(u.units) OVER (PARTITION BY u.account_no, u.holder, u.counter_no, u.life{window} "
+        f"SELECT u.*, %s sum(u.measured) OVER (PARTITION BY u.account_no, u.holder, u.counter_no, u.life{window} "
         f"ORDER BY {order} ROWS UNBOUNDED PRECEDING)::HUGEINT AS run FROM {source} u {where}"
     )
 
@@ -159,9 +159,9 @@ def _single_records(s: str, n: int, stream: Stream, source: str) -> str:
         "WHERE NOT u.jumps AND NOT u.alone"
     )
     counted = _running(source, stream.dims, where, ", u.window_start") % "c.c0,"
-    alone = f"SELECT u.*, 0::HUGEINT AS c0, u.units::HUGEINT AS run FROM {source} u WHERE u.alone"
+    alone = f"SELECT u.*, 0::HUGEINT AS c0, u.measured::HUGEINT AS run FROM {source} u WHERE u.alone"
     free = Sql("coalesce(g.free_units, 0)")
-    q0 = chargeable(Sql("(b.c0 + b.run - b.units)"), Sql("r.increment_units"), Sql("r.increment_add"), free)
+    q0 = chargeable(Sql("(b.c0 + b.run - b.measured)"), Sql("r.increment_units"), Sql("r.increment_add"), free)
     q1 = chargeable(Sql("(b.c0 + b.run)"), Sql("r.increment_units"), Sql("r.increment_add"), free)
     c0 = cost(Sql("a.q0"), Sql("x.origin_units"), Sql("x.base"), Sql("x.block_units"), Sql("x.block_amount"))
     c1 = cost(Sql("a.q1"), Sql("y.origin_units"), Sql("y.base"), Sql("y.block_units"), Sql("y.block_amount"))
@@ -179,8 +179,8 @@ def _shared_records(s: str, n: int, stream: Stream, source: str) -> str:
     """Charges of prices that jump and do not divide per unit: each record's part of the total, by use."""
     where = f"JOIN {s}.jumping_{n} c ON NOT c.uniform AND c.rate_no = u.rate_no AND {_same('u', 'c')} WHERE u.jumps"
     ran = _running(source, stream.dims, where) % "c.total, c.used, c.step,"
-    before = Sql("(coalesce(h.used, 0) + a.run - a.units)")
-    part = shared(Sql("a.total"), before, Sql("a.units"), Sql("greatest(a.used, 1)"))
+    before = Sql("(coalesce(h.used, 0) + a.run - a.measured)")
+    part = shared(Sql("a.total"), before, Sql("a.measured"), Sql("greatest(a.used, 1)"))
     return (
         f"SELECT a.line_no, a.device_key, a.window_start, a.units, ({part})::BIGINT AS amount, a.step"
         f"{columns(stream.dims, 'a.')} FROM ({ran}) a LEFT JOIN {s}.before_{n} h ON {_same('a', 'h')}"

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from workbench.errors import RatingError
 from workbench.model.plan import Period, PlanComponent, PlanConversion, PlanOffer, PlanRate
 from workbench.model.when import HolidayCalendar
-from workbench.tariff.amount import chargeable, converted, cost
+from workbench.tariff.amount import chargeable, converted, cost, rounded
 from workbench.tariff.calendar import counter_windows, expand
 from workbench.tariff.lookup import Intervals, rate_at
 
@@ -78,11 +78,13 @@ class OnlineRater:
         at: datetime,
         dimensions: Mapping[str, object] = _NONE,
         events: int = 1,
+        device: object = None,
     ) -> list[Charged]:
         """Charge one event (or one record of ``events`` events) and move its counters.
 
         Args:
             holder: who shares the counter: the device, SIM group or pool, whatever the scope says.
+            device: which device of the holder it was; needed only for rounding per device of a pool or group.
             at: the instant that decides window and counter, UTC; inside the period.
 
         Returns: one charge per price of that meter; none when the offer does not price it.
@@ -100,7 +102,7 @@ class OnlineRater:
         return [
             charged
             for priced in self._by_meter.get(meter, ())
-            if (charged := priced.charge(holder, units, at, dimensions, events)) is not None
+            if (charged := priced.charge(holder, units, at, dimensions, events, device)) is not None
         ]
 
 
@@ -144,9 +146,24 @@ class _Priced:
         self.free_units = free_units
         self.plain = component.linear
         self.alone = component.scope == "event"
+        self.shape = component.shape
+        self.rounding = (component.increment_units, component.increment_add)
+        if self.shape in ("event", "bucket"):
+            self.increment = (1, 0)
+        else:
+            self.increment = self.rounding
+        daily = component.increment_per == "day"
+        self.days = [start for start, _ in counter_windows(period, offer.zone, "day")] if daily else []
+        self.buckets: dict[tuple[object, ...], int] = {}
 
     def charge(
-        self, holder: object, units: int, at: datetime, dimensions: Mapping[str, object], events: int
+        self,
+        holder: object,
+        units: int,
+        at: datetime,
+        dimensions: Mapping[str, object],
+        events: int,
+        device: object,
     ) -> Charged | None:
         component = self.component
         index = self.only if self.only is not None else rate_at(component, at, dimensions, self.windows)
@@ -157,17 +174,42 @@ class _Priced:
             units = events
         life = self.lives[bisect_right(self.lives, at) - 1] if self.lives else None
         key = (component.id, rate.id, holder, life)
+        measured = self._measured(key, units, at, events, device) if self.shape else units
+        before = 0 if self.alone else self.counters.get(key, 0)
+        after = before + measured
         if self.plain:
             amount, step = _linear(rate, units, events), 0
-            before = self.counters.get(key, 0)
         else:
-            before = 0 if self.alone else self.counters.get(key, 0)
-            amount, step = self._step(rate, self.froms[index], holder, before, before + units)
+            amount, step = self._step(rate, self.froms[index], holder, before, after)
         if not self.alone:
-            self.counters[key] = before + units
-        return Charged(
-            component.id, rate.id, units, before, before + units, amount, component.denominator, step
-        )
+            self.counters[key] = after
+        return Charged(component.id, rate.id, units, before, after, amount, component.denominator, step)
+
+    def _measured(
+        self, key: CounterKey, units: int, at: datetime, events: int, device: object
+    ) -> int:
+        """The difference a record makes: to its highest value, or to its bucket of rounding (see ``shaped.py``)."""
+        if self.shape == "max":
+            return max(units - self.counters.get(key, 0), 0)
+        if self.shape == "event":
+            if events != 1:
+                raise _too_coarse(f"Rounding per event of '{self.component.id}'", events)
+            return rounded(units, *self.rounding)
+        day = self.days[bisect_right(self.days, at) - 1] if self.days else None
+        member = None
+        if self.component.increment_of == "device":
+            member = key[2] if self.component.scope == "device" else device
+            if member is None:
+                raise RatingError(
+                    f"'{self.component.id}' is rounded per device, and the device is not said.",
+                    where=self.component.id,
+                    code="device_missing",
+                    cure="Pass `device=`.",
+                )
+        bucket = (*key, day, member)
+        before = self.buckets.get(bucket, 0)
+        self.buckets[bucket] = before + units
+        return rounded(before + units, *self.rounding) - rounded(before, *self.rounding)
 
     def _step(
         self, rate: PlanRate, froms: Sequence[int], holder: object, before: int, after: int
@@ -178,8 +220,8 @@ class _Priced:
         if free and self.free_units is not None:
             free = self.free_units(component, holder)
         free = 0 if self.alone else free
-        low = chargeable(before, component.increment_units, component.increment_add, free)
-        high = chargeable(after, component.increment_units, component.increment_add, free)
+        low = chargeable(before, *self.increment, free)
+        high = chargeable(after, *self.increment, free)
         first, last = bisect_right(froms, low) - 1, bisect_right(froms, high) - 1
         x, y = rate.steps[first], rate.steps[last]
         amount = cost(high, y.origin_units, y.base, y.block_units, y.block_amount) - cost(
@@ -205,12 +247,16 @@ def convert(conversion: PlanConversion, units: int, events: int = 1) -> int:
     if conversion.floor is None and conversion.cap is None:
         return amount
     if events != 1:
-        raise RatingError(
-            f"A floor or cap per event cannot be applied to {events} events at once.",
-            where="conversion",
-            code="grid_too_coarse",
-            cure="Aggregate this stream with the grid `event`.",
-        )
+        raise _too_coarse("A floor or cap per event", events)
     if conversion.floor is not None:
         amount = max(conversion.floor, amount)
     return amount if conversion.cap is None else min(conversion.cap, amount)
+
+
+def _too_coarse(what: str, events: int) -> RatingError:
+    return RatingError(
+        f"{what} cannot be applied to {events} events at once.",
+        where="events",
+        code="grid_too_coarse",
+        cure="Aggregate this stream with the grid `event`.",
+    )

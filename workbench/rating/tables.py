@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _NUMBERS = itertools.count(1)
-_PLAN = ("offers", "components", "rates", "steps", "matches", "windows", "lives", "assignments", "line_keys", "lines",
+_PLAN = ("offers", "components", "rates", "steps", "matches", "windows", "lives", "buckets", "assignments", "line_keys", "lines",
          "fees", "fee_days", "days", "terms", "grants")  # fmt: skip
 
 
@@ -33,6 +33,7 @@ class Stream:
         timed: some rate has time windows.
         kinds: which of the three ways of charging occur: ``simple`` (linear, one rate), ``routed`` (linear, several
             rates), ``counted`` (needs counters).
+        shaped: some price counts not units but the difference they make (see ``shaped.py``).
         bounded: some price looks at single events (a floor, a cap, the scope event): a record must be one event.
     """
 
@@ -42,6 +43,7 @@ class Stream:
     timed: bool
     kinds: frozenset[str]
     bounded: bool
+    shaped: bool
 
 
 class PlanTables:
@@ -71,6 +73,11 @@ class PlanTables:
             f"CREATE VIEW {self.schema}.mixed AS SELECT account_no, holder, counter_no, life FROM "
             f"{self.schema}.totals GROUP BY ALL HAVING min(rate_no) < max(rate_no)",
         )
+        run(
+            con,
+            f"CREATE TABLE {self.schema}.marks (account_no INTEGER, holder BIGINT, counter_no INTEGER, life TIMESTAMP, "
+            "bucket TIMESTAMP, bucket_device BIGINT, mark VARCHAR, used BIGINT)",
+        )
         self._routing()
         self.streams = {name: self._stream(number, name, plan) for number, name in enumerate(plan.streams, 1)}
 
@@ -97,16 +104,15 @@ class PlanTables:
             self.con,
             f"CREATE TABLE {s}.priced_{number} AS SELECT a.device_key, a.from_at, a.until_at, c.comp_no, k.line_no, "
             "a.account_no, CASE c.scope WHEN 'device' THEN a.device_key WHEN 'sim_group' THEN a.group_no ELSE 0 END "
-            "AS holder, c.linear OR a.trial AS linear, c.sell, c.scope = 'event' AS alone, c.fold = 'count' AS counts, c.short, "
-            "CASE WHEN a.trial THEN coalesce(c.only_rate, 0) ELSE c.only_rate END AS only_rate, "
-            "a.trial OR c.only_rate IS NOT NULL OR NOT c.may_miss AS sure, CASE WHEN a.trial THEN 0 ELSE r.slope END "
-            "AS slope, CASE WHEN a.trial THEN 0 ELSE r.fee END AS fee, CASE WHEN NOT a.trial THEN r.floor END AS floor, "
-            "CASE WHEN NOT a.trial THEN r.cap END AS cap "
+            "AS holder, c.linear, c.sell, c.scope = 'event' AS alone, c.fold = 'count' AS counts, c.short, "
+            "c.shape, c.unique_of, c.increment_units, c.increment_add, c.by_device, "
+            "c.only_rate, c.only_rate IS NOT NULL OR NOT c.may_miss AS sure, r.slope, r.fee, r.floor, r.cap "
             f"FROM {s}.assignments a JOIN {s}.comps c USING (offer_no) "
             f"JOIN {s}.line_keys k ON k.account_no = a.account_no AND k.offer_no = a.offer_no "
             "AND k.part_id = c.component_id AND k.kind = 'usage' "
             f"LEFT JOIN {s}.rates r ON r.rate_no = c.only_rate "
-            "WHERE c.meter = $1 AND NOT c.online ORDER BY ALL",
+            "WHERE c.meter = $1 AND NOT c.online AND NOT a.trial AND a.sim_state NOT IN ('inventory', 'terminated') "
+            "ORDER BY ALL",
             [name],
         )
         self._cover(number)
@@ -133,7 +139,8 @@ class PlanTables:
             timed=any(rate.windows for c in components for rate in c.rates),
             kinds=kinds,
             bounded=any(c.floor is not None or c.cap is not None for c in conversions)
-            or any(c.scope == "event" and not c.linear for c in components),
+            or any((c.scope == "event" and not c.linear) or c.shape == "event" for c in components),
+            shaped=any(c.shape for c in components),
         )
 
     def _cover(self, number: int) -> None:

@@ -1,8 +1,9 @@
 """Records that no sell price charged, each with exactly one no-charge reason (invariant I17).
 
-Reasons, the first that fits: ``charged_online`` (a charging node owns the meter) · ``rate_unmatched`` (the price list
-says that unmatched use is free) · ``meter_not_priced`` (the device's offers do not sell this meter) · ``not_in_force``
-(its subscription does not cover the time) · ``no_subscription``. Use during a trial is charged, at zero.
+Reasons, the first that fits: ``charged_online`` (a charging node owns the meter) · ``trial`` · ``sim_inventory`` ·
+``sim_terminated`` · ``rate_unmatched`` (the price list says that unmatched use is free) · ``meter_not_priced`` (the
+device's offers do not sell this meter) · ``not_in_force`` (its subscription does not cover the time) ·
+``no_subscription``.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ from collections.abc import Sequence
 
 from workbench.rating.tables import PlanTables, Stream
 
-REASONS = ("charged_online", "rate_unmatched", "meter_not_priced", "not_in_force", "no_subscription")
+REASONS = (
+    "charged_online", "trial", "sim_inventory", "sim_terminated", "rate_unmatched", "meter_not_priced",
+    "not_in_force", "no_subscription",
+)  # fmt: skip
 
 
 def no_charges(dims: Sequence[str] = ()) -> str:
@@ -28,7 +32,8 @@ def _with_reason(tables: PlanTables, stream: str, left: str) -> str:
     s = tables.schema
     name = stream.replace("'", "''")
     terms = (
-        f"SELECT a.device_key, a.from_at, a.until_at, CASE WHEN NOT c.sells THEN 2 WHEN c.online THEN 0 ELSE 1 END "
+        f"SELECT a.device_key, a.from_at, a.until_at, CASE WHEN a.sim_state = 'inventory' THEN 2 "
+        "WHEN a.sim_state = 'terminated' THEN 3 WHEN a.trial THEN 1 WHEN NOT c.sells THEN 5 WHEN c.online THEN 0 ELSE 4 END "
         f"AS rank FROM {s}.assignments a JOIN (SELECT o.offer_no, coalesce(bool_or(c.meter = '{name}'), false) "
         f"AS sells, o.charged = 'node' AS online FROM {s}.offers o LEFT JOIN {s}.components c USING (offer_no) "
         "WHERE o.side = 'sell' GROUP BY ALL) c USING (offer_no)"
@@ -37,7 +42,7 @@ def _with_reason(tables: PlanTables, stream: str, left: str) -> str:
         f"SELECT '{name}' AS stream, device_key, window_start, units, "
         f"list_extract({list(REASONS)!r}, rank + 1) AS reason FROM ("
         "SELECT l.device_key, l.window_start, l.units, l.row_no, coalesce(min(t.rank) FILTER ("
-        "l.window_start >= t.from_at AND l.window_start < t.until_at), CASE WHEN count(t.rank) > 0 THEN 3 ELSE 4 END) "
+        "l.window_start >= t.from_at AND l.window_start < t.until_at), CASE WHEN count(t.rank) > 0 THEN 6 ELSE 7 END) "
         f"AS rank FROM (SELECT *, row_number() OVER () AS row_no FROM ({left})) l LEFT JOIN ({terms}) t USING (device_key) "
         "GROUP BY ALL)"
     )

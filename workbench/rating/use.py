@@ -121,10 +121,23 @@ def use(tables: PlanTables, stream: Stream, records: str, within: str, *, mixed:
         if mixed
         else ""
     )
+    measured = _shape_columns(s, stream) if stream.shaped else "CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END AS measured, false AS wavers, "
     return (
         "(SELECT r.device_key, r.window_start, CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END AS units, "
-        f"p.line_no, p.account_no, p.holder, t.counter_no, t.rate_no, t.jumps AND NOT p.alone{settled} AS jumps, p.alone, "
+        f"p.line_no, p.account_no, p.holder, t.counter_no, t.rate_no, t.jumps AND NOT p.alone{settled} AS jumps, p.alone, {measured}"
         f"CASE WHEN p.short THEN {lives} END AS life{columns(stream.dims, 'r.')} "
         f"{_under(tables, stream, records)} {route} JOIN {s}.rates t ON t.rate_no = {rate} "
         f"WHERE {within} AND NOT p.linear)"
+    )
+
+
+def _shape_columns(s: str, stream: Stream) -> str:
+    """What ``shaped.measure`` needs of a record: its price's shape, its bucket, and the value that must be unique."""
+    marks = " ".join(f"WHEN '{dim}' THEN r.{dim}::VARCHAR" for dim in stream.dims)
+    mark = f"CASE p.unique_of {marks} END" if marks else "NULL::VARCHAR"
+    return (
+        "p.shape, p.increment_units, p.increment_add, CASE WHEN p.shape = 'bucket' THEN (SELECT max(b.from_at) "
+        f"FROM {s}.buckets b WHERE b.comp_no = p.comp_no AND b.from_at <= r.window_start) END AS bucket, "
+        "CASE WHEN p.shape = 'bucket' AND p.by_device THEN r.device_key ELSE 0 END AS bucket_device, "
+        f"coalesce({mark}, '') AS mark, p.shape = 'last' AS wavers, "
     )

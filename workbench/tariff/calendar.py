@@ -102,8 +102,12 @@ def days_of(period: Period, zone: str) -> list[tuple[date, datetime, datetime]]:
 
 
 def billed_days(billing: Period, zone: str) -> list[tuple[date, datetime, datetime]]:
-    """The local days a billing period owns: those that end inside it, so that consecutive periods share none."""
-    return [day for day in days_of(billing, zone) if billing.start < day[2] <= billing.end]
+    """The local days a billing period owns: those that end inside it, so that consecutive periods share none.
+
+    A day that a zone left out (Apia had no 30 December 2011) is none.
+    """
+    days = days_of(billing, zone)
+    return [day for day in days if billing.start < day[2] <= billing.end and day[1] < day[2]]
 
 
 def counter_windows(period: Period, zone: str, kind: str) -> list[Interval]:

@@ -149,22 +149,26 @@ def refused(offer: Offer) -> Iterator[str]:
 
 def _refused_component(component: Component) -> Iterator[str]:
     name = f"of price '{component.id}'"
-    if component.fold not in ("sum", "count"):
+    if component.fold in ("time_weighted", "p95"):
         yield f"fold: {component.fold} {name}"
+    shaped = component.fold in ("max", "last", "unique")
+    increment = component.increment
+    if shaped and increment and increment.per != "period":
+        yield f"an increment per {increment.per} of a fold {component.fold} {name}"
+    if (shaped or (increment and increment.per != "period")) and any(
+        isinstance(rate.price, Volume | StairStep) for rate in component.rates
+    ):
+        yield f"a price that jumps over a fold or a daily increment {name}"
+    if shaped and component.scope == "event":
+        yield f"a fold of single events {name}"
+    if increment and any(isinstance(rate.price, Percentage | Dynamic) for rate in component.rates):
+        yield f"an increment of money per event {name}"
     if component.allowance and component.allowance.rollover:
         yield f"rollover {name}"
     if component.allowance and (len(component.rates) > 1 or component.counter_period != "billing"):
         yield f"an allowance over several rates or short counters {name}"
     if component.allowance and component.scope == "event":
         yield f"an allowance per event {name}"
-    if component.increment and component.increment.per == "day":
-        yield f"increment per day {name}"
-    if (
-        component.increment
-        and component.increment.of == "device"
-        and component.scope in ("pool", "sim_group")
-    ):
-        yield f"increment of device {name}"
     for rate in component.rates:
         if isinstance(rate.price, Percentile):
             yield f"p95 {name}"
@@ -217,7 +221,6 @@ def _component(component: Component, offer: Offer, meter: Meter, factor: Fractio
     drafts = [_draft(rate, offer, factor) for rate in component.rates]
     denominator = lcm(1, *(part.denominator for draft in drafts for part in draft.money()))
     increment = component.increment
-    counted = increment is not None and increment.per in ("period", "day")
     allowance = component.allowance
     return PlanComponent(
         id=component.id,
@@ -228,8 +231,8 @@ def _component(component: Component, offer: Offer, meter: Meter, factor: Fractio
         fold=component.fold,
         scope=component.scope or offer.scope,
         counter_period=component.counter_period,
-        increment_units=increment.units if increment and counted else 1,
-        increment_add=_increment_add(increment) if increment and counted else 0,
+        increment_units=increment.units if increment else 1,
+        increment_add=_increment_add(increment) if increment else 0,
         increment_per=increment.per if increment else "",
         increment_of=increment.of if increment else "counter",
         free_units=allowance.units if allowance else 0,

@@ -97,8 +97,8 @@ class Plan:
                     for offer in self.offers
                     for c in offer.components
                     if c.meter == stream
-                    for rate in c.rates
-                    for name, _ in rate.match
+                    for name in [*(name for rate in c.rates for name, _ in rate.match), c.unique_of]
+                    if name
                 }
             )
         )

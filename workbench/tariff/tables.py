@@ -27,7 +27,9 @@ _SCHEMAS: dict[str, dict[str, str]] = {
                "zone": "s", "period": "s", "trial_days": "n"},
     "components": {"comp_no": "n", "offer_no": "n", "component_id": "s", "meter": "s", "denominator": "i",
                    "linear": "b", "scope": "s", "fold": "s", "sell": "b", "online": "b", "short": "b", "free_units": "i", "contribution": "s",
-                   "may_miss": "b"},
+                   "may_miss": "b", "shape": "s", "unique_of": "s", "increment_units": "i", "increment_add": "i",
+                   "by_device": "b"},
+    "buckets": {"comp_no": "n", "from_at": "t", "until_at": "t"},
     "rates": {"rate_no": "n", "comp_no": "n", "position": "n", "counter_no": "n", "linear": "b", "jumps": "b",
               "version": "n", "slope": "i", "fee": "i", "floor": "i", "cap": "i", "increment_units": "i", "increment_add": "i", "at_zero": "i"},
     "steps": {"rate_no": "n", "step_no": "n", "from_units": "i", "origin_units": "i", "base": "i",
@@ -95,6 +97,7 @@ def offer_tables(
         ),
         "windows": table("windows", _window_rows(rates, catalogue, period)),
         "lives": table("lives", _life_rows(components, offers, period)),
+        "buckets": table("buckets", _bucket_rows(components, offers, period)),
         "days": table("days", _day_rows(sorted({offer.zone for offer in offers}), period, billing)),
         "fees": table(
             "fees",
@@ -156,7 +159,8 @@ def _component_row(number: int, offer_no: int, offer: PlanOffer, component: Plan
     return (number, offer_no, component.id, component.meter, component.denominator, component.linear,
             component.scope, component.fold, offer.side == "sell", offer.charged == "node",
             component.counter_period != "billing", component.free_units, component.contribution,
-            component.free_when_unmatched)  # fmt: skip
+            component.free_when_unmatched, component.shape, component.unique_of, component.increment_units,
+            component.increment_add, component.increment_of == "device")  # fmt: skip
 
 
 _Rates = Sequence[tuple[int, PlanOffer, PlanComponent, int, PlanRate]]
@@ -178,7 +182,8 @@ def _rate_rows(rates: _Rates) -> Iterator[tuple[Any, ...]]:
             number, comp_no, position, counters[_counter_key(offer, c, rate)],
             rate.linear and c.linear, rate.jumps, offer.version, slope, conversion.fee if conversion else 0,
             conversion.floor if conversion else None, conversion.cap if conversion else None,
-            c.increment_units, c.increment_add, rate.steps[0].base,
+            1 if c.shape in ("event", "bucket") else c.increment_units,
+            0 if c.shape in ("event", "bucket") else c.increment_add, rate.steps[0].base,
         )  # fmt: skip
 
 
@@ -217,6 +222,16 @@ def _life_rows(
     for number, (offer_no, component) in enumerate(components, 1):
         if component.counter_period != "billing":
             for start, end in counter_windows(period, offers[offer_no - 1].zone, component.counter_period):
+                yield number, naive(start), naive(end)
+
+
+def _bucket_rows(
+    components: Sequence[tuple[int, PlanComponent]], offers: Sequence[PlanOffer], period: Period
+) -> Iterator[tuple[Any, ...]]:
+    """The local days of components whose quantity is rounded per day."""
+    for number, (offer_no, component) in enumerate(components, 1):
+        if component.increment_per == "day":
+            for start, end in counter_windows(period, offers[offer_no - 1].zone, "day"):
                 yield number, naive(start), naive(end)
 
 
