@@ -88,7 +88,10 @@ def _parties(lake: Lake) -> None:
 def _billed(
     folder: Path, parts: Sequence[pa.Table], *, threads: int, each: bool = False
 ) -> tuple[dict[str, list[str]], Outcome]:
-    """Bill deliveries in a new lake; with ``each`` the path runs after every delivery up to rating. Returns file hashes."""
+    """Bill deliveries in a new lake; with ``each`` the path runs up to rating after every delivery.
+
+    Returns: the hashes of the billed files by kind, and what the last run counted.
+    """
     inbox = folder / "in"
     inbox.mkdir(parents=True)
     deliveries = []

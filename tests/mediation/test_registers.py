@@ -21,7 +21,7 @@ def _readings(*pairs: tuple[int, int]) -> list[dict]:
             "received_at": START + timedelta(minutes=minute),
             "lux": 0,
             "network": None,
-        }  # fmt: skip
+        }
         for minute, reading in pairs
     ]
 
