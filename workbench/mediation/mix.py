@@ -87,7 +87,7 @@ def _word(value: object, type_: str) -> int:
     if value is None:
         return _MISSING
     if type_ in _NARROW:
-        return int(value) & _LOW  # type: ignore[call-overload, no-any-return]
+        return int(value) & _LOW  # type: ignore[call-overload]
     if type_ in _WIDE:
         whole = int(value)  # type: ignore[call-overload]
     else:
