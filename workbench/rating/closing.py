@@ -11,9 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import duckdb
 import pyarrow as pa
 
 from workbench.errors import AmountOverflow
@@ -25,6 +24,9 @@ from workbench.tariff.compile import INT64, exchange
 from workbench.tariff.plan import Plan
 from workbench.tariff.sql import run
 from workbench.tariff.tables import naive
+
+if TYPE_CHECKING:
+    import duckdb
 
 SCHEMA = pa.schema(
     [("line_no", pa.int32()), ("device_key", pa.int64()), ("window_start", pa.timestamp("us")),

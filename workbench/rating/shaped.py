@@ -7,12 +7,15 @@ number of different values (``unique``), to its day's or device's rounded sum (`
 
 from __future__ import annotations
 
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import columns
 from workbench.tariff.amount import Sql, rounded
 from workbench.tariff.sql import run
+
+if TYPE_CHECKING:
+    import duckdb
 
 _COUNTER = "account_no, holder, counter_no, life, bucket, bucket_device"
 
