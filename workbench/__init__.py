@@ -1,1 +1,74 @@
-"""The IoT tariff workbench."""
+"""Turns a flood of tiny device events into exact, provable money.
+
+    import workbench as wb
+
+    lake = wb.demo_lake()                                  # a small city, billed and proven, ready in seconds
+    lake.records("lamps.energy").head()
+    wb.price("offers/lamps.yaml", "2.5 kWh")               # what would that cost?
+    wb.shadow("usage.csv", "offer.yaml", billed="old.csv")  # what did the old system get wrong?
+
+Names are looked up when they are first used, so that importing takes no time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workbench.errors import WorkbenchError
+    from workbench.lake.lake import Lake
+    from workbench.lake.open import OpenLake
+    from workbench.lake.open import open_lake
+    from workbench.mediation.mapping_file import load_mapping
+    from workbench.mediation.policy import load_policy
+    from workbench.shadowbill.run import shadow
+    from workbench.showcase.notebook import city_lake
+    from workbench.showcase.notebook import demo_lake
+    from workbench.tariff.catalogue import load as load_catalogue
+    from workbench.tariff.quote import price
+    from workbench.verify.door import verify
+
+_NAMES = {
+    "Lake": "workbench.lake.lake",
+    "OpenLake": "workbench.lake.open",
+    "WorkbenchError": "workbench.errors",
+    "city_lake": "workbench.showcase.notebook",
+    "demo_lake": "workbench.showcase.notebook",
+    "load_catalogue": "workbench.tariff.catalogue:load",
+    "load_mapping": "workbench.mediation.mapping_file",
+    "load_policy": "workbench.mediation.policy",
+    "open_lake": "workbench.lake.open",
+    "price": "workbench.tariff.quote",
+    "shadow": "workbench.shadowbill.run",
+    "verify": "workbench.verify.door",
+}
+"""Public name to where it lives; ``module:name`` where it is called otherwise there."""
+
+__all__ = [
+    "Lake",
+    "OpenLake",
+    "WorkbenchError",
+    "city_lake",
+    "demo_lake",
+    "load_catalogue",
+    "load_mapping",
+    "load_policy",
+    "open_lake",
+    "price",
+    "shadow",
+    "verify",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _NAMES:
+        raise AttributeError(f"workbench has no {name!r}; it has {', '.join(__all__)}")
+    module, _, inner = _NAMES[name].partition(":")
+    found = getattr(import_module(module), inner or name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return __all__

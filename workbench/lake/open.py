@@ -66,6 +66,11 @@ class OpenLake:
         self._lake.close()
 
     @property
+    def inner(self) -> Lake:
+        """The lake behind this door, for functions that want one; it is not inside ``writer()``, so nothing writes."""
+        return self._lake
+
+    @property
     def tenant(self) -> str:
         """Whose lake it is."""
         return self._lake.tenant
