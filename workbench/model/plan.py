@@ -59,10 +59,13 @@ class PlanConversion:
 
 @dataclass(frozen=True, slots=True)
 class PlanPercentile:
-    """The parts of a percentile price that are no step: see ``model.price.Percentile``."""
+    """The parts of a percentile price that are no step: see ``model.price.Percentile``.
 
-    keep_numerator: int
-    keep_denominator: int
+    ``drop`` of the slots (a fraction) are forgiven; the step prices one byte of the slot that is left.
+    """
+
+    drop_numerator: int
+    drop_denominator: int
     slot_seconds: int
     direction: str
     out_meter: str
@@ -127,10 +130,22 @@ class PlanComponent:
         return ""
 
     @property
+    def bursts(self) -> bool:
+        """Priced by a percentile of its slots, at close."""
+        return self.rates[0].percentile is not None
+
+    @property
+    def meters(self) -> tuple[str, ...]:
+        """The meters it looks at: its own, and the other direction of a burstable line."""
+        other = self.rates[0].percentile.out_meter if self.rates[0].percentile else ""
+        return (self.meter, other) if other else (self.meter,)
+
+    @property
     def linear(self) -> bool:
         """No record's charge depends on another record."""
         return (
             all(rate.linear for rate in self.rates)
+            and not self.bursts
             and self.increment_units == 1
             and self.free_units == 0
             and self.fold in ("sum", "count")

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Self
 
 from workbench.errors import AmountOverflow, RatingError
 from workbench.lake.engine import EngineOverflow
-from workbench.rating import closing, counted, fees, shaped, uncharged
+from workbench.rating import burst, closing, counted, fees, shaped, uncharged
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import linear_charges, prepare_routes, use
 from workbench.rating.wallet import Balance
@@ -60,6 +60,7 @@ class Rater:
     Args:
         con: where records can be read; the plan's tables live there in a schema of their own until ``close``.
         balances: promotional credits left from the period before, per (account id, offer id).
+        outages: known collection outages, whose slots percentile prices do not count.
     """
 
     def __init__(
@@ -67,7 +68,9 @@ class Rater:
         con: duckdb.DuckDBPyConnection,
         plan: Plan,
         balances: Mapping[tuple[str, str], list[Balance]] | None = None,
+        outages: burst.Outages = (),
     ) -> None:
+        self._outages = tuple(outages)
         self.con, self.plan = con, plan
         self.tables = PlanTables(con, plan)
         self._within = (
@@ -134,18 +137,24 @@ class Rater:
                 parts += counted.charges(self.con, self.tables, plan, source)
             except EngineOverflow as error:
                 raise overflow(stream, error) from None
+        if "bursts" in plan.kinds:
+            parts += burst.collect(self.con, self.tables, plan, records, self._within)
         charges = " UNION ALL ".join(parts) if parts else uncharged.no_charges(plan.dims)
         return Rated(
             charges, uncharged.of_stream(self.tables, plan, records, self._within), _order(plan.dims)
         )
 
     def recurring(self) -> str:
-        """SQL of the period's recurring and one-off charges, shaped like ``Rated.charges`` without dimensions.
+        """SQL of the charges that no single record makes, shaped like ``Rated.charges`` without dimensions: recurring
+        and one-off fees, flat fees due without use, and percentile prices. Call it when all records were rated.
 
         A fee per day has a row per device and day; a fee per period one row, at the first day covered, whose units are
         the days. Fees per account have no device. Write with ``order_by=("line_no", "device_key", "window_start")``.
         """
-        return fees.charges(self.tables)
+        parts = [fees.charges(self.tables)]
+        if any("bursts" in stream.kinds for stream in self.tables.streams.values()):
+            parts.append(burst.charges(self.tables, self._outages))
+        return " UNION ALL ".join(f"SELECT * FROM ({part})" for part in parts)
 
     def closing(self, charges: str) -> str:
         """SQL of the true-ups and adjustments of the period: fixed discounts, maximum, commitment, promotional credits.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
 _NUMBERS = itertools.count(1)
-_PLAN = ("offers", "components", "rates", "steps", "matches", "windows", "lives", "buckets", "assignments", "line_keys", "lines",
+_PLAN = ("offers", "components", "rates", "steps", "matches", "windows", "lives", "buckets", "bursts", "heard", "assignments", "line_keys", "lines",
          "fees", "fee_days", "days", "terms", "grants")  # fmt: skip
 
 
@@ -32,7 +32,7 @@ class Stream:
         dims: dimensions that prices look at, in a fixed order.
         timed: some rate has time windows.
         kinds: which of the three ways of charging occur: ``simple`` (linear, one rate), ``routed`` (linear, several
-            rates), ``counted`` (needs counters).
+            rates), ``counted`` (needs counters), ``bursts`` (a percentile of its slots).
         shaped: some price counts not units but the difference they make (see ``shaped.py``).
         bounded: some price looks at single events (a floor, a cap, the scope event): a record must be one event.
     """
@@ -75,6 +75,11 @@ class PlanTables:
         )
         run(
             con,
+            f"CREATE TABLE {self.schema}.slots (account_no INTEGER, holder BIGINT, comp_no INTEGER, line_no INTEGER, "
+            "slot TIMESTAMP, outward BOOLEAN, units HUGEINT)",
+        )
+        run(
+            con,
             f"CREATE TABLE {self.schema}.marks (account_no INTEGER, holder BIGINT, counter_no INTEGER, life TIMESTAMP, "
             "bucket TIMESTAMP, bucket_device BIGINT, mark VARCHAR, used BIGINT)",
         )
@@ -105,13 +110,13 @@ class PlanTables:
             f"CREATE TABLE {s}.priced_{number} AS SELECT a.device_key, a.from_at, a.until_at, c.comp_no, k.line_no, "
             "a.account_no, CASE c.scope WHEN 'device' THEN a.device_key WHEN 'sim_group' THEN a.group_no ELSE 0 END "
             "AS holder, c.linear, c.sell, c.scope = 'event' AS alone, c.fold = 'count' AS counts, c.short, "
-            "c.shape, c.unique_of, c.increment_units, c.increment_add, c.by_device, "
+            f"c.comp_no IN (SELECT comp_no FROM {s}.bursts) AS bursts, c.shape, c.unique_of, c.increment_units, c.increment_add, c.by_device, "
             "c.only_rate, c.only_rate IS NOT NULL OR NOT c.may_miss AS sure, r.slope, r.fee, r.floor, r.cap "
             f"FROM {s}.assignments a JOIN {s}.comps c USING (offer_no) "
             f"JOIN {s}.line_keys k ON k.account_no = a.account_no AND k.offer_no = a.offer_no "
             "AND k.part_id = c.component_id AND k.kind = 'usage' "
             f"LEFT JOIN {s}.rates r ON r.rate_no = c.only_rate "
-            "WHERE c.meter = $1 AND NOT c.online AND NOT a.trial AND a.sim_state NOT IN ('inventory', 'terminated') "
+            f"WHERE c.comp_no IN (SELECT comp_no FROM {s}.heard WHERE meter = $1) AND NOT c.online AND NOT a.trial AND a.sim_state NOT IN ('inventory', 'terminated') "
             "ORDER BY ALL",
             [name],
         )
@@ -119,14 +124,14 @@ class PlanTables:
         row = first(
             self.con,
             "SELECT coalesce(bool_or(linear AND only_rate IS NOT NULL), false), "
-            "coalesce(bool_or(linear AND only_rate IS NULL), false), coalesce(bool_or(NOT linear), false) "
+            "coalesce(bool_or(linear AND only_rate IS NULL), false), coalesce(bool_or(NOT linear AND NOT bursts), false), coalesce(bool_or(bursts), false) "
             f"FROM {s}.priced_{number}",
         )
         assert row is not None
         kinds = frozenset(
-            kind for kind, there in zip(("simple", "routed", "counted"), row, strict=True) if there
+            kind for kind, there in zip(("simple", "routed", "counted", "bursts"), row, strict=True) if there
         )
-        components = [c for offer in plan.offers for c in offer.components if c.meter == name]
+        components = [c for offer in plan.offers for c in offer.components if name in c.meters]
         conversions = [rate.conversion for c in components for rate in c.rates if rate.conversion]
         dims = plan.dimensions(name)
         for dim in dims:

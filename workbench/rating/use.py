@@ -67,7 +67,7 @@ def _route_join(tables: PlanTables, stream: Stream) -> str:
     return f"JOIN {tables.schema}.routes_{stream.number} q ON q.comp_no = p.comp_no AND {same}"
 
 
-def _under(tables: PlanTables, stream: Stream, records: str) -> str:
+def under(tables: PlanTables, stream: Stream, records: str) -> str:
     """Records under the prices in force at their window's start."""
     return (
         f"FROM {records} r JOIN {tables.schema}.priced_{stream.number} p ON r.device_key = p.device_key "
@@ -92,12 +92,12 @@ def linear_charges(tables: PlanTables, stream: Stream, records: str, within: str
     found = []
     if "simple" in stream.kinds:
         found.append(
-            f"{head}, {_amount(stream, 'p')} AS amount, {tail} {_under(tables, stream, records)} "
+            f"{head}, {_amount(stream, 'p')} AS amount, {tail} {under(tables, stream, records)} "
             f"WHERE {within} AND p.linear AND p.only_rate IS NOT NULL"
         )
     if "routed" in stream.kinds:
         found.append(
-            f"{head}, {_amount(stream, 't')} AS amount, {tail} {_under(tables, stream, records)} "
+            f"{head}, {_amount(stream, 't')} AS amount, {tail} {under(tables, stream, records)} "
             f"{_route_join(tables, stream)} JOIN {tables.schema}.rates t ON t.rate_no = q.rate_no "
             f"WHERE {within} AND p.linear AND p.only_rate IS NULL"
         )
@@ -126,8 +126,8 @@ def use(tables: PlanTables, stream: Stream, records: str, within: str, *, mixed:
         "(SELECT r.device_key, r.window_start, CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END AS units, "
         f"p.line_no, p.account_no, p.holder, t.counter_no, t.rate_no, t.jumps AND NOT p.alone{settled} AS jumps, p.alone, {measured}"
         f"CASE WHEN p.short THEN {lives} END AS life{columns(stream.dims, 'r.')} "
-        f"{_under(tables, stream, records)} {route} JOIN {s}.rates t ON t.rate_no = {rate} "
-        f"WHERE {within} AND NOT p.linear)"
+        f"{under(tables, stream, records)} {route} JOIN {s}.rates t ON t.rate_no = {rate} "
+        f"WHERE {within} AND NOT p.linear AND NOT p.bursts)"
     )
 
 

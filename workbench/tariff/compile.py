@@ -169,9 +169,16 @@ def _refused_component(component: Component) -> Iterator[str]:
         yield f"an allowance over several rates or short counters {name}"
     if component.allowance and component.scope == "event":
         yield f"an allowance per event {name}"
-    for rate in component.rates:
-        if isinstance(rate.price, Percentile):
-            yield f"p95 {name}"
+    bursts = any(isinstance(rate.price, Percentile) for rate in component.rates)
+    if bursts and (
+        len(component.rates) > 1
+        or component.counter_period != "billing"
+        or component.scope == "event"
+        or component.increment
+        or component.allowance
+        or component.fold != "sum"
+    ):
+        yield f"p95 together with rates, folds, increments, free units or short counters {name}"
 
 
 def exchange(offer: Offer, currency: str) -> Fraction:
@@ -337,7 +344,7 @@ def _pieces(price: Price, inclusive: bool, at_zero: bool) -> tuple[Piece, ...]:
     if isinstance(price, StairStep):
         return _reached([(step.up_to, _NONE, step.amount * NANO) for step in price.steps], inclusive, False)
     assert isinstance(price, Percentile)
-    return (Piece(0, 0, _NONE, 1, price.amount * NANO / price.per),)
+    return (Piece(0, 0, _NONE, 1, price.amount * NANO * 8 / (price.slot_seconds * price.per)),)
 
 
 _Row = tuple[int | None, Fraction, Fraction]  # up_to, per unit, flat

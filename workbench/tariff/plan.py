@@ -72,11 +72,11 @@ class Plan:
     @property
     def streams(self) -> tuple[str, ...]:
         """Meters that some offer in force prices."""
-        return tuple(sorted({c.meter for offer in self.offers for c in offer.components}))
+        return tuple(sorted({meter for offer in self.offers for c in offer.components for meter in c.meters}))
 
     def order_free(self, stream: str) -> bool:
         """Whether each record of a stream can be charged alone: partitions may then be rated in any order."""
-        return all(c.linear for offer in self.offers for c in offer.components if c.meter == stream)
+        return all(c.linear for offer in self.offers for c in offer.components if stream in c.meters)
 
     def needs_totals(self, stream: str) -> bool:
         """Whether a price on this stream jumps, so that ``Rater.observe`` must see all records first."""
@@ -145,6 +145,7 @@ def compile_plan(
     plan = Plan(period, catalogue, offers, tables, _hash(offers, period, tables), dict(grids or {}))
     for stream, seconds in sorted(plan.grids.items()):
         check_grid(plan, stream, seconds)
+        check_slots(plan, stream, seconds)
     return plan
 
 
@@ -213,6 +214,22 @@ def _divisor(seconds: int, behind: int) -> int:
     while behind:
         seconds, behind = behind, seconds % behind
     return max(1, seconds)
+
+
+def check_slots(plan: Plan, stream: str, seconds: int) -> None:
+    """Refuse records that are coarser than the slots of a percentile price.
+
+    Raises:
+        RatingError: ``grid_too_coarse``.
+    """
+    for row in plan.tables["bursts"].to_pylist():
+        if row["meter"] == stream and row["slot_seconds"] % seconds:
+            raise RatingError(
+                f"A percentile price of '{stream}' has slots of {row['slot_seconds']} s, its records a grid of {seconds} s.",
+                where=stream,
+                code="grid_too_coarse",
+                cure=f"Aggregate '{stream}' on a grid of {row['slot_seconds']} s.",
+            )
 
 
 def _instants(plan: Plan, stream: str) -> list[tuple[datetime, str]]:

@@ -29,6 +29,9 @@ _SCHEMAS: dict[str, dict[str, str]] = {
                    "linear": "b", "scope": "s", "fold": "s", "sell": "b", "online": "b", "short": "b", "free_units": "i", "contribution": "s",
                    "may_miss": "b", "shape": "s", "unique_of": "s", "increment_units": "i", "increment_add": "i",
                    "by_device": "b"},
+    "bursts": {"comp_no": "n", "meter": "s", "outward": "b", "slot_seconds": "i", "summed": "b", "drop_numerator": "i",
+               "drop_denominator": "i", "slope": "i"},
+    "heard": {"comp_no": "n", "meter": "s"},
     "buckets": {"comp_no": "n", "from_at": "t", "until_at": "t"},
     "rates": {"rate_no": "n", "comp_no": "n", "position": "n", "counter_no": "n", "linear": "b", "jumps": "b",
               "version": "n", "slope": "i", "fee": "i", "floor": "i", "cap": "i", "increment_units": "i", "increment_add": "i", "at_zero": "i"},
@@ -97,6 +100,8 @@ def offer_tables(
         ),
         "windows": table("windows", _window_rows(rates, catalogue, period)),
         "lives": table("lives", _life_rows(components, offers, period)),
+        "bursts": table("bursts", _burst_rows(components)),
+        "heard": table("heard", ((no, meter) for no, (_, c) in enumerate(components, 1) for meter in c.meters)),
         "buckets": table("buckets", _bucket_rows(components, offers, period)),
         "days": table("days", _day_rows(sorted({offer.zone for offer in offers}), period, billing)),
         "fees": table(
@@ -223,6 +228,18 @@ def _life_rows(
         if component.counter_period != "billing":
             for start, end in counter_windows(period, offers[offer_no - 1].zone, component.counter_period):
                 yield number, naive(start), naive(end)
+
+
+def _burst_rows(components: Sequence[tuple[int, PlanComponent]]) -> Iterator[tuple[Any, ...]]:
+    """Percentile prices, once per meter they look at."""
+    for number, (_, component) in enumerate(components, 1):
+        price = component.rates[0].percentile
+        for meter in component.meters if price else ():
+            assert price is not None
+            yield (
+                number, meter, meter != component.meter, price.slot_seconds, price.direction == "sum",
+                price.drop_numerator, price.drop_denominator, component.rates[0].steps[0].block_amount,
+            )  # fmt: skip
 
 
 def _bucket_rows(
