@@ -233,9 +233,11 @@ class Binding:
         if self.mapping.meter_column:
             column = text_cell(self.mapping.meter_column, self.types[self.mapping.meter_column])
             checks.append(Check(f"{column} IN ({_names(meter)})", literal("unknown_meter"), column))
-        checks += self.received.checks
-        checks += self.ends_at.checks
-        checks += window_checks(self.ends_at.value, self.received.value, self.accept, self.delivered_at)
+        # The event's own time comes first: where one column is both, a bad time is called a bad time.
+        is_time, *in_window = window_checks(
+            self.ends_at.value, self.received.value, self.accept, self.delivered_at
+        )
+        checks += [*self.ends_at.checks, is_time, *self.received.checks, *in_window]
         if self.starts_at is not None:
             checks += self.starts_at.checks
             ordered = f"{self.starts_at.value} <= {self.ends_at.value}"

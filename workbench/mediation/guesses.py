@@ -349,24 +349,34 @@ def dimensions(columns: Sequence[Column], taken: set[str]) -> list[Guess]:
     return found
 
 
-def rising(values: Iterable[tuple[str, str]]) -> tuple[bool, int]:
-    """Whether a quantity is a running register: device by device its numbers hardly ever fall, and do not start at 0.
+def rising(values: Iterable[tuple[str, str]], named: bool) -> tuple[bool, int]:
+    """Whether a quantity is a running register: device by device its numbers hardly ever fall.
 
     Args:
         values: (device, number as text) in the order of time.
+        named: whether the column's name says register. If not, its numbers must also be far above their steps:
+            use that happens to grow is no register.
 
     Returns: the verdict, and how often a number fell (a reset or an exchange).
     """
+    first: dict[str, float] = {}
     last: dict[str, float] = {}
     steps = falls = grown = 0
     for name, text in values:
-        number = float(text)
+        number = float(text)  # a look at a sample: nothing is billed by it
         if name in last:
             steps += 1
             falls += number < last[name]
             grown += number > last[name]
+        first.setdefault(name, number)
         last[name] = number
-    return steps >= 20 and grown > 0 and falls * 100 <= steps * 2, falls
+    high = sum(first.values()) > sum(last.values()) - sum(first.values())
+    return steps >= 20 and grown > 0 and falls * 100 <= steps * 2 and (named or high), falls
+
+
+def says_register(column: Column) -> bool:
+    """Whether a column's name is one of a running register."""
+    return bool(set(column.words) & _REGISTER)
 
 
 def _as(form: str) -> str:

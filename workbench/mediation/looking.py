@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ROWS = 20_000
 _TRIED = 300
+_MOST = 0.7
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?)?( ?(Z|[+-]\d\d(:?\d\d)?))?")
 _ZONED = re.compile(r".*\d\d:\d\d.* ?(Z|[+-]\d\d(:?\d\d)?)")
@@ -119,13 +120,16 @@ class Column:
         tried = self.values[:_TRIED]
         if not tried:
             return None
-        if sum(1 for cell in tried if _ISO.fullmatch(cell)) >= 0.9 * len(tried):
+        if sum(1 for cell in tried if _ISO.fullmatch(cell)) >= _MOST * len(tried):
             return "auto"
         if self.numbers and min(self.numbers) > 0:
             for form, ticks in _UNIX.items():
                 if _SINCE * ticks <= min(self.numbers) and max(self.numbers) <= _UNTIL * ticks:
                     return form
-        return next((pattern for pattern in PATTERNS if all(_parses(cell, pattern) for cell in tried)), None)
+        # A broken time here and there is a reject later, not a reason to overlook the column.
+        fits = {pattern: sum(_parses(cell, pattern) for cell in tried) for pattern in PATTERNS}
+        best = max(PATTERNS, key=lambda pattern: fits[pattern])
+        return best if fits[best] >= _MOST * len(tried) else None
 
     @cached_property
     def zoned(self) -> bool:

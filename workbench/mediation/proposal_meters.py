@@ -128,12 +128,7 @@ def _register(found: _Found, column: Column) -> tuple[bool, int]:
     times, device = found.one("ends_at"), found.one("device")
     if times is None:
         return False, 0
-    if found.one("starts_at") is not None and not set(column.words) & {
-        "register",
-        "counter",
-        "reading",
-        "cumulative",
-    }:
+    if found.one("starts_at") is not None and not guesses.says_register(column):
         return False, 0
     names = device.column.cells if device else [""] * len(column.cells)
     rows = [
@@ -143,7 +138,7 @@ def _register(found: _Found, column: Column) -> tuple[bool, int]:
         )
         if cell is not None and re.fullmatch(r"[+-]?[0-9.,eE+-]+", cell)
     ]
-    return guesses.rising(rows)
+    return guesses.rising(rows, guesses.says_register(column))
 
 
 def _long(found: _Found, long: Guess, offered: Sequence[Offered]) -> list[Metered]:
