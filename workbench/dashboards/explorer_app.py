@@ -174,10 +174,11 @@ class ExplorerPage(param.Parameterized):
         """The line as an equation, and who gets what of it."""
         price = line.exact / line.units / 10**9 if line.units else Fraction(0)
         each = f"{decimal_text(price)} {line.currency}" if line.units else "nothing"
-        words = f"**{count(line.units)}** units, on average **{each}** each, are **{exact_money(line.exact, line.currency)}**"
+        whole = exact_money(line.exact, line.currency)
+        words = f"**{count(line.units)}** units, on average **{each}** each, are **{whole}**"
+        names = self._explorer.store.names
         shares = ", ".join(
-            f"{self._explorer.store.names.get(partner, partner)} {decimal_text(part * 100) if part.denominator < 10**6 else 'part'} %"
-            for partner, part in self._explorer.shares(line)
+            f"{names.get(partner, partner)} {_percent(part)}" for partner, part in self._explorer.shares(line)
         )
         split = f"Shared: {shares}." if shares else ""
         return theme.card(
@@ -204,6 +205,18 @@ class ExplorerPage(param.Parameterized):
         return theme.card("Usage record", pmui.Typography(words), alert, source)
 
 
+def _percent(part: Fraction) -> str:
+    """A share: exact where it is short, else to a hundredth of a percent.
+
+    >>> _percent(Fraction(7, 10)), _percent(Fraction(1, 3))
+    ('70 %', '33.33 %')
+    """
+    percent = part * 100
+    if (percent * 10**4).denominator == 1:
+        return f"{decimal_text(percent)} %"
+    return f"{decimal_text(Fraction(round(percent * 100), 100))} %"
+
+
 def _raw_table(members: Members) -> Any:
     rows = []
     for row in members.rows.drop_columns(["device_key"]).to_pylist():
@@ -218,10 +231,11 @@ def _raw_table(members: Members) -> Any:
 def _table(rows: list[dict[str, str]], clicked: Any, search: str = "") -> Any:
     """A table of text; a click on a row calls ``clicked`` with its number."""
     frame = pd.DataFrame(rows, dtype="object") if rows else pd.DataFrame({"": pd.Series([], dtype="object")})
-    right = {name: "right" for name in ("Net", "Tax", "Total", "Units", "Exact amount", "Billed", "Charges")}
+    right = dict.fromkeys(("Net", "Tax", "Total", "Units", "Exact amount", "Billed", "Charges"), "right")
     filters = {search: {"type": "input", "func": "like", "placeholder": "search"}} if search else {}
     table = pn.widgets.Tabulator(
-        frame, show_index=False, disabled=True, layout="fit_columns", theme="materialize", pagination="local", page_size=18,
+        frame, show_index=False, disabled=True, layout="fit_columns", theme="materialize",
+        pagination="local", page_size=15,
         text_align=right, header_filters=filters, sizing_mode="stretch_width", selectable=False,
         stylesheets=[".tabulator-row {cursor: pointer}"] if clicked else [],
     )  # fmt: skip

@@ -38,7 +38,8 @@ class Explorer:
     def invoices(self) -> list[dict[str, Any]]:
         """All documents, newest period first."""
         found = self.store.rows(
-            "SELECT invoice_no, coalesce(a.name, i.account_id), period, i.currency, net_nano, tax_nano, gross_nano, state "
+            "SELECT invoice_no, coalesce(a.name, i.account_id), period, i.currency, net_nano, tax_nano, gross_nano, "
+            "state "
             f"FROM {self.lake.scan('invoices')} i LEFT JOIN {self.lake.scan('accounts')} a USING (account_id) "
             "ORDER BY period DESC, invoice_no"
         )
@@ -48,8 +49,8 @@ class Explorer:
     def lines(self, invoice_no: str) -> list[Line]:
         """The lines of one document."""
         found = self.store.rows(
-            "SELECT i.line_no, i.period, i.offer_id || ' v' || i.offer_version, i.component_id, i.kind, coalesce(l.meter, ''), "
-            "i.units, i.amount, i.price_denominator, i.net_nano, i.currency "
+            "SELECT i.line_no, i.period, i.offer_id || ' v' || i.offer_version, i.component_id, i.kind, "
+            "coalesce(l.meter, ''), i.units, i.amount, i.price_denominator, i.net_nano, i.currency "
             f"FROM {self.lake.scan('invoice_lines')} i LEFT JOIN {self.lake.scan('lines', period=self.store.period)} l "
             "USING (line_no) WHERE invoice_no = $no ORDER BY i.line_no",
             {"no": invoice_no},
@@ -75,7 +76,8 @@ class Explorer:
         den = self._denominator(line)
         found = self.store.rows(
             "SELECT coalesce(d.device_id, ''), count(*), sum(c.units)::HUGEINT, sum(c.amount)::HUGEINT "
-            f"FROM {self.lake.scan('charges', period=line.period)} c LEFT JOIN {self.lake.scan('devices')} d USING (device_key) "
+            f"FROM {self.lake.scan('charges', period=line.period)} c "
+            f"LEFT JOIN {self.lake.scan('devices')} d USING (device_key) "
             "WHERE c.line_no = $line AND contains(coalesce(d.device_id, ''), $search) "
             f"GROUP BY 1 ORDER BY 4 DESC, 1 LIMIT {DEVICES_SHOWN}",
             {"line": line.line_no, "search": search},
@@ -114,7 +116,8 @@ class Explorer:
         offer, _, version = line.offer.rpartition(" v")
         found = self.store.rows(
             "SELECT partner_id, share_numerator, share_denominator FROM "
-            f"{self.lake.scan('statements', period=line.period)} WHERE offer_id = $offer AND offer_version = $version ORDER BY 1",
+            f"{self.lake.scan('statements', period=line.period)} "
+            "WHERE offer_id = $offer AND offer_version = $version ORDER BY 1",
             {"offer": offer, "version": int(version)},
         )
         parts = [(partner, Fraction(int(top), int(bottom))) for partner, top, bottom in found]

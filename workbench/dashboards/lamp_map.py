@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from bokeh.models import ColumnDataSource, HoverTool
+from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 from bokeh.transform import linear_cmap
 
@@ -15,16 +15,16 @@ from workbench.dashboards.store import Store
 
 GLYPHS_MAX = 6_000
 _PALETTE = (
-    "#1e293b",
-    "#3f3f46",
-    "#713f12",
-    "#a16207",
-    "#ca8a04",
-    "#eab308",
-    "#facc15",
-    "#fde047",
-    "#fef08a",
-    "#fefce8",
+    "#334155",
+    "#57534e",
+    "#92400e",
+    "#b45309",
+    "#d97706",
+    "#f59e0b",
+    "#fbbf24",
+    "#fcd34d",
+    "#fde68a",
+    "#fef9c3",
 )
 _BACKGROUND = "#0b1220"
 _SIZE = (900, 480)
@@ -110,9 +110,12 @@ class LampMap:
 
 def _figure() -> figure:
     plot = figure(
-        height=430, sizing_mode="stretch_width", tools="pan,wheel_zoom,reset", active_scroll="wheel_zoom", match_aspect=True,
-        background_fill_color=_BACKGROUND, background_fill_alpha=1.0, border_fill_alpha=0, outline_line_color=None, toolbar_location="right",
+        height=392, sizing_mode="stretch_width", tools="pan,wheel_zoom,reset", active_scroll="wheel_zoom",
+        match_aspect=True, background_fill_color=_BACKGROUND, border_fill_alpha=0, outline_line_color=None,
+        toolbar_location="right",
     )  # fmt: skip
+    # The page's theme repaints a figure's own background when it changes; a box it does not know stays night.
+    plot.add_layout(BoxAnnotation(fill_color=_BACKGROUND, fill_alpha=1.0, line_color=None, level="underlay"))
     plot.axis.visible = False
     plot.grid.visible = False
     plot.toolbar.logo = None

@@ -16,6 +16,7 @@ from panel.io.fastapi import add_applications
 
 from workbench.dashboards.city_app import CityPage
 from workbench.dashboards.explorer_app import ExplorerPage
+from workbench.dashboards.sessions import forget_lost_browsers
 from workbench.dashboards.store import Store
 from workbench.errors import WorkbenchError
 from workbench.lake.lake import Lake
@@ -45,6 +46,7 @@ def app_of(path: Path, tenant: str, port: int) -> FastAPI:
         LakeMissing: nothing is there.
     """
     store, proof = Store(path, tenant), Proof(path, tenant)
+    forget_lost_browsers()
     pn.extension("tabulator", inline=True)
     app = FastAPI(title="IoT tariff workbench", docs_url=None, redoc_url=None)
 
@@ -58,7 +60,7 @@ def app_of(path: Path, tenant: str, port: int) -> FastAPI:
 
     origins = [f"127.0.0.1:{port}", f"localhost:{port}"]
     pages = {
-        "/city": lambda: CityPage(store, proof.words).view(),
+        "/city": lambda: CityPage(store, lambda: proof.words).view(),
         "/explorer": lambda: ExplorerPage(store).view(),
     }
     add_applications(

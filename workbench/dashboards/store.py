@@ -103,8 +103,8 @@ class Store:
     # -- the day, window by window ---------------------------------------------------------------------------
 
     @cached_property
-    def windows(self) -> list[tuple[datetime, str, int, int, int]]:
-        """(quarter of an hour, stream, events, duplicates, units), in time order."""
+    def windows(self) -> list[tuple[datetime, str, int, int, int, int]]:
+        """(quarter of an hour, stream, events, duplicates, units, records), in time order."""
         parts = [
             f"SELECT window_start, '{stream}' AS stream, n_events, n_duplicates, units FROM "
             f"{self.lake.scan('records', stream=stream)}"
@@ -114,7 +114,7 @@ class Store:
             return []
         return self.rows(
             "SELECT time_bucket(INTERVAL 15 MINUTE, window_start) AS at, stream, sum(n_events)::BIGINT, "
-            f"sum(n_duplicates)::BIGINT, sum(units)::HUGEINT FROM ({' UNION ALL '.join(parts)}) "
+            f"sum(n_duplicates)::BIGINT, sum(units)::HUGEINT, count(*) FROM ({' UNION ALL '.join(parts)}) "
             "GROUP BY ALL ORDER BY ALL"
         )
 
@@ -126,7 +126,8 @@ class Store:
         found = self.rows(
             "SELECT time_bucket(INTERVAL 15 MINUTE, window_start) AS at, offer_id, price_denominator::HUGEINT, "
             f"sum(amount)::HUGEINT FROM {self.lake.scan('charges', period=self.period)} c "
-            f"JOIN {self.lake.scan('lines', period=self.period)} l USING (line_no) WHERE side = 'sell' GROUP BY ALL ORDER BY ALL"
+            f"JOIN {self.lake.scan('lines', period=self.period)} l USING (line_no) "
+            "WHERE side = 'sell' GROUP BY ALL ORDER BY ALL"
         )
         return [(at, offer, Fraction(amount, denominator)) for at, offer, denominator, amount in found]
 
@@ -135,7 +136,8 @@ class Store:
         """Partner to exact nano of the period."""
         shares: dict[str, Fraction] = {}
         for partner, top, bottom in self.rows(
-            f"SELECT partner_id, share_numerator, share_denominator FROM {self.lake.scan('statements', period=self.period)}"
+            "SELECT partner_id, share_numerator, share_denominator FROM "
+            f"{self.lake.scan('statements', period=self.period)}"
         ):
             shares[partner] = shares.get(partner, Fraction(0)) + Fraction(int(top), int(bottom))
         return dict(sorted(shares.items(), key=lambda item: -item[1]))
@@ -158,7 +160,7 @@ class Store:
         )
 
     def lamp_hour(self, hour: datetime) -> dict[str, Any]:
-        """Energy [mWh] and events of each lamp of ``lamps`` in one hour, as numpy arrays; silent lamps have 0 events."""
+        """Energy [mWh] and events of each of ``lamps`` in one hour, as numpy arrays; silent lamps have 0 events."""
         partition = [
             segment
             for segment in self.lake.segments("records", stream=_LAMPS)
