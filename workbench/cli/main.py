@@ -13,7 +13,7 @@ from workbench.cli import shell
 from workbench.errors import VerifyFailed, WorkbenchError
 
 MODULES = (
-    *("demo", "city", "serve", "price", "shadow"),
+    *("demo", "city", "serve", "lab", "price", "shadow"),
     *("ingest", "parties", "catalog", "bill"),
     *("status", "invoice", "trace", "verify"),
     *("project",),

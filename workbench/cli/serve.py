@@ -33,21 +33,24 @@ def serve_pages(path: Path, tenant: str = "main", *, port: int = 5006) -> None:
         LakeMissing: nothing is there.
         UsageError: ``port_taken``: something else listens there.
     """
+    import logging
+
     import uvicorn
 
     from workbench.dashboards.server import app_of
 
-    port = _free(port)
+    port = free_port(port)
     app = app_of(path, tenant, port)
     shell.remarks().print(
         f"\n  City      [bold]http://127.0.0.1:{port}/city[/bold]       play the day, watch what it costs\n"
         f"  Explorer  [bold]http://127.0.0.1:{port}/explorer[/bold]   from an invoice down to the raw events\n\n"
         "  Ctrl+C stops it; the lake stays.\n"
     )
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # a browser that left in mid-update is no news
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="warning")
 
 
-def _free(port: int) -> int:
+def free_port(port: int) -> int:
     """The port asked for, or one the system picks for 0."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

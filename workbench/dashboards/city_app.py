@@ -22,6 +22,7 @@ from workbench.dashboards.text import count, money
 
 TICK_MS = 100
 KEPT_POINTS = 5_000
+SLIDER_STEP = 3_600
 OPERATOR = "operator"
 _EMPTY: dict[str, list[Any]] = {"at": [], "rate": [], "power": []}
 _SHARES = """
@@ -79,7 +80,7 @@ class CityPage:
             name="",
             start=0,
             end=span,
-            step=900,
+            step=SLIDER_STEP,
             show_value=False,
             tooltips=False,
             sizing_mode="stretch_width",
@@ -113,7 +114,7 @@ class CityPage:
     def _chart(self, column: str, color: str, peak: float) -> figure:
         """A line over the whole tape: its axes stand still while it fills."""
         plot = figure(
-            height=150, x_axis_type="datetime", sizing_mode="stretch_width", tools="", toolbar_location=None,
+            height=158, x_axis_type="datetime", sizing_mode="stretch_width", tools="", toolbar_location=None,
             x_range=(self._tape.start, self._tape.end), y_range=(0, peak * 1.08 or 1),
             outline_line_color=None, background_fill_alpha=0, border_fill_alpha=0,
         )  # fmt: skip
@@ -196,6 +197,9 @@ class CityPage:
     def _show(self) -> None:
         moment = self._tape.at(self._now)
         self._clock.object = f"{moment.at:%a %d %b&ensp;%H:%M}"
+        played = int((self._now - self._tape.start).total_seconds())
+        if abs(played - self._slider.value) >= SLIDER_STEP:
+            self._slider.value = played - played % SLIDER_STEP
         self._show_tiles(moment)
         point = {
             "at": [moment.at],

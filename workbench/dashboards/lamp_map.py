@@ -14,18 +14,7 @@ from bokeh.transform import linear_cmap
 from workbench.dashboards.store import Store
 
 GLYPHS_MAX = 6_000
-_PALETTE = (
-    "#334155",
-    "#57534e",
-    "#92400e",
-    "#b45309",
-    "#d97706",
-    "#f59e0b",
-    "#fbbf24",
-    "#fcd34d",
-    "#fde68a",
-    "#fef9c3",
-)
+_PALETTE = ("#475569", "#78716c", "#a16207", "#ca8a04", "#eab308", "#facc15", "#fde047", "#fef08a", "#fefce8")
 _BACKGROUND = "#0b1220"
 _SIZE = (900, 480)
 
@@ -62,8 +51,9 @@ class LampMap:
             "device": self._lamps["device_id"].to_numpy(zero_copy_only=False),
             "site": self._lamps["site"].to_numpy(zero_copy_only=False),
         }  # fmt: skip
+        size = 7 if len(self._lon) <= 1_000 else 4
         color = linear_cmap("kwh", _PALETTE, 0, 0.12)
-        dots = self.view.scatter("lon", "lat", source=self._source, size=4, color=color, line_color=None)
+        dots = self.view.scatter("lon", "lat", source=self._source, size=size, color=color, line_color=None)
         hover = HoverTool(
             renderers=[dots],
             tooltips=[("lamp", "@device"), ("at", "@site"), ("kWh this hour", "@kwh{0.000}")],

@@ -41,7 +41,11 @@ def page(title: str, main: list[Any], header: list[Any] | None = None) -> pmui.P
     """The frame every page stands in."""
     return pmui.Page(
         title=title,
-        main=[pn.Column(*main, sizing_mode="stretch_width", margin=(16, 24), max_width=1440)],
+        main=[
+            pn.Column(
+                *main, sizing_mode="stretch_width", margin=(16, 24), max_width=1440, styles={"gap": "16px"}
+            )
+        ],
         header=header or [],
         theme_config=THEMES,
         sidebar_variant="temporary",  # a closed persistent one pulls the page to the left, even when it is empty
