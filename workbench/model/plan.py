@@ -72,6 +72,31 @@ class PlanPercentile:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanRollover:
+    """What happens to free units that are left: see ``model.offer.Rollover``."""
+
+    periods: int
+    cap: int | None
+    own_first: bool
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Stock:
+    """Free units left over from an earlier period. ``age``: 1 when they are from the period before.
+
+    ``holder`` is the device's key, the SIM group's key, or 0 for an account's pool; ``rate_id`` is empty for a bundle.
+    """
+
+    account_id: str
+    holder: int
+    offer_id: str
+    part_id: str
+    rate_id: str
+    age: int
+    units: int
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRate:
     """One row of a component. ``linear``: ``C(q) = q * steps[0].block_amount``, so that no ``before`` is needed.
 
@@ -114,6 +139,7 @@ class PlanComponent:
     free_when_unmatched: bool
     tax_category: str
     title: str = ""
+    rollover: PlanRollover | None = None
 
     @property
     def shape(self) -> str:

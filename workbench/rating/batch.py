@@ -27,7 +27,8 @@ from typing import TYPE_CHECKING, Self
 
 from workbench.errors import AmountOverflow, RatingError
 from workbench.lake.engine import EngineOverflow
-from workbench.rating import burst, closing, counted, fees, shaped, uncharged
+from workbench.model.plan import Stock
+from workbench.rating import burst, closing, counted, fees, rollover, shaped, uncharged
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import linear_charges, prepare_routes, use
 from workbench.rating.wallet import Balance
@@ -168,6 +169,10 @@ class Rater:
         found, self.balances = closing.closing(self.con, self.tables, self.plan, charges, self.balances)
         self.con.register(f"closing_{self.tables.schema}", found)
         return f"SELECT * FROM closing_{self.tables.schema}"
+
+    def stock(self) -> list[Stock]:
+        """Free units that live on into the next period, for ``compile_plan(stock=...)``; when all records were rated."""
+        return rollover.remaining(self.con, self.tables, self.plan)
 
     def _check(self, stream: Stream, records: str) -> None:
         if "counted" not in stream.kinds and not stream.bounded:

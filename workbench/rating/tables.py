@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _NUMBERS = itertools.count(1)
 _PLAN = ("offers", "components", "rates", "steps", "matches", "windows", "lives", "buckets", "bursts", "heard", "assignments", "line_keys", "lines",
-         "fees", "fee_days", "days", "terms", "grants")  # fmt: skip
+         "fees", "fee_days", "days", "terms", "grants", "accounts")  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import duckdb
 
 TABLES = ("accounts", "subscriptions", "devices_info", "devices")
-_WORK = ("accounts", "subs", "keys", "variants", "bounds", "trials", "terms", "assignments", "parts", "lines")
+_WORK = ("accounts", "subs", "keys", "variants", "bounds", "trials", "terms", "assignments", "parts", "lines", "groups")
 
 
 def relations(parties: duckdb.DuckDBPyConnection | Parties | Mapping[str, str]) -> dict[str, str]:
@@ -112,7 +112,7 @@ def _check_subscriptions(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _load_devices(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], tenant: str) -> None:
-    """Every device a subscription reaches, with its key and a dense group number.
+    """Every device a subscription reaches, with its key, and the SIM groups with theirs.
 
     Devices nobody has heard from yet have no registry entry; their key is computed, since fees are due all the same.
     """
@@ -137,6 +137,9 @@ def _load_devices(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], tenant:
             "WHERE plan_keys.device_id = k.device_id",
         )
         con.unregister("plan_in_keys")
+    groups = run(con, "SELECT DISTINCT group_id FROM plan_keys WHERE group_id IS NOT NULL ORDER BY 1")
+    keyed = [(group, device_key(f"{tenant}\x1fgroup", group)) for (group,) in groups]
+    _create(con, "plan_groups", "group_id VARCHAR, group_no BIGINT", keyed)
 
 
 def wanted(con: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str]]:
@@ -155,16 +158,17 @@ def terms(
         con,
         "CREATE OR REPLACE TEMP TABLE plan_terms AS WITH phased AS ("
         "SELECT s.*, v.offer_no, v.phase_from, v.phase_until, v.kind, v.zone AS offer_zone, v.trial_days, v.first_at AS offered_at, "
-        "greatest(s.starts_at, v.start_at) AS from_at, least(s.ends_at, v.end_at) AS until_at "
+        "s.ends_at > $1 AS lasts, greatest(s.starts_at, v.start_at) AS from_at, least(s.ends_at, v.end_at) AS until_at "
         "FROM plan_subs s JOIN plan_variants v ON s.offer_id = v.offer_id AND s.overrides = v.overrides "
         "AND s.currency = v.account_currency AND s.began_at >= v.began_from AND s.began_at < v.began_until), "
         "numbered AS (SELECT p.*, b.phase FROM phased p ASOF JOIN plan_bounds b "
         "ON p.zone = b.zone AND p.billing_anchor_day = b.anchor AND p.kind = b.kind AND p.began_at >= b.starts_at) "
         "SELECT n.sub_no, n.account_no, n.offer_no, n.device_id, n.group_id, n.sim_state, n.from_at, n.until_at, "
-        "n.phase, greatest(n.starts_at, n.offered_at) AS first_at, n.before_states, n.began_at, t.trial_until FROM numbered n LEFT JOIN plan_trials t "
+        "n.phase, greatest(n.starts_at, n.offered_at) AS first_at, n.before_states, n.began_at, n.lasts, t.trial_until FROM numbered n LEFT JOIN plan_trials t "
         "ON n.offer_zone = t.zone AND n.trial_days = t.trial_days AND n.began_at >= t.day_start "
         "AND n.began_at < t.day_end "
         "WHERE n.from_at < n.until_at AND n.phase >= n.phase_from AND n.phase < n.phase_until",
+        [naive(period.end)],
     )
 
 
@@ -257,9 +261,7 @@ def assignments(con: duckdb.DuckDBPyConnection) -> None:
     """
     run(
         con,
-        "CREATE OR REPLACE TEMP TABLE plan_assignments AS WITH groups AS (SELECT group_id, "
-        "row_number() OVER (ORDER BY group_id) AS group_no FROM (SELECT DISTINCT group_id FROM plan_keys "
-        "WHERE group_id IS NOT NULL)), reached AS ("
+        "CREATE OR REPLACE TEMP TABLE plan_assignments AS WITH groups AS (SELECT * FROM plan_groups), reached AS ("
         "SELECT t.*, k.device_key, g.group_no FROM plan_terms t JOIN plan_keys k ON t.device_id = k.device_id "
         "LEFT JOIN groups g ON k.group_id = g.group_id UNION ALL "
         "SELECT t.*, k.device_key, g.group_no FROM plan_terms t JOIN plan_keys k ON t.group_id = k.group_id "
@@ -270,7 +272,7 @@ def assignments(con: duckdb.DuckDBPyConnection) -> None:
         "UNION ALL SELECT * REPLACE (trial_until AS from_at), false FROM reached "
         "WHERE trial_until > from_at AND trial_until < until_at) "
         "SELECT t.device_key, t.sub_no, t.account_no, t.offer_no, coalesce(t.group_no, 0)::BIGINT AS group_no, "
-        "t.from_at, t.until_at, t.trial, t.sim_state, t.phase, t.first_at, t.before_states "
+        "t.from_at, t.until_at, t.trial, t.sim_state, t.phase, t.first_at, t.before_states, t.lasts "
         "FROM cut t ORDER BY t.device_key, t.offer_no, t.from_at, t.sub_no",
     )
     _check_overlaps(con)
@@ -321,36 +323,6 @@ def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
     )
 
 
-def grants(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table]) -> None:
-    """``plan_grants``: free units of each counter in the period: its holder's own, or what the members bring in.
-
-    A prorated part is ``units * covered days // days of the period`` per device and version. Members bring units in
-    while their SIM is test or active.
-    """
-    for name in ("components", "rates", "offers", "days"):
-        con.register(f"plan_in_{name}", offers[name])
-    run(
-        con,
-        "CREATE OR REPLACE TEMP TABLE plan_grants AS WITH granting AS ("
-        "SELECT c.comp_no, c.offer_no, c.scope, c.free_units, c.contribution, r.counter_no, o.zone, o.version "
-        "FROM plan_in_components c JOIN plan_in_rates r USING (comp_no) JOIN plan_in_offers o USING (offer_no) "
-        "WHERE c.free_units > 0), "
-        "members AS (SELECT g.counter_no, g.version, g.scope, g.contribution, a.account_no, a.device_key, a.group_no, "
-        "max(g.free_units) AS free_units, max(d.days) AS days, count(DISTINCT d.day_no) AS covered, "
-        "FROM granting g JOIN plan_assignments a USING (offer_no) JOIN plan_in_days d "
-        "ON d.zone = g.zone AND a.from_at < d.day_end AND d.day_end <= a.until_at "
-        "WHERE a.sim_state IN ('test', 'active') GROUP BY ALL), "
-        "parts AS (SELECT *, CASE scope WHEN 'device' THEN device_key WHEN 'sim_group' THEN group_no ELSE 0 END "
-        "AS holder, CASE WHEN contribution = 'prorated' THEN free_units * covered // greatest(days, 1) "
-        "ELSE free_units END AS brought FROM members) "
-        "SELECT account_no, holder, counter_no, version, CASE WHEN any_value(contribution) = 'none' "
-        "THEN max(brought) ELSE sum(brought) END::BIGINT AS free_units "
-        "FROM parts GROUP BY account_no, holder, counter_no, version",
-    )
-    for name in ("components", "rates", "offers", "days"):
-        con.unregister(f"plan_in_{name}")
-
-
 def finish(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     """The party side of a plan as Arrow tables; the working tables are dropped."""
     found = {
@@ -359,7 +331,7 @@ def finish(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     }
     found["assignments"] = con.sql(
         "SELECT device_key, sub_no, account_no, offer_no, group_no, from_at, until_at, trial, sim_state, phase, "
-        "first_at, before_states FROM plan_assignments ORDER BY ALL"
+        "first_at, before_states, lasts FROM plan_assignments ORDER BY ALL"
     ).to_arrow_table()
     found["accounts"] = con.sql("SELECT * FROM plan_accounts ORDER BY account_no").to_arrow_table()
     for name in (*_WORK, "line_keys", "grants"):

@@ -13,7 +13,7 @@ from math import lcm
 
 from workbench.errors import AmountOverflow, CatalogueError
 from workbench.model.money import NANO
-from workbench.model.offer import Catalogue, Component, Discount, Fee, Increment, Meter, Offer, Rate
+from workbench.model.offer import Catalogue, Component, Discount, Fee, Increment, Meter, Offer, Rate, Rollover
 from workbench.model.plan import (
     PlanAdjustment,
     PlanComponent,
@@ -22,6 +22,7 @@ from workbench.model.plan import (
     PlanOffer,
     PlanPercentile,
     PlanRate,
+    PlanRollover,
     PlanStep,
 )
 from workbench.model.price import (
@@ -163,8 +164,6 @@ def _refused_component(component: Component) -> Iterator[str]:
         yield f"a fold of single events {name}"
     if increment and any(isinstance(rate.price, Percentage | Dynamic) for rate in component.rates):
         yield f"an increment of money per event {name}"
-    if component.allowance and component.allowance.rollover:
-        yield f"rollover {name}"
     if component.allowance and (len(component.rates) > 1 or component.counter_period != "billing"):
         yield f"an allowance over several rates or short counters {name}"
     if component.allowance and component.scope == "event":
@@ -248,7 +247,12 @@ def _component(component: Component, offer: Offer, meter: Meter, factor: Fractio
         free_when_unmatched=component.unmatched == "free",
         tax_category=component.tax_category,
         title=component.title,
+        rollover=_rollover(allowance.rollover) if allowance and allowance.rollover else None,
     )
+
+
+def _rollover(rollover: Rollover) -> PlanRollover:
+    return PlanRollover(rollover.periods, rollover.cap, rollover.order == "own_first")
 
 
 def _increment_add(increment: Increment) -> int:

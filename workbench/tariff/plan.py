@@ -34,9 +34,10 @@ import pyarrow as pa
 from workbench.errors import RatingError, UsageError
 from workbench.model.offer import Catalogue
 from workbench.model.party import Parties
-from workbench.model.plan import Period, PlanOffer
+from workbench.model.plan import Period, PlanOffer, Stock
 from workbench.tariff import assign
 from workbench.tariff.canonical import canonical
+from workbench.tariff.grants import grants
 from workbench.tariff.sql import run
 from workbench.tariff.tables import offer_tables, part_table
 from workbench.tariff.variants import Variant, variants
@@ -63,6 +64,7 @@ class Plan:
     tables: Mapping[str, pa.Table]
     sha256: str
     grids: Mapping[str, int] = field(default_factory=dict)
+    stock: tuple[Stock, ...] = ()
 
     @property
     def lines(self) -> pa.Table:
@@ -113,6 +115,7 @@ def compile_plan(
     billing: Period | None = None,
     tenant: str = "main",
     grids: Mapping[str, int] | None = None,
+    stock: Sequence[Stock] = (),
 ) -> Plan:
     """Everything needed to rate one billing period.
 
@@ -124,6 +127,7 @@ def compile_plan(
         billing: the whole billing period when ``period`` is a part of it; prorated fees count its days.
         tenant: whose device keys.
         grids: stream to grid seconds of its records; instants at which prices change must lie on it.
+        stock: free units left over, as ``Rater.stock`` gave them at the end of the period before.
 
     Raises:
         PartyError: a subscription that overlaps another of its offer, an unknown account or offer, bad overrides.
@@ -139,10 +143,10 @@ def compile_plan(
     found = variants(catalogue, assign.wanted(work), period)
     tables = offer_tables(found, catalogue, period, billing or period)
     _assign(work, found, catalogue, period, billing or period)
-    assign.grants(work, tables)
+    grants(work, tables, stock)
     tables |= assign.finish(work)
     offers = tuple(variant.offer for variant in found)
-    plan = Plan(period, catalogue, offers, tables, _hash(offers, period, tables), dict(grids or {}))
+    plan = Plan(period, catalogue, offers, tables, _hash(offers, period, tables), dict(grids or {}), tuple(stock))
     for stream, seconds in sorted(plan.grids.items()):
         check_grid(plan, stream, seconds)
         check_slots(plan, stream, seconds)
@@ -169,7 +173,7 @@ def _hash(offers: Sequence[PlanOffer], period: Period, tables: Mapping[str, pa.T
     digest.update(f"{period.start.isoformat()}/{period.end.isoformat()}".encode())
     for offer in offers:
         digest.update(canonical(offer).encode())
-    for name in ("terms", "assignments", "lines"):
+    for name in ("terms", "assignments", "lines", "grants"):
         digest.update(_content_hash(tables[name]))
     return digest.hexdigest()
 

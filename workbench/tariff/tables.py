@@ -28,12 +28,12 @@ _SCHEMAS: dict[str, dict[str, str]] = {
     "components": {"comp_no": "n", "offer_no": "n", "component_id": "s", "meter": "s", "denominator": "i",
                    "linear": "b", "scope": "s", "fold": "s", "sell": "b", "online": "b", "short": "b", "free_units": "i", "contribution": "s",
                    "may_miss": "b", "shape": "s", "unique_of": "s", "increment_units": "i", "increment_add": "i",
-                   "by_device": "b"},
+                   "by_device": "b", "allows": "b"},
     "bursts": {"comp_no": "n", "meter": "s", "outward": "b", "slot_seconds": "i", "summed": "b", "drop_numerator": "i",
                "drop_denominator": "i", "slope": "i"},
     "heard": {"comp_no": "n", "meter": "s"},
     "buckets": {"comp_no": "n", "from_at": "t", "until_at": "t"},
-    "rates": {"rate_no": "n", "comp_no": "n", "position": "n", "counter_no": "n", "linear": "b", "jumps": "b",
+    "rates": {"rate_no": "n", "comp_no": "n", "position": "n", "counter_no": "n", "rate_id": "s", "linear": "b", "jumps": "b",
               "version": "n", "slope": "i", "fee": "i", "floor": "i", "cap": "i", "increment_units": "i", "increment_add": "i", "at_zero": "i"},
     "steps": {"rate_no": "n", "step_no": "n", "from_units": "i", "origin_units": "i", "base": "i",
               "block_units": "i", "block_amount": "i"},
@@ -165,7 +165,8 @@ def _component_row(number: int, offer_no: int, offer: PlanOffer, component: Plan
             component.scope, component.fold, offer.side == "sell", offer.charged == "node",
             component.counter_period != "billing", component.free_units, component.contribution,
             component.free_when_unmatched, component.shape, component.unique_of, component.increment_units,
-            component.increment_add, component.increment_of == "device")  # fmt: skip
+            component.increment_add, component.increment_of == "device",
+            component.free_units > 0 or component.rollover is not None)  # fmt: skip
 
 
 _Rates = Sequence[tuple[int, PlanOffer, PlanComponent, int, PlanRate]]
@@ -184,7 +185,7 @@ def _rate_rows(rates: _Rates) -> Iterator[tuple[Any, ...]]:
         conversion = rate.conversion
         slope = conversion.rate if conversion else rate.steps[0].block_amount
         yield (
-            number, comp_no, position, counters[_counter_key(offer, c, rate)],
+            number, comp_no, position, counters[_counter_key(offer, c, rate)], rate.id,
             rate.linear and c.linear, rate.jumps, offer.version, slope, conversion.fee if conversion else 0,
             conversion.floor if conversion else None, conversion.cap if conversion else None,
             1 if c.shape in ("event", "bucket") else c.increment_units,
