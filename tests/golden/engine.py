@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 
@@ -22,13 +22,22 @@ from workbench.errors import CatalogueError
 from workbench.model.ids import device_key
 from workbench.model.offer import Catalogue
 from workbench.model.party import Parties
-from workbench.model.plan import Period
+from workbench.model.plan import Period, Stock
 from workbench.rating.batch import Rater
+from workbench.rating.wallet import Balance
 from workbench.reference.results import Use
 from workbench.tariff.compile import compile_offer
 from workbench.tariff.plan import Plan, compile_plan
 
 Span = tuple[datetime, datetime]
+
+
+@dataclass
+class Carried:
+    """What one period hands to the next: credits and free units that are left."""
+
+    balances: dict[tuple[str, str], list[Balance]] = field(default_factory=dict)
+    stock: list[Stock] = field(default_factory=list)
 
 
 class NotPriced(Exception):
@@ -38,7 +47,8 @@ class NotPriced(Exception):
 def by_batch(case: Case) -> list[Outcome]:
     """Rate every period of one case in batch, alone."""
     refuse_unpriced(case)
-    return [rate_together([case], span)[0] for span in case.periods]
+    carried = Carried()
+    return [rate_together({0: case}, span, carried)[0] for span in case.periods]
 
 
 def refuse_unpriced(case: Case) -> None:
@@ -59,32 +69,34 @@ def refuse_unpriced(case: Case) -> None:
 def by_batch_together(cases: list[Case]) -> dict[str, list[Outcome] | NotPriced]:
     """Rate many cases of one file, all that share a period at once: case id -> outcomes by period."""
     found: dict[str, list[Outcome] | NotPriced] = {}
-    spans: dict[Span, list[Case]] = defaultdict(list)
-    for case in cases:
+    spans: dict[Span, dict[int, Case]] = defaultdict(dict)
+    for number, case in enumerate(cases):
         try:
             refuse_unpriced(case)
         except NotPriced as error:
             found[case.id] = error
             continue
         for span in case.periods:
-            spans[span].append(case)
+            spans[span][number] = case
     rated: dict[tuple[str, Span], Outcome] = {}
-    for span, together in spans.items():
-        for case, outcome in zip(together, rate_together(together, span), strict=True):
-            rated[(case.id, span)] = outcome
+    carried = Carried()
+    for span in sorted(spans):
+        outcomes = rate_together(spans[span], span, carried)
+        for number, case in spans[span].items():
+            rated[(case.id, span)] = outcomes[number]
     for case in cases:
         if case.id not in found:
             found[case.id] = [rated[(case.id, span)] for span in case.periods]
     return found
 
 
-def rate_together(cases: list[Case], span: Span) -> list[Outcome]:
-    """One outcome per case, from one plan."""
-    marked = [marked_case(case, f"c{number}-") for number, case in enumerate(cases)]
+def rate_together(cases: dict[int, Case], span: Span, carried: Carried) -> dict[int, Outcome]:
+    """One outcome per case, from one plan; ``carried`` comes from earlier periods, and moves on."""
+    marked = [marked_case(case, f"c{number}-") for number, case in cases.items()]
     catalogue = Catalogue(
-        meters=cases[0].catalogue.meters,
-        partners=cases[0].catalogue.partners,
-        holidays=cases[0].catalogue.holidays,
+        meters=marked[0].catalogue.meters,
+        partners=marked[0].catalogue.partners,
+        holidays=marked[0].catalogue.holidays,
         offers=tuple(offer for case in marked for offer in case.catalogue.offers),
     )
     parties = Parties(
@@ -93,11 +105,11 @@ def rate_together(cases: list[Case], span: Span) -> list[Outcome]:
         subscriptions=tuple(row for case in marked for row in case.parties.subscriptions),
     )
     uses = [use for case in marked for use in case.uses if span[0] <= use.at < span[1]]
-    outcomes = [Outcome(charges=[], uncharged=[], silent=is_made_at_close) for _ in cases]
+    outcomes = {number: Outcome(charges=[], uncharged=[], silent=is_made_at_close) for number in cases}
     with duckdb.connect() as con:
-        plan = compile_plan(catalogue, parties, Period(*span), con=con)
+        plan = compile_plan(catalogue, parties, Period(*span), con=con, stock=carried.stock)
         keys = {device_key("main", device.device_id): device.device_id for device in parties.devices}
-        charges, reasons = rate(con, plan, uses)
+        charges, reasons = rate(con, plan, uses, carried)
         share_out(outcomes, plan, keys, charges)
         for key, reason in reasons:
             uncharged = outcomes[number_of(keys[key])].uncharged
@@ -140,7 +152,7 @@ def marked_case(case: Case, mark: str) -> Case:
 
 def is_made_at_close(name: tuple[str, str, str]) -> bool:
     """Settlement's lines: rating never sees them."""
-    return name[1] == "remainder"
+    return name[2] == "carry"
 
 
 def number_of(name: str) -> int:
@@ -149,38 +161,52 @@ def number_of(name: str) -> int:
 
 
 def rate(
-    con: duckdb.DuckDBPyConnection, plan: Plan, uses: list[Use]
+    con: duckdb.DuckDBPyConnection, plan: Plan, uses: list[Use], carried: Carried
 ) -> tuple[list[tuple[object, ...]], list[tuple[int, str]]]:
     """The charges (stream, line_no, device_key, window_start, amount) and the reasons of all that is not
     charged.
     """
-    rater = Rater(con, plan)
+    rater = Rater(con, plan, carried.balances)
     charges: list[tuple[object, ...]] = []
     reasons: list[tuple[int, str]] = []
-    for stream in sorted({use.meter for use in uses} | set(plan.streams)):
+    tables: dict[str, str] = {}
+    for number, stream in enumerate(sorted({use.meter for use in uses} | set(plan.streams))):
         columns = records([use for use in uses if use.meter == stream], plan.dimensions(stream))
+        tables[stream] = f"golden_{number}"
         with con.cursor() as other:  # the rater may still hold a result of its own connection
             other.register("golden_records", columns)
-            other.execute("CREATE OR REPLACE TABLE golden AS SELECT * FROM golden_records").fetchall()
+            other.execute(f"CREATE OR REPLACE TABLE {tables[stream]} AS SELECT * FROM golden_records").fetchall()
         if plan.needs_totals(stream):
-            rater.observe(stream, "golden")
-        rated = rater.rate(stream, "golden")
+            rater.observe(stream, tables[stream])
+    for stream, table in tables.items():
+        rated = rater.rate(stream, table)
         charges += [(stream, *row) for row in con.execute(charges_sql(rated.charges)).fetchall()]
         reasons += con.execute(f"SELECT device_key, reason FROM ({rated.uncharged})").fetchall()
     charges += [("", *row) for row in con.execute(charges_sql(rater.recurring())).fetchall()]
-    made = [pa.array([row[place] for row in charges]) for place in range(1, 5)]
-    known = pa.table(made, names=["line_no", "device_key", "window_start", "amount"]) if charges else None
     with con.cursor() as other:
-        other.execute(
-            "CREATE OR REPLACE TABLE golden_charges (line_no INTEGER, device_key BIGINT, window_start TIMESTAMP, "
-            "amount BIGINT)"
-        ).fetchall()
-        if known is not None:
-            other.register("golden_known", known)
-            other.execute("INSERT INTO golden_charges SELECT * FROM golden_known").fetchall()
+        other.register("golden_made", charge_table(charges))
+        other.execute("CREATE OR REPLACE TABLE golden_charges AS SELECT * FROM golden_made").fetchall()
     charges += [("", *row) for row in con.execute(charges_sql(rater.closing("golden_charges"))).fetchall()]
+    carried.balances.update(rater.balances)
+    present = set(plan.tables["accounts"].column("account_id").to_pylist())
+    carried.stock = [row for row in carried.stock if row.account_id not in present] + rater.stock()
     rater.close()
     return charges, reasons
+
+
+def charge_table(rows: list[tuple[object, ...]]) -> pa.Table:
+    """Charges as a relation for the closing step."""
+    types = {
+        "line_no": pa.int32(),
+        "device_key": pa.int64(),
+        "window_start": pa.timestamp("us"),
+        "amount": pa.int64(),
+    }
+    columns = {
+        name: pa.array([row[place] for row in rows], type_)
+        for place, (name, type_) in enumerate(types.items(), start=1)
+    }
+    return pa.table(columns)
 
 
 def charges_sql(query: str) -> str:
@@ -201,7 +227,7 @@ def records(uses: list[Use], dims: tuple[str, ...]) -> pa.Table:
 
 
 def share_out(
-    outcomes: list[Outcome], plan: Plan, keys: dict[int, str], rows: list[tuple[object, ...]]
+    outcomes: dict[int, Outcome], plan: Plan, keys: dict[int, str], rows: list[tuple[object, ...]]
 ) -> None:
     """Give every charge to the case it belongs to."""
     lines = {line["line_no"]: line for line in plan.lines.to_pylist()}

@@ -6,9 +6,13 @@ from functools import cache
 from itertools import groupby
 
 import pytest
+from _pytest.mark.structures import ParameterSet
 
+from tests.golden.books import asks_for_books, by_books
 from tests.golden.case import Case, all_cases
 from tests.golden.engine import NotPriced, by_batch, by_batch_together
+from tests.golden.known import BOOKS, ENGINE
+from tests.golden.online import by_online
 from tests.golden.outcome import Outcome, by_reference, differences
 from workbench.errors import WorkbenchError
 
@@ -44,7 +48,17 @@ def alone(case: Case) -> list[Outcome] | Exception:
         return error
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.id)
+def with_gaps(cases: list[Case], gaps: dict[str, str]) -> list[ParameterSet]:
+    """The cases as parameters; a known gap is a strict expected failure."""
+    return [
+        pytest.param(
+            case, id=case.id, marks=[pytest.mark.xfail(reason=gaps[case.id])] if case.id in gaps else []
+        )
+        for case in cases
+    ]
+
+
+@pytest.mark.parametrize("case", with_gaps(CASES, ENGINE))
 def test_batch(case: Case) -> None:
     outcomes = batch(case.file)[case.id]
     if isinstance(outcomes, NotPriced):
@@ -54,6 +68,29 @@ def test_batch(case: Case) -> None:
     check(case, outcomes)
 
 
+@pytest.mark.parametrize("case", with_gaps(CASES, ENGINE))
+def test_online(case: Case) -> None:
+    try:
+        outcomes = by_online(case)
+    except NotPriced as error:
+        pytest.skip(str(error))
+    check(case, outcomes)
+
+
+@cache
+def books(file: str) -> dict[str, list[Outcome] | NotPriced]:
+    return by_books([case for case in BY_FILE[file] if asks_for_books(case)])
+
+
+@pytest.mark.parametrize("case", with_gaps([case for case in CASES if asks_for_books(case)], BOOKS))
+def test_books(case: Case) -> None:
+    outcomes = books(case.file)[case.id]
+    if isinstance(outcomes, NotPriced):
+        pytest.skip(str(outcomes))
+    check(case, outcomes)
+
+
 def test_names_are_unique() -> None:
     names = [case.id for case in CASES]
     assert len(names) == len(set(names))
+    assert set(ENGINE) | set(BOOKS) <= set(names)

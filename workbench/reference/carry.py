@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from workbench.model.offer import Bundle, Component, Offer
 from workbench.model.party import Subscription
 from workbench.reference.allowance import Grant, own_grant, roll
 from workbench.reference.lines import line_of_charge, offer_of
-from workbench.reference.results import ZERO, Charge, LineKey
+from workbench.reference.results import ZERO, Charge
 from workbench.reference.rounding import NANO
 from workbench.reference.state import Key, State
 
@@ -62,11 +64,10 @@ def roll_bundle(
 
 
 def carry_remainders(state: State) -> None:
-    """Carry what rounding left: "With ``carry_remainder: true`` the residue goes to a line of its own in
-    the next period."
+    """Carry what rounding left: "with ``carry_remainder: true`` to a line of its own in the next period".
 
-    The line's amount is what rounding left out so far; what its own rounding leaves goes on to the period
-    after.
+    The line's amount is what rounding left out of a component so far; what its own rounding leaves goes on
+    to the period after.
     """
     for key, (line_key, residue) in sorted(state.carry.residues.items()):
         if residue != 0:
@@ -77,10 +78,8 @@ def carry_remainders(state: State) -> None:
         offer = offer_of(state.who, line.key.offer_id, line.key.offer_version)
         if not offer.micropayment.carry_remainder:
             continue
-        key = (line.key.account_id, offer.id, line.key.tax_category)
-        line_key = LineKey(
-            line.key.account_id, offer.id, offer.version, "remainder", "adjustment", line.key.tax_category
-        )
+        key = (line.key.account_id, offer.id, line.key.component_id, line.key.tax_category)
+        line_key = replace(line.key, kind="carry", meter="")
         _, residue = state.carry.residues.get(key, (line_key, ZERO))
         state.carry.residues[key] = (line_key, residue + line.amount_nano - line.net_nano)
 

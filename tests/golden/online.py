@@ -1,0 +1,123 @@
+"""The online driver's opinion: the same uses, one at a time, counters in memory.
+
+Who subscribes to what is asked of the reference; this adapter is about the arithmetic. It speaks for offers
+of one version whose components share one scope; fees and adjustments are not its business.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Any
+
+from tests.golden.case import Case
+from tests.golden.engine import NotPriced, refuse_unpriced
+from tests.golden.outcome import Outcome
+from workbench.errors import RatingError
+from workbench.model.offer import Offer
+from workbench.model.party import Subscription
+from workbench.model.plan import Period, PlanComponent
+from workbench.rating.online import OnlineRater
+from workbench.reference.allowance import own_grant
+from workbench.reference.days import local_day
+from workbench.reference.discounts import holds
+from workbench.reference.rater import UNCHARGED_STATES, in_order
+from workbench.reference.results import Use
+from workbench.reference.who import Who
+from workbench.tariff.compile import compile_offer
+
+Charges = list[tuple[tuple[str, ...], Fraction]]
+
+
+def by_online(case: Case) -> list[Outcome]:
+    """Charge every period's uses one by one."""
+    refuse_unpriced(case)
+    if len({offer.id for offer in case.catalogue.offers}) < len(case.catalogue.offers):
+        raise NotPriced("several versions")
+    for offer in case.catalogue.offers:
+        if offer.conventions.flat_fee_at_zero:
+            raise NotPriced("a fee without use is due at close")
+        if any(c.allowance and c.allowance.rollover for c in offer.components):
+            raise NotPriced("free units of earlier periods come from their close")
+        if {component.scope or offer.scope for component in offer.components} - {offer.scope}:
+            raise NotPriced("components of several scopes")
+    try:
+        return [online_period(case, *span) for span in case.periods]
+    except RatingError as error:
+        if error.code == "not_online":
+            raise NotPriced(str(error)) from error
+        raise
+
+
+def online_period(case: Case, start: Any, end: Any) -> Outcome:
+    who = Who(case.catalogue, case.parties, start, end)
+    raters: dict[Any, OnlineRater] = {}
+    found = Outcome(silent=lambda name: name[2] != "usage")
+    charges: Charges = []
+    for use in in_order(case.uses, "main"):
+        if not start <= use.at < end:
+            continue
+        for subscription in who.subscribed(use.device_id, use.at):
+            offer = who.version_at(subscription, use.at)
+            if offer is None or is_free(who, subscription, offer, use):
+                continue
+            rater = rater_of(case, who, subscription, offer, raters)
+            holder = holder_of(who, subscription, offer, use)
+            for charged in rater.rate(
+                holder, use.meter, use.units, use.at, dict(use.dims), use.events, use.device_id
+            ):
+                nano = Fraction(charged.amount, charged.denominator)
+                name = (subscription.account_id, charged.component_id, "usage")
+                found.lines[name] = found.lines.get(name, Fraction(0)) + nano
+                charges.append(((str(use.at), use.device_id, use.meter, use.event_id), nano))
+    found.charges = [nano for _, nano in sorted(charges, key=lambda pair: pair[0])]
+    return found
+
+
+def is_free(who: Who, subscription: Subscription, offer: Offer, use: Use) -> bool:
+    if subscription.sim_state in UNCHARGED_STATES:
+        return True
+    return who.is_trial(subscription, offer, local_day(use.at, offer.zone))
+
+
+def holder_of(who: Who, subscription: Subscription, offer: Offer, use: Use) -> tuple[str, ...]:
+    if offer.scope == "pool":
+        return ("pool", subscription.account_id)
+    if offer.scope == "sim_group":
+        return ("sim_group", who.group_of.get(use.device_id, ""))
+    if offer.scope == "event":
+        return ("event", use.device_id, str(use.at), use.event_id)
+    return ("device", use.device_id)
+
+
+def rater_of(
+    case: Case, who: Who, subscription: Subscription, offer: Offer, raters: dict[Any, OnlineRater]
+) -> OnlineRater:
+    """One rater per account, offer and set of discounts in force."""
+    discounts = [d for d in offer.discounts if d.kind == "percent" and holds(who, d, subscription, offer)]
+    key = (subscription.account_id, offer.id, tuple(d.id for d in discounts))
+    if key not in raters:
+        account = who.accounts[subscription.account_id]
+        compiled = compile_offer(offer, case.catalogue, currency=account.currency, discounts=discounts)
+        raters[key] = OnlineRater(
+            compiled,
+            Period(who.start, who.end),
+            calendars={calendar.id: calendar for calendar in case.catalogue.holidays},
+            free_units=free_units(who, offer),
+        )
+    return raters[key]
+
+
+def free_units(who: Who, offer: Offer) -> Callable[[PlanComponent, object], int]:
+    """What each holder's free units are in the period."""
+    free: dict[tuple[str, object], int] = {}
+    for component in offer.components:
+        for subscription in who.subscriptions:
+            if component.allowance is None or subscription.offer_id != offer.id:
+                continue
+            for holder in who.holders_of(subscription, offer.scope):
+                members = who.members_of(subscription, holder)
+                free[(component.id, holder)] = own_grant(
+                    component.allowance.units, component.allowance.contribution, who, offer, members
+                )
+    return lambda component, holder: free.get((component.id, holder), 0)
