@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
     from workbench.lake.lake import Lake
-    from workbench.lake.open import OpenLake
-    from workbench.lake.open import open_lake
+    from workbench.lake.open import OpenLake, open_lake
     from workbench.mediation.mapping_file import load_mapping
     from workbench.mediation.policy import load_policy
     from workbench.shadowbill.run import shadow
-    from workbench.showcase.notebook import city_lake
-    from workbench.showcase.notebook import demo_lake
+    from workbench.showcase.notebook import city_lake, demo_lake
     from workbench.tariff.catalogue import load as load_catalogue
     from workbench.tariff.quote import price
     from workbench.verify.door import verify
