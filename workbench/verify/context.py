@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from workbench.lake.engine import one
 from workbench.lake.lake import Lake
@@ -16,6 +16,7 @@ from workbench.mediation.stream import Stream
 from workbench.model.offer import Catalogue
 from workbench.tariff import restore
 
+T = TypeVar("T")
 RERATED = "#rerated"
 """Ends the name of a closed period's second set of charges, which late events made (see ``billing.py``)."""
 
@@ -38,6 +39,7 @@ class Context:
     seed: int
     given_catalogue: Catalogue | None = None
     _drawn: dict[str, list[int]] = field(default_factory=dict)
+    _made: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def streams(self) -> list[Stream]:
@@ -103,6 +105,13 @@ class Context:
         found = self.one(sql)
         return str(found[0]) if found and found[0] is not None else f"with key {device_key}"
 
+    def once(self, what: str, make: Callable[[], T]) -> T:
+        """What ``make`` gives, made the first time it is asked for."""
+        if what not in self._made:
+            self._made[what] = make()
+        made: T = self._made[what]
+        return made
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """All rows of a query."""
         with self.cursor() as con:
@@ -127,8 +136,3 @@ def paths_text(segments: Iterable[Segment]) -> str:
     """The files a counter-example was found in, shortened."""
     paths = [segment.path for segment in segments]
     return ", ".join(paths[:2]) + (f" and {len(paths) - 2} more" if len(paths) > 2 else "")
-
-
-def first(rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...] | None:
-    """The first row, or None."""
-    return rows[0] if rows else None

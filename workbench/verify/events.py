@@ -15,32 +15,32 @@ from workbench.verify.report import CounterExample, Outcome
 
 def records_again(context: Context) -> Outcome:
     """Fold the landed rows of the devices to look at once more, and compare with their records."""
-    counts = {"streams": 0, "landed": 0, "records": 0, "conflicts": 0}
-    for stream in context.streams:
-        counts["streams"] += 1
-        for landed, records in _parts(context, stream):
-            wrong = _compare(context, stream, landed, records, counts)
-            if wrong:
-                return Outcome(counts, wrong)
-    return Outcome(counts)
+    return context.once("folded", lambda: _fold_all(context))[0]
 
 
 def conflicts_listed(context: Context) -> Outcome:
     """Every copy that contradicts its event stands in quarantine, and nothing else stands there as a conflict."""
-    counts = {"streams": 0, "conflicts": 0}
+    return context.once("folded", lambda: _fold_all(context))[1]
+
+
+def _fold_all(context: Context) -> tuple[Outcome, Outcome]:
+    """Both answers from one pass over the landed rows; each stops looking at its first offender."""
+    seen = {"streams": 0, "landed": 0, "records": 0}
+    held = {"streams": 0, "conflicts": 0}
+    wrong_record: CounterExample | None = None
+    wrong_conflict: CounterExample | None = None
     for stream in context.streams:
-        counts["streams"] += 1
-        for landed, _ in _parts(context, stream):
-            partitions = {segment.partition for segment in landed}
-            held = [
-                s
-                for s in context.lake.segments("quarantine", stream=stream.name)
-                if s.partition in partitions
-            ]
-            wrong = _conflicts(context, stream, landed, held, counts)
-            if wrong:
-                return Outcome(counts, wrong)
-    return Outcome(counts)
+        seen["streams"] += 1
+        held["streams"] += 1
+        for landed, records in _parts(context, stream):
+            with context.cursor() as con:
+                if landed:
+                    again.prepare(con, rows_of(context, stream, landed), stream)
+                if not wrong_record:
+                    wrong_record = _compare(context, con, stream, (landed, records), seen)
+                if landed and not wrong_conflict:
+                    wrong_conflict = _conflicts(context, con, stream, landed, held)
+    return Outcome(seen, wrong_record), Outcome(held, wrong_conflict)
 
 
 def _parts(context: Context, stream: Stream) -> Iterator[tuple[list[Segment], list[Segment]]]:
@@ -73,57 +73,61 @@ def rows_of(context: Context, stream: Stream, landed: Sequence[Segment]) -> str:
 
 
 def _compare(
-    context: Context, stream: Stream, landed: list[Segment], records: list[Segment], counts: dict[str, int]
+    context: Context,
+    con: Any,
+    stream: Stream,
+    part: tuple[list[Segment], list[Segment]],
+    counts: dict[str, int],
 ) -> CounterExample | None:
+    landed, records = part
     within = context.within(stream.name)
     keys = ["device_key", "window_start", *(name(column) for column in stream.dimensions)]
     columns = [c for c in again.COMPARED if not (c == "units" and stream.cumulative)]
     observed = f"SELECT * FROM {context.lake.scan('records', segments=records)} WHERE {within}"
-    with context.cursor() as con:
-        if landed:
-            con.execute(
-                f"CREATE TEMP TABLE flagged AS {again.flagged(rows_of(context, stream, landed), stream)}"
-            )
-            expected = f"SELECT * FROM ({again.records('flagged', stream)}) WHERE {within}"
-            counts["landed"] += con.execute("SELECT count(*) FROM flagged").fetchall()[0][0]
-        else:
-            expected = f"{observed} AND false"
-        con.execute(f"CREATE TEMP TABLE expected AS {expected}")
-        found = con.execute("SELECT count(*) FROM expected").fetchall()[0]
-        counts["records"] += found[0]
-        wrong = con.execute(again.difference("FROM expected", observed, keys, columns)).fetchmany(1)
-        named = [column[0] for column in con.description] if wrong else []
-    return (
-        _example(context, stream, dict(zip(named, wrong[0], strict=True)), columns, records)
-        if wrong
-        else None
-    )
+    expected = f"{observed} AND false"
+    if landed:
+        rows = rows_of(context, stream, landed)
+        expected = f"SELECT * FROM ({again.records(rows, stream)}) WHERE {within}"
+        counts["landed"] += con.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0]
+    con.execute(f"CREATE TEMP TABLE expected AS {expected}")
+    counts["records"] += con.execute("SELECT count(*) FROM expected").fetchall()[0][0]
+    wrong = con.execute(again.difference("FROM expected", observed, keys, columns) + " LIMIT 1").fetchall()
+    if not wrong:
+        return None
+    named = [column[0] for column in con.description]
+    return _example(context, stream, dict(zip(named, wrong[0], strict=True)), columns, records)
 
 
 def _conflicts(
-    context: Context, stream: Stream, landed: list[Segment], held: list[Segment], counts: dict[str, int]
+    context: Context, con: Any, stream: Stream, landed: list[Segment], counts: dict[str, int]
 ) -> CounterExample | None:
-    if not landed:
-        return None
     within = context.within(stream.name)
+    partitions = {segment.partition for segment in landed}
+    held = [s for s in context.lake.segments("quarantine", stream=stream.name) if s.partition in partitions]
     expected = (
-        f"SELECT device_key, ends_at, received_at, {stream.quantity} AS quantity, count(*) AS n FROM "
-        f"({again.flagged(rows_of(context, stream, landed), stream)}) WHERE NOT is_best AND NOT same AND {within} "
-        "GROUP BY ALL"
+        f"SELECT device_key, ends_at, received_at, {stream.quantity} AS quantity, count(*) AS n FROM copies "
+        f"WHERE NOT is_best_ AND NOT same_ AND {within} GROUP BY ALL"
     )
     observed = (
         "SELECT device_key, ends_at, received_at, quantity, count(*) AS n FROM "
         f"{context.lake.scan('quarantine', segments=held)} WHERE reason = 'conflict' AND {within} GROUP BY ALL"
     )
     keys = ["device_key", "ends_at", "received_at", "quantity"]
-    counts["conflicts"] += (context.one(f"SELECT coalesce(sum(n), 0)::BIGINT FROM ({observed})") or (0,))[0]
-    found = context.one(f"SELECT * FROM ({again.difference(expected, observed, keys, ['n'])}) LIMIT 1")
-    if not found:
+    counts["conflicts"] += con.execute(f"SELECT coalesce(sum(n), 0)::BIGINT FROM ({observed})").fetchall()[0][
+        0
+    ]
+    rows = con.execute(again.difference(expected, observed, keys, ["n"]) + " LIMIT 1").fetchall()
+    if not rows:
         return None
+    found = rows[0]
     text = f"A conflicting copy of stream {stream.name} with quantity {found[3]} is not held as it should be."
-    place = context.name_of(found[0])
     return CounterExample(
-        text, f"{found[4] or 0} rows", f"{found[5] or 0} rows", place, str(found[1]), paths_text(held)
+        text,
+        f"{found[4] or 0} rows",
+        f"{found[5] or 0} rows",
+        context.name_of(found[0]),
+        str(found[1]),
+        paths_text(held),
     )
 
 

@@ -87,16 +87,16 @@ def _stream(
             f"WHERE {within} AND n_events > 0"
         )
     }
-    accepted = (
-        f"SELECT DISTINCT device_key, epoch_us(ends_at) AS read_at, reading, w, received_at, m{dims} FROM "
-        f"({again.flagged(rows_of(context, stream, landed), stream)}) WHERE is_best AND {within} "
-        "ORDER BY device_key, read_at, received_at, reading"
-    )
+    source = rows_of(context, stream, landed)
     with context.cursor() as con:
-        readings = con.execute(accepted)
+        again.prepare(con, source, stream)
+        readings = con.execute(
+            f"SELECT device_key, epoch_us(ends_at), reading, w_, received_at{dims} "
+            f"FROM {again.accepted(source, stream)} WHERE {within} ORDER BY device_key, ends_at, received_at, reading"
+        )
         for device, rows in groupby(_fetched(readings), key=lambda row: row[0]):
             walk = Walk(rule)
-            for _, at, reading, window, _, _, *place in rows:
+            for _, at, reading, window, _, *place in rows:
                 walk.read(at, reading, (window, tuple(place)))
                 counts["readings"] += 1
             counts["registers"] += 1
