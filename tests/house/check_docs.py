@@ -15,7 +15,9 @@ MAKE = re.compile(r"(?:^|`|\s)make (?P<target>[a-z][a-z-]*)")
 COMMAND = re.compile(
     r"(?<!import )(?:(?<=`)|(?<=bin/)|(?<=\s)|^)workbench (?P<command>[a-z][a-z-]*)", re.MULTILINE
 )
-FENCE = re.compile(r"^```(?P<language>\w*)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^```(?P<language>\w*)(?: file=(?P<file>\S+))?\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL
+)
 
 
 def anchors(text: str) -> set[str]:
