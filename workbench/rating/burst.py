@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import columns, under
 from workbench.tariff.sql import run
 from workbench.tariff.tables import naive
+
+if TYPE_CHECKING:
+    import duckdb
 
 Outages = Sequence[tuple[datetime, datetime]]
 

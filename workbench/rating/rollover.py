@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-
-import duckdb
+from typing import TYPE_CHECKING
 
 from workbench.model.plan import PlanRollover, Stock
 from workbench.rating.tables import PlanTables
 from workbench.tariff.amount import rounded
 from workbench.tariff.plan import Plan
 from workbench.tariff.sql import run
+
+if TYPE_CHECKING:
+    import duckdb
 
 Holder = tuple[str, int, str, str, str]
 """(account id, holder, offer id, part id, rate id)."""

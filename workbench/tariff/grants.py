@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
-import duckdb
 import pyarrow as pa
 
 from workbench.model.plan import Stock
 from workbench.tariff.sql import run
+
+if TYPE_CHECKING:
+    import duckdb
 
 _USED = ("components", "rates", "offers", "days")
 _STOCK = pa.schema(
