@@ -100,11 +100,11 @@ $(STAMP): requirements.lock pyproject.toml
 	  awk '/^uv==/ { inside = 1; print; next } /^[^ ]/ { inside = 0 } inside' requirements.lock > $(VENV)/uv.lock; \
 	  if $(PIP) --require-hashes -r $(VENV)/uv.lock; then uv=$(BIN)/uv; fi; \
 	fi; \
-	if [ -n "$$uv" ] && "$$uv" pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; then \
+	if [ -n "$$uv" ] && "$$uv" pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements.lock; then \
 	  "$$uv" pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
 	else \
 	  echo "uv could not; pip takes two or three minutes"; \
-	  $(PIP) --no-compile --require-hashes -r requirements.lock; \
+	  $(PIP) --require-hashes -r requirements.lock; \
 	  $(PIP) --no-deps --no-build-isolation -e .; \
 	fi
 	@touch $@
