@@ -12,18 +12,22 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.mediation.work import Progress
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period
 from workbench.rating.batch import Rater
+from workbench.rating.carry import credits_from, credits_table, stock_from, stock_table
 from workbench.settlement import adjust, close
 from workbench.settlement.work import Rated
 from workbench.tariff.plan import Plan, compile_plan
 from workbench.tariff.restore import rows
 
 RERATED = "#rerated"
+_MADE = ("charges", "uncharged", "lines", "catalog", "stock", "credits")
 _PARTIES = ("accounts", "subscriptions", "devices_info", "devices")
 _TOTALS = {"amount": "sum(amount)", "units": "sum(units)"}
 
@@ -69,7 +73,20 @@ def plan_of(lake: Lake, catalogue: Catalogue, period: Period, billing: Period | 
         billing=billing,
         tenant=lake.tenant,
         grids=grids,
+        stock=stock_from(_handed_over(lake, "stock", period)),
     )
+
+
+def _handed_over(lake: Lake, kind: str, period: Period) -> pa.Table:
+    """What the period that ended where this one begins left behind (``stock``, ``credits``); its last rating counts."""
+    begins = name_of(Period(period.start, period.start)).partition("/")[0]
+    before = [
+        segment
+        for segment in lake.segments(kind)
+        if segment.period.removesuffix(RERATED).partition("/")[2] == begins
+    ]
+    last = [segment for segment in before if segment.period.endswith(RERATED)] or before
+    return lake.con.sql(f"SELECT * FROM {lake.scan(kind, segments=last)}").to_arrow_table()
 
 
 def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> RatedPeriod:
@@ -89,13 +106,16 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
     done = RatedPeriod(name)
     records = _records_within(lake, plan.period)
     made_from = {"plan": plan.sha256, "records": ",".join(sorted(segment.id for segment in records))}
-    held = {kind: lake.segments(kind, period=name) for kind in ("charges", "uncharged", "lines", "catalog")}
+    held = {kind: lake.segments(kind, period=name) for kind in _MADE}
     if lake.facts("rated").get(name) == made_from and held["lines"]:
         done.charges, done.uncharged = (sum(s.rows for s in held[kind]) for kind in ("charges", "uncharged"))
         return done
-    with Rater(lake.con, plan) as rater:
-        for stream in sorted({segment.stream for segment in records}):
-            of_stream = [segment for segment in records if segment.stream == stream]
+    with Rater(lake.con, plan, credits_from(_handed_over(lake, "credits", plan.period))) as rater:
+        streams = {segment.stream: [s for s in records if s.stream == segment.stream] for segment in records}
+        for stream, of_stream in sorted(streams.items()):
+            if plan.needs_totals(stream):
+                rater.observe(stream, lake.scan("records", segments=of_stream))
+        for stream, of_stream in sorted(streams.items()):
             _rate_stream(lake, rater, stream, of_stream, held, done, progress)
         order = ("line_no", "device_key", "window_start")
         done.add.append(
@@ -108,6 +128,7 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
                 meta={"plan": plan.sha256},
             )
         )
+        done.add += _closing(lake, rater, done)
     done.add.append(lake.write("lines", plan.lines, period=name, order_by=("line_no",)))
     # The prices stay with the charges they made, so that anyone can rate them again (I28).
     done.add.append(lake.write("catalog", rows(plan.catalogue), period=name, order_by=("offer_id", "version")))
@@ -122,6 +143,24 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
     return done
 
 
+def _closing(lake: Lake, rater: Rater, done: RatedPeriod) -> list[Segment]:
+    """True-ups and adjustments of all charges written so far, and what the next period begins with."""
+    made = [segment for segment in done.add if segment.kind == "charges"]
+    meta = {"plan": rater.plan.sha256}
+    order = ("line_no", "device_key", "window_start")
+    # A partition of its own: beside the fees of a period without either, both files would be called the same.
+    found = []
+    if rater.adjusts:
+        query = rater.closing(lake.scan("charges", segments=made))
+        where: dict[str, Any] = {"partition": "close", "period": done.name, "meta": meta}
+        found.append(lake.write("charges", query, order_by=order, controls=_TOTALS, **where))
+    handed = {"stock": stock_table(rater.stock()), "credits": credits_table(rater.balances)}
+    for kind, table in handed.items():
+        if table.num_rows:
+            found.append(lake.write(kind, table, period=done.name, meta=meta))
+    return found
+
+
 def _rate_stream(
     lake: Lake,
     rater: Rater,
@@ -134,8 +173,6 @@ def _rate_stream(
     """One stream's partitions in time order; without counters, unchanged partitions keep their charges."""
     plan = rater.plan
     apart = plan.order_free(stream)
-    if plan.needs_totals(stream):
-        rater.observe(stream, lake.scan("records", segments=records))
     for segment in records:
         old = [s for kind in ("charges", "uncharged") for s in held[kind]
                if s.stream == stream and s.partition == segment.partition]  # fmt: skip

@@ -157,6 +157,11 @@ class Rater:
             parts.append(burst.charges(self.tables, self._outages))
         return " UNION ALL ".join(f"SELECT * FROM ({part})" for part in parts)
 
+    @property
+    def adjusts(self) -> bool:
+        """Whether some offer in force has adjustments that ``closing`` works out."""
+        return any(offer.adjustments for offer in self.plan.offers)
+
     def closing(self, charges: str) -> str:
         """SQL of the true-ups and adjustments of the period: fixed discounts, maximum, commitment, promotional credits.
 
