@@ -42,6 +42,11 @@ def test_every_room_stands_on_a_floor() -> None:
     assert set(rooms()) <= set(floors(PYPROJECT))
 
 
+def test_every_room_is_drawn_on_the_page_of_the_house() -> None:
+    page = (ROOT / "workbench" / "README.md").read_text()
+    assert not [room for room in rooms() if f"`{room}`" not in page]
+
+
 @pytest.fixture
 def small_house(tmp_path: Path) -> Path:
     """A copy of the contracts over a house of seven empty rooms."""
