@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from fractions import Fraction
 from html import escape
+from time import monotonic
 from typing import Any
 
 import panel as pn
@@ -21,6 +22,7 @@ from workbench.dashboards.store import Store
 from workbench.dashboards.text import count, money
 
 TICK_MS = 100
+LONGEST_S = 2.0
 KEPT_POINTS = 5_000
 SLIDER_STEP = 3_600
 OPERATOR = "operator"
@@ -54,6 +56,7 @@ class CityPage:
                 "partners": "Partners' share",
             }
         )
+        self._ticked = 0.0
         self._rate = ColumnDataSource(_EMPTY)
         self._offers = ColumnDataSource({"offer": [], "amount": [], "label": [], "color": []})
 
@@ -180,13 +183,21 @@ class CityPage:
 
     def _tick(self) -> None:
         if not (self._play.value and watched()):
+            self._ticked = 0.0
             return
-        self._now += timedelta(milliseconds=TICK_MS * int(self._speed.value))
+        self._now += self._elapsed() * int(self._speed.value)
         if self._now >= self._tape.end:
             self._now = self._tape.start
             self._rate.data = _EMPTY
         with pn.io.hold():
             self._show()
+
+    def _elapsed(self) -> timedelta:
+        """Wall time since the last tick, so that a busy machine plays less smoothly but not more slowly."""
+        now = monotonic()
+        since = min(now - self._ticked, LONGEST_S) if self._ticked else TICK_MS / 1000
+        self._ticked = now
+        return timedelta(seconds=since)
 
     def _seek(self, event: Any) -> None:
         self._now = self._tape.start + timedelta(seconds=int(event.new))

@@ -236,7 +236,8 @@ def _table(rows: list[dict[str, str]], clicked: Any, search: str = "") -> Any:
     table = pn.widgets.Tabulator(
         frame, show_index=False, disabled=True, layout="fit_columns", theme="materialize",
         pagination="local", page_size=15,
-        text_align=right, header_filters=filters, sizing_mode="stretch_width", selectable=False,
+        text_align=right, header_filters=filters, sizing_mode="stretch_width", selectable=False, sortable=False,
+        widths={"Account": "30%", "Device": "30%"},
         stylesheets=[".tabulator-row {cursor: pointer}"] if clicked else [],
     )  # fmt: skip
     if clicked:

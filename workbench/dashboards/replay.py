@@ -100,7 +100,8 @@ def tape_of(store: Store) -> Tape:
     tape = Tape()
     sold: dict[datetime, dict[str, Fraction]] = {}
     for at, offer, nano in store.takings:
-        sold.setdefault(at, {})[offer] = nano
+        there = sold.setdefault(at, {})
+        there[offer] = there.get(offer, Fraction(0)) + nano
     by_window: dict[datetime, list[tuple[str, int, int, int, int]]] = {}
     for at, *rest in store.windows:
         by_window.setdefault(at, []).append(tuple(rest))  # type: ignore[arg-type]

@@ -120,7 +120,7 @@ class Store:
 
     @cached_property
     def takings(self) -> list[tuple[datetime, str, Fraction]]:
-        """(quarter of an hour, offer, exact nano) of what was sold, in time order."""
+        """(quarter of an hour, offer, exact nano) of what was sold, in time order; one row for each denominator."""
         if not self.period:
             return []
         found = self.rows(

@@ -1,0 +1,70 @@
+"""The pages in a real Chromium: they move, they lead from an invoice to the raw events, and they ask nobody outside."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+UPDATES_A_SECOND = 5
+
+
+def test_the_city_moves(watcher, picture) -> None:
+    page = watcher.open("/city")
+    tile = page.locator("[data-tile=events]").first
+    tile.wait_for()
+    page.wait_for_function("() => window.Bokeh && Bokeh.documents.length > 0")
+    page.wait_for_timeout(5_000)
+    before = tile.inner_text()
+    best = 0.0
+    for _ in range(4):  # a busy machine may need a moment
+        best = max(best, watcher.streamed(5, page))
+        if best >= UPDATES_A_SECOND:
+            break
+    assert best >= UPDATES_A_SECOND
+    assert tile.inner_text() != before
+    page.wait_for_timeout(15_000)
+    picture(page, "city.png")
+
+
+def test_the_city_at_night_and_stopped(watcher) -> None:
+    page = watcher.open("/city", dark=True)
+    page.locator("[data-tile=events]").first.wait_for()
+    page.get_by_text("Who gets what, whole period").wait_for()
+    page.wait_for_timeout(5_000)
+    page.get_by_role("button", name="Playing").click()
+    page.wait_for_timeout(3_000)
+    assert watcher.streamed(3, page) == 0
+
+
+def test_from_an_invoice_to_the_raw_events(watcher, picture) -> None:
+    page = watcher.open("/explorer")
+    _row(page, "INV-").click()
+    page.wait_for_url("**invoice=INV-*")
+    _row(page, "usage").click()
+    page.wait_for_url("**line=*")
+    page.get_by_text("What each device owes").wait_for()
+    _row(page, "EUR").click()
+    page.wait_for_url("**device=*")
+    page.get_by_text("Charges of ").first.wait_for()
+    _row(page, "EUR").click()
+    page.wait_for_url("**window=*")
+    _proven(page)
+    picture(page, "explorer.png")
+
+    shared = watcher.open(page.url.removeprefix(watcher.address))
+    _proven(shared)
+    shared.get_by_role("button", name="All invoices").click()
+    _row(shared, "INV-").wait_for()
+
+
+def _row(page, words: str):
+    """The first row of the table on show that holds these words."""
+    return page.locator(".tabulator-row", has_text=re.compile(re.escape(words))).first
+
+
+def _proven(page) -> None:
+    page.get_by_text("it matches").wait_for()
+    _row(page, "event").wait_for()
