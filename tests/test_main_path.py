@@ -148,3 +148,14 @@ def test_running_again_changes_nothing(events: pa.Table, tmp_path: Path) -> None
     assert twice == once
     assert outcome.counts["deliveries_skipped"] == 1
     assert outcome.counts["windows_mediated"] == 0
+
+
+def test_a_closed_period_is_left_alone_until_something_changes(events: pa.Table, tmp_path: Path) -> None:
+    """Running the whole path again after the close writes no second set of charges and no version at all."""
+    _billed(tmp_path, [events], threads=2)
+    with Lake.open(tmp_path / "lake") as lake, lake.writer():
+        version = lake.state.version
+        catalogue = load(ROOT / "datasets" / "catalog" / "street-lamps.yaml")
+        job = Job(lake, [], Policy(), catalogue, PERIOD, ReplayClock(PERIOD.end))
+        run(STAGES, job)
+        assert lake.state.version == version

@@ -101,11 +101,11 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
         RatingError, AmountOverflow: a record cannot be priced; nothing becomes visible.
     """
     name = name_of(plan.period)
-    if name in lake.facts("close"):
-        name += RERATED
-    done = RatedPeriod(name)
     records = _records_within(lake, plan.period)
     made_from = {"plan": plan.sha256, "records": ",".join(sorted(segment.id for segment in records))}
+    if name in lake.facts("close") and lake.facts("rated").get(name) != made_from:
+        name += RERATED
+    done = RatedPeriod(name)
     held = {kind: lake.segments(kind, period=name) for kind in _MADE}
     if lake.facts("rated").get(name) == made_from and held["lines"]:
         done.charges, done.uncharged = (sum(s.rows for s in held[kind]) for kind in ("charges", "uncharged"))
