@@ -140,6 +140,12 @@ PLANTED = {
     "share altered": (
         "statements", more("share_numerator", "INTEGER"), {}, "statements_sum",
     ),
+    "share moved to another partner": (
+        "statements",
+        once("CASE n_ WHEN 1 THEN share_numerator + share_denominator WHEN 2 THEN share_numerator - share_denominator "
+             "ELSE share_numerator END AS share_numerator"),
+        {}, "shares_again",
+    ),
     "entry altered": ("ledger", more("amount_nano", "INTEGER"), {}, "entries_are_chained"),
     "entry lost": ("ledger", "SELECT * FROM {rows} WHERE entry_no <> 2", {}, "entries_are_chained"),
     "entry with one side": (

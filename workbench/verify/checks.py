@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.verify import books, charges, dispositions, events, files, rated, registers
+from workbench.verify import books, charges, dispositions, events, files, offers, rated, registers, shares
 from workbench.verify.check import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -66,7 +66,7 @@ CHECKS: tuple[Check, ...] = (
         "offers_are_kept",
         ("I28",),
         "Every charge names an offer version, and its text is kept unaltered beside it.",
-        rated.offers_are_kept,
+        offers.offers_are_kept,
     ),
     Check(
         "reference_agrees",
@@ -104,6 +104,12 @@ CHECKS: tuple[Check, ...] = (
         ("I30",),
         "Partners' shares sum to the unit; statements round once.",
         books.statements_sum,
+    ),
+    Check(
+        "shares_again",
+        ("I20", "I30"),
+        "Cutting the takings once more gives every partner the same share, exactly.",
+        shares.shares_again,
     ),
     Check(
         "closed_rows_unchanged",

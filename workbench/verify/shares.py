@@ -1,0 +1,117 @@
+"""Partners' shares once more, by the reference's reading of the split, from the sums of the charges (I20, I30)."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from fractions import Fraction
+
+from workbench.model.offer import Offer
+from workbench.reference.lines import net_of_tax
+from workbench.reference.results import Charge, LineKey, Unpriceable
+from workbench.reference.splits import Takings, shares_of
+from workbench.verify.context import RERATED, Context
+from workbench.verify.report import CounterExample, Outcome
+
+_WHENEVER = datetime(1970, 1, 1, tzinfo=UTC)
+Group = tuple[str, int, str]
+"""Offer, version, currency."""
+
+
+def shares_again(context: Context) -> Outcome:
+    """Cut what each offer version earned in a closed period, and compare with the sum of its statements.
+
+    Shares telescope: after adjustments the statements of a period sum to the shares of its charges as they are now.
+    Offers billed in a currency that is not their own are left to settlement's own checks.
+    """
+    counts = {"periods": 0, "offers": 0, "shares": 0}
+    for period in sorted({p for p in context.lake.facts("close") if "#" not in p}):
+        counts["periods"] += 1
+        catalogue = context.catalogue(period)
+        if catalogue is None:
+            continue
+        offers = {(offer.id, offer.version, offer.currency): offer for offer in catalogue.offers}
+        stated = _stated(context, period)
+        earned = _takings(context, period, offers)
+        for group in sorted(group for group in stated.keys() | earned.keys() if group in offers):
+            counts["offers"] += 1
+            wrong = _compare(period, offers[group], earned.get(group), stated.get(group, {}), counts)
+            if wrong:
+                return Outcome(counts, wrong)
+    return Outcome(counts)
+
+
+def _compare(
+    period: str, offer: Offer, earned: Takings | None, stated: dict[str, Fraction], counts: dict[str, int]
+) -> CounterExample | None:
+    try:
+        shares = shares_of(offer, earned or Takings())
+    except Unpriceable as error:
+        return CounterExample(f"The reference refuses the split of {offer.id} v{offer.version}: {error}.")
+    expected = {share.partner_id: share.amount_nano for share in shares if share.amount_nano}
+    observed = {partner: share for partner, share in stated.items() if share}
+    counts["shares"] += len(expected)
+    for partner in sorted(expected.keys() | observed.keys()):
+        want, got = expected.get(partner, Fraction(0)), observed.get(partner, Fraction(0))
+        if want != got:
+            text = f"The share of {partner} in {offer.id} v{offer.version}, {period}, is not the reference's."
+            return CounterExample(text, f"{want} nano", f"{got} nano")
+    return None
+
+
+def _stated(context: Context, period: str) -> dict[Group, dict[str, Fraction]]:
+    """The exact shares of all statements of a period, those of its adjustments included."""
+    found: dict[Group, dict[str, Fraction]] = {}
+    for offer, version, currency, partner, numerator, denominator in context.rows(
+        "SELECT offer_id, offer_version, currency, partner_id, share_numerator::HUGEINT, share_denominator::HUGEINT "
+        f"FROM {context.lake.scan('statements', period=period)}"
+    ):
+        shares = found.setdefault((offer, version, currency), {})
+        shares[partner] = shares.get(partner, Fraction(0)) + Fraction(numerator, denominator)
+    return found
+
+
+def _takings(context: Context, period: str, offers: dict[Group, Offer]) -> dict[Group, Takings]:
+    """What each offer version earned, from its charges as they are now; devices only where a rule counts them."""
+    lake = context.lake
+    now = f"{period}{RERATED}" if f"{period}{RERATED}" in context.periods else period
+    lines, charges = (lake.scan(kind, period=now) for kind in ("lines", "charges"))
+    counting = {key for key, offer in offers.items() if _counts_devices(offer)}
+    has_side = any(row[0] == "side" for row in context.rows(f"DESCRIBE SELECT * FROM {lines}"))
+    listed = ", ".join(f"('{offer}', {version})" for offer, version, _ in sorted(counting)) or "('', 0)"
+    found: dict[Group, Takings] = {}
+    for (
+        offer_id,
+        version,
+        currency,
+        component,
+        kind,
+        category,
+        denominator,
+        device,
+        amount,
+        units,
+    ) in context.rows(
+        "SELECT offer_id, offer_version, currency, component_id, kind, coalesce(tax_category, ''), "
+        f"price_denominator::HUGEINT, CASE WHEN (offer_id, offer_version) IN ({listed}) THEN device_key END AS device, "
+        f"sum(amount)::HUGEINT, sum(c.units)::HUGEINT FROM {charges} c JOIN {lines} l USING (line_no) "
+        f"WHERE {'side = ' + repr('sell') if has_side else 'true'} GROUP BY ALL"
+    ):
+        group = (offer_id, version, currency)
+        if group not in offers:
+            continue
+        key = LineKey("", offer_id, version, component, kind, category)
+        charge = Charge(key, "", _WHENEVER, units, Fraction(amount, denominator))
+        net, takings = net_of_tax(offers[group], charge), found.setdefault(group, Takings())
+        split = offers[group].split
+        if kind == "true_up" and split is not None and not split.share_true_ups:
+            takings.unshared += net
+        else:
+            takings.add(
+                component, net, units if kind == "usage" else 0, "" if device is None else str(device)
+            )
+    return found
+
+
+def _counts_devices(offer: Offer) -> bool:
+    rules = offer.split.rules if offer.split else ()
+    return any(rule.kind == "fixed" and rule.per == "device" for rule in rules)
