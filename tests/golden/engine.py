@@ -175,7 +175,9 @@ def rate(
         tables[stream] = f"golden_{number}"
         with con.cursor() as other:  # the rater may still hold a result of its own connection
             other.register("golden_records", columns)
-            other.execute(f"CREATE OR REPLACE TABLE {tables[stream]} AS SELECT * FROM golden_records").fetchall()
+            other.execute(
+                f"CREATE OR REPLACE TABLE {tables[stream]} AS SELECT * FROM golden_records"
+            ).fetchall()
         if plan.needs_totals(stream):
             rater.observe(stream, tables[stream])
     for stream, table in tables.items():

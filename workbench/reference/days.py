@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import calendar
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+
+from workbench.reference.zones import zone_named
 
 ONE_DAY = timedelta(days=1)
 MONTHS = {"month": 1, "quarter": 3, "year": 12}
@@ -16,12 +17,12 @@ def first_instant(day: date, zone: str) -> datetime:
     Where the clock jumps over midnight, that is the instant of the jump; where midnight happens twice, the
     first.
     """
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    return datetime(day.year, day.month, day.day, tzinfo=zone_named(zone)).astimezone(UTC)
 
 
 def local_day(instant: datetime, zone: str) -> date:
     """The local day an instant lies in."""
-    return instant.astimezone(ZoneInfo(zone)).date()
+    return instant.astimezone(zone_named(zone)).date()
 
 
 def days_between(first: date, end: date, zone: str) -> list[date]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from workbench.model.offer import Component, Offer
 from workbench.reference.days import period_of
 from workbench.reference.results import Unpriceable
+from workbench.reference.zones import zone_named
 
 
 def life_of(
@@ -33,7 +33,7 @@ def life_of(
 
 def clock_life(kind: str, at: datetime, zone: str) -> tuple[datetime, datetime]:
     """The local hour or minute around ``at``, as long as the offset from UTC stays what it is at ``at``."""
-    local = at.astimezone(ZoneInfo(zone))
+    local = at.astimezone(zone_named(zone))
     offset = local.utcoffset()
     cut = local.replace(second=0, microsecond=0, tzinfo=None)
     length = timedelta(minutes=1)

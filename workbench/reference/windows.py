@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
 
 from workbench.model.offer import Catalogue, Component, Rate
 from workbench.model.when import TimeWindow
+from workbench.reference.zones import zone_named
 
 
 def is_open(window: TimeWindow, at: datetime, catalogue: Catalogue) -> bool:
     """Whether an instant lies in a window: start inclusive, end exclusive, by the clock on the wall of its
     zone.
     """
-    local = at.astimezone(ZoneInfo(window.zone))
+    local = at.astimezone(zone_named(window.zone))
     since_midnight = timedelta(
         hours=local.hour, minutes=local.minute, seconds=local.second, microseconds=local.microsecond
     )
