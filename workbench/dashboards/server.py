@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +15,9 @@ from panel.io.fastapi import add_applications
 
 from workbench.dashboards.city_app import CityPage
 from workbench.dashboards.explorer_app import ExplorerPage
+from workbench.dashboards.proof import Proof
 from workbench.dashboards.sessions import forget_lost_browsers
 from workbench.dashboards.store import Store
-from workbench.errors import WorkbenchError
-from workbench.lake.lake import Lake
-from workbench.verify.run import verify
-
-
-class Proof:
-    """The verdict of a sampled verification, made once in the background when the server starts."""
-
-    def __init__(self, path: Path, tenant: str) -> None:
-        self.words = "Checking the books against the events ..."
-        self._path, self._tenant = path, tenant
-        threading.Thread(target=self._check, daemon=True).start()
-
-    def _check(self) -> None:
-        try:
-            with Lake.open(self._path, self._tenant) as lake:
-                self.words = verify(lake).verdict()
-        except WorkbenchError as error:
-            self.words = str(error)
 
 
 def app_of(path: Path, tenant: str, port: int) -> FastAPI:
