@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.mediation.reading import NOW, at, connection, read_bytes
-from workbench.mediation.cells import quantity
+from workbench.mediation.cells import nested, quantity
 from workbench.mediation.policy import AcceptWindow
 
 MODES = {"half_up": ROUND_HALF_UP, "up": ROUND_UP, "down": ROUND_DOWN}
@@ -50,11 +50,8 @@ def test_decimal_text_becomes_the_exact_units(found: list[str], scale: Fraction,
     cell = quantity("x", "VARCHAR", scale, mode, None, negative=True)  # type: ignore[arg-type]
     ok = " AND ".join(f"coalesce({check.good}, false)" for check in cell.checks)
     listed = ", ".join(f"('{text}')" for text in found)
-    rows = (
-        connection()
-        .execute(f"SELECT CASE WHEN {ok} THEN {cell.value} END FROM (VALUES {listed}) t(x)")
-        .fetchall()
-    )
+    relation = nested(f"(VALUES {listed}) t(x)", [cell])
+    rows = connection().execute(f"SELECT CASE WHEN {ok} THEN {cell.value} END FROM {relation}").fetchall()
     assert [row[0] for row in rows] == [oracle(text, scale, mode) for text in found]
 
 
@@ -68,11 +65,8 @@ def test_integers_become_the_exact_units(found: list[int], scale: Fraction, mode
     cell = quantity("x", "BIGINT", scale, mode, None, negative=True)  # type: ignore[arg-type]
     ok = " AND ".join(f"coalesce({check.good}, false)" for check in cell.checks)
     listed = ", ".join(f"('{number}'::BIGINT)" for number in found)
-    rows = (
-        connection()
-        .execute(f"SELECT CASE WHEN {ok} THEN {cell.value} END FROM (VALUES {listed}) t(x)")
-        .fetchall()
-    )
+    relation = nested(f"(VALUES {listed}) t(x)", [cell])
+    rows = connection().execute(f"SELECT CASE WHEN {ok} THEN {cell.value} END FROM {relation}").fetchall()
     assert [row[0] for row in rows] == [oracle(str(number), scale, mode) for number in found]
 
 
@@ -83,11 +77,8 @@ def test_floats_come_back_as_the_decimals_they_were_made_from(found: list[int], 
     usable = [number for number in found if abs(number) < 2**53]
     listed = ", ".join(f"({Decimal(number).scaleb(-decimals)}::DOUBLE)" for number in usable) or "(0::DOUBLE)"
     ok = " AND ".join(f"coalesce({check.good}, false)" for check in cell.checks)
-    rows = (
-        connection()
-        .execute(f"SELECT CASE WHEN {ok} THEN {cell.value} END FROM (VALUES {listed}) t(x)")
-        .fetchall()
-    )
+    relation = nested(f"(VALUES {listed}) t(x)", [cell])
+    rows = connection().execute(f"SELECT CASE WHEN {ok} THEN {cell.value} END FROM {relation}").fetchall()
     assert [row[0] for row in rows] == (usable or [0])
 
 

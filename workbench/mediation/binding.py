@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 import re
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workbench.errors import MappingError
+from workbench.lake.engine import one
 from workbench.lake.sql import name as ident
 from workbench.mediation.cells import (
     FLOATS,
@@ -19,6 +23,7 @@ from workbench.mediation.cells import (
     Check,
     carried,
     literal,
+    nested,
     quantity,
     text_cell,
 )
@@ -34,6 +39,7 @@ if TYPE_CHECKING:
 _RAW_SHOWN = 500
 _LONGEST_ID = 200
 _BLANKS = " \t\r\n"
+_NUMBER = itertools.count(1)
 _TYPES = {"integer": "BIGINT", "float": "DOUBLE", "text": "VARCHAR"}
 
 
@@ -45,6 +51,7 @@ class NormalisedStream:
     ``key_columns``: of the items, those of the natural key beside the device and ``ends_at``.
     ``rows``: how many rows of the file speak of this meter: accepted items + rejects == rows, always.
     ``not_selected``: rows the mapping's ``where``, the meter column or ``missing: skip`` leaves out.
+    ``files``: made below ``work`` for these queries; the caller may delete them when he is done.
     ``identity_kind``: when set, ``device_id`` holds an identity (``imsi`` …) for landing to resolve by date.
     """
 
@@ -60,7 +67,7 @@ class NormalisedStream:
     dimensions: tuple[str, ...] = ()
     samples: tuple[str, ...] = ()
     identity_kind: str | None = None
-    notes: tuple[str, ...] = field(default=())
+    files: tuple[Path, ...] = ()
 
 
 class Binding:
@@ -75,17 +82,20 @@ class Binding:
         received_at: datetime,
         accept: AcceptWindow,
         delivery_id: str,
+        work: Path,
     ) -> None:
         self.con, self.mapping, self.found, self.path = con, mapping, found, path
-        self.accept, self.delivery_id, self.delivered_at = accept, delivery_id, received_at
+        self.accept, self.delivery_id, self.delivered_at, self.work = accept, delivery_id, received_at, work
         self.types = found.columns
         self._check_columns()
         for spec in (mapping.ends_at, mapping.starts_at, mapping.received_at):
             if spec and zone_is_missing(con, spec, found.relation, self.types[spec.columns[0]]):
                 raise no_zone(mapping, spec.columns[0])
         self.received = self._received()
-        self.ends_at = instant(mapping.ends_at, self.types, mapping)
-        self.starts_at = instant(mapping.starts_at, self.types, mapping) if mapping.starts_at else None
+        self.ends_at = instant(mapping.ends_at, self.types, mapping, "ends")
+        self.starts_at = (
+            instant(mapping.starts_at, self.types, mapping, "starts") if mapping.starts_at else None
+        )
         self.device = self._device()
 
     def _check_columns(self) -> None:
@@ -105,18 +115,19 @@ class Binding:
         default = timestamp(self.delivered_at)
         if self.mapping.received_at is None:
             return Cell(default)
-        own = instant(self.mapping.received_at, self.types, self.mapping)
+        own = instant(self.mapping.received_at, self.types, self.mapping, "received")
         first = ident(self.mapping.received_at.columns[0])
         checks = tuple(
             Check(f"{first} IS NULL OR ({check.good})", literal("bad_received_at"), check.cell)
             for check in own.checks[1:]
         )
         skew = AcceptWindow(past=None, future=self.accept.future)
-        value = f"coalesce({own.value}, {default})"
+        value, steps = f"coalesce({own.value}, {default})", own.steps
+        if steps:
+            value, steps = "__came", (*steps, {"__came": value})
         later = window_checks(value, default, skew, self.delivered_at)
-        return Cell(
-            value, (*checks, *(Check(check.good, literal("bad_received_at"), check.cell) for check in later))
-        )
+        bad = (Check(check.good, literal("bad_received_at"), check.cell) for check in later)
+        return Cell(value, (*checks, *bad), steps)
 
     def _device(self) -> Cell:
         spec = self.mapping.device
@@ -159,20 +170,21 @@ class Binding:
         columns[meter.value_column] = (amount.value, "BIGINT")
         columns["received_at"] = (self.received.value, "TIMESTAMP")
         columns |= {item.name: (self._carried(item), _TYPES[item.type]) for item in extra}
-        checks = [*self._row_checks(meter, event), *amount.checks]
-        checks[len(checks) - len(amount.checks) : len(checks) - len(amount.checks)] = [
+        named = [
             Check(f"{cell} IS NOT NULL", literal("missing_key"), ident(item.column)) for item, cell in keys
         ]
-        chosen = self._selected(meter)
-        ok = " AND ".join(f"({check.good})" for check in checks) or "true"
-        listed = ", ".join(f"{value} AS {ident(name)}" for name, (value, _) in columns.items())
-        rows = self._count(chosen)
+        checks = [*self._row_checks(meter, event), *named, *amount.checks]
+        cells = [self.ends_at, self.received, amount, *([self.starts_at] if self.starts_at else [])]
+        plan = _Plan(
+            {name: value for name, (value, _) in columns.items()}, checks, cells, self._selected(meter)
+        )
+        items, rejects, rows, files = (self._parsed if self.found.staged else self._in_place)(meter, plan)
         return NormalisedStream(
             stream=mapping.stream(meter),
             mapping=mapping,
             meter=meter,
-            items_sql=f"SELECT {listed} FROM {self.found.relation} WHERE {_both(chosen, ok)}",
-            rejects_sql=self._rejects(meter, chosen, ok, checks),
+            items_sql=items,
+            rejects_sql=rejects,
             columns={name: type_ for name, (_, type_) in columns.items()},
             rows=rows,
             not_selected=self.found.rows - rows,
@@ -180,6 +192,53 @@ class Binding:
             dimensions=tuple(item.name for item in mapping.dimensions),
             samples=tuple(item.name for item in mapping.samples),
             identity_kind=mapping.device.identity,
+            files=files,
+        )
+
+    def _in_place(self, meter: Meter, plan: _Plan) -> tuple[str, str, int, tuple[Path, ...]]:
+        """Typed columns are read where they lie, each time anew: that costs little more than reading them."""
+        source = nested(self.found.relation, plan.cells)
+        items = f"SELECT {plan.listed} FROM {source} WHERE {_both(plan.chosen, plan.ok)}"
+        pairs = (
+            f"{literal(name + '=')} || coalesce(CAST({ident(name)} AS VARCHAR), '')" for name in self.types
+        )
+        raw = f"concat_ws(', ', {', '.join(pairs)})"
+        received = f"coalesce({self.received.value}, {timestamp(self.delivered_at)})"
+        bad = _both(plan.chosen, f"({plan.ok}) IS NOT TRUE")
+        rejects = (
+            f"SELECT {self._who(meter)}, {plan.reason} AS reason, {plan.detail} AS detail, "
+            f"sha256({raw}) AS raw_sha256, left({raw}, {_RAW_SHOWN}) AS raw, {received} AS received_at "
+            f"FROM {nested(self.found.numbered, plan.cells)} WHERE {bad}"
+        )
+        rows = self.found.rows
+        if plan.chosen:
+            counted = one(self.con, f"SELECT count(*) FROM {self.found.relation} WHERE {plan.chosen}")
+            rows = int(counted[0]) if counted else 0
+        return items, rejects, rows, ()
+
+    def _parsed(self, meter: Meter, plan: _Plan) -> tuple[str, str, int, tuple[Path, ...]]:
+        """Text cells are read once: values and reasons go to a second file, and queries go to that."""
+        file = self.work / f"parsed-{os.getpid()}-{next(_NUMBER)}.parquet"
+        received = f"coalesce({self.received.value}, {timestamp(self.delivered_at)})"
+        done = self.con.execute(
+            f"COPY (SELECT {plan.listed}, __item_no, {plan.reason} AS __reason, coalesce(__detail, {plan.detail}) AS "
+            f"__why, __raw, __sha, {received} AS __received FROM {nested(self.found.relation, plan.cells)} "
+            f"WHERE {plan.chosen or 'true'}) TO {literal(str(file))} (FORMAT parquet)"
+        ).fetchall()
+        relation = f"read_parquet({literal(str(file))})"
+        names = ", ".join(ident(name) for name in plan.columns)
+        items = f"SELECT {names} FROM {relation} WHERE __reason IS NULL"
+        rejects = (
+            f"SELECT {self._who(meter)}, __reason AS reason, __why AS detail, coalesce(__sha, sha256(__raw)) AS "
+            f"raw_sha256, left(__raw, {_RAW_SHOWN}) AS raw, __received AS received_at FROM {relation} "
+            "WHERE __reason IS NOT NULL"
+        )
+        return items, rejects, int(done[0][0]), (file,)
+
+    def _who(self, meter: Meter) -> str:
+        return (
+            f"{literal(self.delivery_id)} AS delivery_id, __item_no::BIGINT AS item_no, "
+            f"{literal(self.mapping.stream(meter))} AS stream"
         )
 
     def _carried(self, item: Field) -> str:
@@ -277,40 +336,39 @@ class Binding:
         listed = ", ".join(literal(value) for value in condition.values)
         return f"coalesce({cell} IN ({listed}), false)"
 
-    def _count(self, chosen: str) -> int:
-        if not chosen:
-            return self.found.rows
-        row = self.con.execute(f"SELECT count(*) FROM {self.found.relation} WHERE {chosen}").fetchone()
-        return int(row[0]) if row else 0
 
-    def _rejects(self, meter: Meter, chosen: str, ok: str, checks: Sequence[Check]) -> str:
-        """The rows that are not ok, in the columns of the rejects contract."""
-        reasons = " ".join(f"WHEN NOT coalesce({check.good}, false) THEN {check.reason}" for check in checks)
-        cells = " ".join(
-            f"WHEN NOT coalesce({check.good}, false) THEN CAST({check.cell} AS VARCHAR)" for check in checks
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """What one meter's queries are made of: item columns, checks, the cells they need, and which rows are meant."""
+
+    columns: MappingType[str, str]
+    checks: Sequence[Check]
+    cells: Sequence[Cell]
+    chosen: str
+
+    @property
+    def listed(self) -> str:
+        return ", ".join(f"{value} AS {ident(name)}" for name, value in self.columns.items())
+
+    @property
+    def ok(self) -> str:
+        return " AND ".join(f"({check.good})" for check in self.checks) or "true"
+
+    @property
+    def reason(self) -> str:
+        """The code of the first check that fails, NULL when none does."""
+        return self._first(lambda check: check.reason)
+
+    @property
+    def detail(self) -> str:
+        """What the first check that fails found."""
+        return f"left({self._first(lambda check: f'CAST({check.cell} AS VARCHAR)')}, 200)"
+
+    def _first(self, said: Callable[[Check], str]) -> str:
+        cases = " ".join(
+            f"WHEN NOT coalesce({check.good}, false) THEN {said(check)}" for check in self.checks
         )
-        detail = f"left(CASE {cells} END, 200)" if checks else "NULL::VARCHAR"
-        if self.found.staged:
-            detail = f"coalesce(__detail, {detail})"
-            raw, sha = "__raw", "coalesce(__sha, sha256(__raw))"
-        else:
-            pairs = (
-                f"{literal(name + '=')} || coalesce(CAST({ident(name)} AS VARCHAR), '')"
-                for name in self.types
-            )
-            raw = f"concat_ws(', ', {', '.join(pairs)})"
-            sha = f"sha256({raw})"
-        received = (
-            f"coalesce({self.received.value}, {timestamp(self.delivered_at)})"
-            if self.received.checks
-            else self.received.value
-        )
-        return (
-            f"SELECT {literal(self.delivery_id)} AS delivery_id, __item_no::BIGINT AS item_no, "
-            f"{literal(self.mapping.stream(meter))} AS stream, CASE {reasons} ELSE 'invalid' END AS reason, "
-            f"{detail} AS detail, {sha} AS raw_sha256, left({raw}, {_RAW_SHOWN}) AS raw, {received} AS received_at "
-            f"FROM {self.found.numbered} WHERE {_both(chosen, f'({ok}) IS NOT TRUE')}"
-        )
+        return f"CASE {cases} END" if cases else "NULL::VARCHAR"
 
 
 def _names(meter: Meter) -> str:

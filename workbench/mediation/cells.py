@@ -7,6 +7,7 @@ or refused. Every expression that could overflow is guarded by a CASE, which Duc
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -34,10 +35,29 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value (typed SQL, NULL where a check fails) and its checks, in the order they are reported."""
+    """A value (typed SQL, NULL where a check fails) and its checks, in the order they are reported.
+
+    ``steps``: intermediate columns the value and the checks refer to, level by level; a level may use those before.
+    """
 
     value: str
     checks: tuple[Check, ...] = ()
+    steps: tuple[dict[str, str], ...] = ()
+
+
+def nested(relation: str, cells: Iterable[Cell]) -> str:
+    """``relation`` with the intermediate columns of ``cells``, each computed once."""
+    levels: list[dict[str, str]] = []
+    for cell in cells:
+        for number, level in enumerate(cell.steps):
+            if number == len(levels):
+                levels.append({})
+            levels[number] |= level
+    for level in levels:
+        relation = (
+            f"(SELECT *, {', '.join(f'{sql} AS {name}' for name, sql in level.items())} FROM {relation})"
+        )
+    return relation
 
 
 def literal(text: str) -> str:
@@ -55,20 +75,26 @@ def quantity(
         scale: base units per column unit. ``decimals``: digits a binary float carries (ignored for exact types).
         negative: whether values below zero are usage.
     """
+    steps: tuple[dict[str, str], ...] = ()
     mantissa, digits, checks = _mantissa(column, type_, rounding, decimals)
     cell = ident(column)
     factor = scale / 10**digits
-    narrow = type_ in INTEGERS and factor == 1
-    scaled = mantissa if narrow else _scaled(mantissa, factor, rounding)
-    value = f"CAST({scaled} AS BIGINT)" if narrow else f"TRY_CAST({scaled} AS BIGINT)"
-    if rounding == "exact" and factor.denominator > 1:
-        whole = f"({_product(mantissa, factor)}) % {factor.denominator} = 0"
-        checks.append(Check(whole, literal("not_whole"), cell))
-    if not narrow:
+    if type_ in INTEGERS and factor == 1:
+        value = f"CAST({cell} AS BIGINT)"
+    else:
+        value = "__quantity"
+        steps = (
+            {"__mantissa": mantissa},
+            {"__product": _product("__mantissa", factor)},
+            {value: f"TRY_CAST({_scaled('__product', factor.denominator, rounding)} AS BIGINT)"},
+        )
+        if rounding == "exact" and factor.denominator > 1:
+            whole = f"__product IS NULL OR __product % {factor.denominator} = 0"
+            checks.append(Check(whole, literal("not_whole"), cell))
         checks.append(Check(f"{value} IS NOT NULL", literal("number_out_of_range"), cell))
     if not negative:
         checks.append(Check(f"{value} >= 0", literal("negative"), cell))
-    return Cell(value, tuple(checks))
+    return Cell(value, tuple(checks), steps)
 
 
 def _mantissa(
@@ -77,9 +103,7 @@ def _mantissa(
     """An integer expression, the number of decimal digits it is shifted by, and the checks it needs."""
     cell = ident(column)
     present = Check(f"{cell} IS NOT NULL", literal("missing_value"))
-    if type_ in INTEGERS:
-        return cell, 0, [present]
-    if type_ in WIDE_INTEGERS:
+    if type_ in INTEGERS or type_ in WIDE_INTEGERS:
         return f"TRY_CAST({cell} AS HUGEINT)", 0, [present]
     if type_ in FLOATS:
         digits = decimals or 0
@@ -88,40 +112,41 @@ def _mantissa(
         usable = f"isfinite({cell}) AND abs({wide}) <= {2**53 // 10**digits}"
         value = f"CASE WHEN {usable} THEN CAST(round({wide} * 1e{digits}) AS HUGEINT) END"
         kind = f"CASE WHEN isnan({cell}) THEN 'nan' WHEN isinf({cell}) THEN 'infinite' ELSE 'number_out_of_range' END"
-        checks = [present, Check(usable, kind, cell)]
+        checks = [present, Check("__mantissa IS NOT NULL", kind, cell)]
         if rounding == "exact":
-            back = f"CAST(round({wide} * 1e{digits}) / 1e{digits} AS {type_}) = {cell}"  # a float cell
+            back = f"CAST(__mantissa / 1e{digits} AS {type_}) = {cell}"  # a float cell
             checks.append(Check(back, literal("not_exact"), cell))
         return value, digits, checks
     text = cell if type_ == "VARCHAR" else f"CAST({cell} AS VARCHAR)"
-    value, check = number_text(text)
-    return value, _TEXT_DIGITS, [present, check]
+    value, reason = number_text(text)
+    return value, _TEXT_DIGITS, [present, Check("__mantissa IS NOT NULL", reason, text)]
 
 
-def number_text(text: str) -> tuple[str, Check]:
-    """Decimal text as a HUGEINT of 10**-18, NULL when it is none, and the check that names why."""
+def number_text(text: str) -> tuple[str, str]:
+    """Decimal text as a HUGEINT of 10**-18, NULL when it is none; and SQL of the reason why it is none."""
     whole = f"split_part({text}, '.', 1)"
     digits = f"rpad(split_part({text}, '.', 2), {_TEXT_DIGITS}, '0')"
-    form = f"regexp_full_match({text}, {literal(_PLAIN)})"
-    value = f"CASE WHEN {form} THEN TRY_CAST({whole} || {digits} AS HUGEINT) END"
+    # Most numbers are whole and short: they need no taking apart.
+    value = (
+        f"CASE WHEN regexp_full_match({text}, '[0-9]{{1,18}}') THEN CAST({text} AS HUGEINT) * {10**_TEXT_DIGITS} "
+        f"WHEN regexp_full_match({text}, {literal(_PLAIN)}) THEN TRY_CAST({whole} || {digits} AS HUGEINT) END"
+    )
     reason = (
         f"CASE WHEN regexp_full_match(lower({text}), '[+-]?nan') THEN 'nan' "
         f"WHEN regexp_full_match(lower({text}), '[+-]?inf(inity)?') THEN 'infinite' "
         f"WHEN regexp_full_match({text}, {literal(_NUMERIC)}) THEN 'number_out_of_range' ELSE 'not_a_number' END"
     )
-    return value, Check(form, reason, text)
+    return value, reason
 
 
 def _product(mantissa: str, factor: Fraction) -> str:
     """mantissa times the factor's numerator as HUGEINT, NULL where it (or its rounding) would overflow."""
     bound = _WIDEST // (2 * factor.numerator) - factor.denominator
-    wide = f"CAST({mantissa} AS HUGEINT)"
-    return f"CASE WHEN {wide} BETWEEN -{bound} AND {bound} THEN {wide} * {factor.numerator} END"
+    return f"CASE WHEN {mantissa} BETWEEN -{bound} AND {bound} THEN {mantissa} * {factor.numerator} END"
 
 
-def _scaled(mantissa: str, factor: Fraction, rounding: Rounding) -> str:
-    """The mantissa times an exact factor as a whole HUGEINT. Halves go away from zero; up and down are by size."""
-    product, below = f"({_product(mantissa, factor)})", factor.denominator
+def _scaled(product: str, below: int, rounding: Rounding) -> str:
+    """A whole HUGEINT divided by ``below``. Halves go away from zero; up and down are by size."""
     if below == 1:
         return product
     if rounding in {"exact", "down"}:

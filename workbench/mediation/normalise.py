@@ -46,8 +46,8 @@ def normalise(
 ) -> list[NormalisedStream]:
     """Bind a mapping to a file: one lazy stream per meter.
 
-    Parquet is read where it lies, and nothing of it is read yet but the footer; text formats are decoded here, once,
-    into a staged file below ``work``.
+    Parquet is read where it lies, and nothing of it is read yet but the footer; text formats are decoded and parsed
+    here, once, into a file per meter below ``work`` (``NormalisedStream.files``).
 
     Args:
         con: where the queries will run; its lake must have been opened with ``path`` among its inputs.
@@ -56,7 +56,7 @@ def normalise(
         received_at: when the delivery came; the receipt of every row that names none.
         params: more values for the mapping's parameters.
         accept: how far event times may lie from their receipt (default: the policy's own default).
-        work: folder for staged files (default: the connection's spill folder). The caller removes it.
+        work: folder for these files (default: the connection's spill folder); ``con`` must be able to write there.
         delivery_id: copied into the rejects.
 
     Raises:
@@ -76,10 +76,13 @@ def normalise(
         options=dict(mapping.options),
     )
     found = decode(con, path, request, mapping.format)
-    binding = Binding(
-        con, mapping, found, str(path), request.received_at, accept or AcceptWindow(), delivery_id
-    )
-    return [binding.stream(meter) for meter in mapping.meters]
+    window = accept or AcceptWindow()
+    binding = Binding(con, mapping, found, str(path), request.received_at, window, delivery_id, request.work)
+    try:
+        return [binding.stream(meter) for meter in mapping.meters]
+    finally:
+        if found.file is not None:
+            found.file.unlink(missing_ok=True)
 
 
 def _numeric(mapping: Mapping) -> frozenset[str]:

@@ -26,7 +26,7 @@ class Decoded:
     """A delivered file as a relation.
 
     ``relation``: SQL to select from. ``numbered``: the same rows with ``__item_no`` (and the staged columns).
-    ``columns``: name to DuckDB type of what the file offers. ``staged``: text cells with ``__problem``.
+    ``columns``: name to DuckDB type of what the file offers. ``staged``: text cells with ``__problem``, in ``file``.
     """
 
     relation: str
@@ -34,6 +34,7 @@ class Decoded:
     columns: dict[str, str]
     rows: int
     staged: bool = False
+    file: Path | None = None
 
 
 class Enough(Exception):

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING
 
 from workbench.errors import MappingError
 from workbench.lake.sql import name as ident
-from workbench.mediation.cells import FLOATS, INTEGERS, Cell, Check, literal, number_text, text_cell
+from workbench.mediation.cells import (
+    FLOATS,
+    INTEGERS,
+    WIDE_INTEGERS,
+    Cell,
+    Check,
+    literal,
+    number_text,
+    text_cell,
+)
 from workbench.mediation.mapping import Mapping, TimeSpec
 from workbench.mediation.policy import AcceptWindow
 
@@ -28,35 +37,37 @@ _NAIVE = {"TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE"}
 _ZONED = {"TIMESTAMP WITH TIME ZONE"}
 
 
-def instant(spec: TimeSpec, types: dict[str, str], mapping: Mapping) -> Cell:
+def instant(spec: TimeSpec, types: dict[str, str], mapping: Mapping, name: str) -> Cell:
     """A time as TIMESTAMP (UTC), with the checks that name what is wrong with it.
+
+    Args:
+        name: tells its intermediate columns from those of the row's other times.
 
     Raises:
         MappingError: the column's type can be no time, or it needs a format or a zone that the mapping does not say.
     """
     if len(spec.columns) > 1:
         cell = " || ' ' || ".join(f"CAST({ident(column)} AS VARCHAR)" for column in spec.columns)
-        return _text(f"({cell})", spec)
+        return _text(f"({cell})", spec, name)
     column = spec.columns[0]
     cell, type_ = ident(column), types[column]
     if spec.format in _PER_SECOND:
-        return _unix(column, type_, spec.format, mapping)
+        return _unix(column, type_, spec.format, mapping, name)
     if type_ == "VARCHAR":
-        return _text(cell, spec)
+        return _text(cell, spec, name)
     if type_ in _ZONED:
         return Cell(f"timezone('UTC', {cell})", (_present(cell),))
     if type_ in _NAIVE:
         if spec.zone is None:
             raise no_zone(mapping, column)
         exact = cell if type_ == "TIMESTAMP" else f"CAST({cell} AS TIMESTAMP)"
-        value, checks = _localised(exact, spec)
-        return Cell(value, (_present(cell), *checks))
+        local = _localised(exact, spec, name)
+        return Cell(local.value, (_present(cell), *local.checks), local.steps)
     if type_ in INTEGERS or type_ in FLOATS:
         cure = "Add `format: unix_s` (or unix_ms, unix_us, unix_ns)."
         raise _error(mapping, column, f"The time column {column!r} holds plain numbers.", cure, "time_format")
-    raise _error(
-        mapping, column, f"The column {column!r} of type {type_} is no time.", "Name another.", "column_type"
-    )
+    what = f"The column {column!r} of type {type_} is no time."
+    raise _error(mapping, column, what, "Name another.", "column_type")
 
 
 def window_checks(value: str, received: str, accept: AcceptWindow, delivered_at: datetime) -> list[Check]:
@@ -97,81 +108,84 @@ def zone_is_missing(con: duckdb.DuckDBPyConnection, spec: TimeSpec, relation: st
     return con.execute(zoned).fetchone() is None and con.execute(naive).fetchone() is not None
 
 
-def _text(cell: str, spec: TimeSpec) -> Cell:
+def _text(cell: str, spec: TimeSpec, name: str) -> Cell:
+    own, naive = f"__{name}_own", f"__{name}_naive"
     if spec.format != "auto":
         parsed = f"try_strptime({cell}, {literal(spec.format)})"
-        bad = Check(f"{parsed} IS NOT NULL", literal("bad_time"), cell)
+        bad = Check(f"{naive} IS NOT NULL", literal("bad_time"), cell)
         if "%z" in spec.format.lower():
-            return Cell(f"timezone('UTC', {parsed})", (_present(cell), bad))
-        value, checks = _localised(parsed, spec)
-        return Cell(value, (_present(cell), bad, *checks))
+            return Cell(f"timezone('UTC', {naive})", (_present(cell), bad), ({naive: parsed},))
+        local = _localised(naive, spec, name)
+        return Cell(local.value, (_present(cell), bad, *local.checks), ({naive: parsed}, *local.steps))
+    # The shapes are checked as well: a cast alone would take 'infinity' and 'epoch' for times.
     zoned = f"regexp_full_match({cell}, {literal(_ISO + _OFFSET)})"
-    own = f"timezone('UTC', TRY_CAST(CASE WHEN {zoned} THEN {cell} END AS TIMESTAMPTZ))"
-    naive = f"TRY_CAST(CASE WHEN regexp_full_match({cell}, {literal(_ISO)}) THEN {cell} END AS TIMESTAMP)"
+    bare = f"regexp_full_match({cell}, {literal(_ISO)})"
+    read = {
+        own: f"timezone('UTC', TRY_CAST(CASE WHEN {zoned} THEN {cell} END AS TIMESTAMPTZ))",
+        naive: f"TRY_CAST(CASE WHEN {bare} THEN {cell} END AS TIMESTAMP)",
+    }
     bad = Check(f"{own} IS NOT NULL OR {naive} IS NOT NULL", literal("bad_time"), cell)
     if spec.zone is None:
         needs = Check(f"{own} IS NOT NULL", literal("time_without_zone"), cell)
-        return Cell(own, (_present(cell), bad, needs))
-    local, checks = _localised(naive, spec)
-    either = tuple(Check(f"{own} IS NOT NULL OR ({check.good})", check.reason, cell) for check in checks)
-    return Cell(f"coalesce({own}, {local})", (_present(cell), bad, *either))
+        return Cell(own, (_present(cell), bad, needs), (read,))
+    local = _localised(naive, spec, name)
+    either = (Check(f"{own} IS NOT NULL OR ({check.good})", check.reason, cell) for check in local.checks)
+    final = {f"__{name}": f"coalesce({own}, {local.value})"}
+    return Cell(f"__{name}", (_present(cell), bad, *either), (read, *local.steps, final))
 
 
-def _localised(naive: str, spec: TimeSpec) -> tuple[str, list[Check]]:
+def _localised(naive: str, spec: TimeSpec, name: str) -> Cell:
     """A wall-clock time of the spec's zone as UTC, and the checks for hours that do not exist or exist twice."""
     if spec.zone is None:
-        return "NULL::TIMESTAMP", [Check("false", literal("time_without_zone"), f"CAST({naive} AS VARCHAR)")]
+        return Cell(naive, (Check("false", literal("time_without_zone"), f"CAST({naive} AS VARCHAR)"),))
     if spec.zone in {"UTC", "Etc/UTC", "GMT"}:
-        return naive, []
-    zone = literal(spec.zone)
-    utc = f"timezone('UTC', timezone({zone}, {naive}))"
+        return Cell(naive)
+    zone, utc = literal(spec.zone), f"__{name}_utc"
+    steps = ({utc: f"timezone('UTC', timezone({zone}, {naive}))"},)
     shown = f"CAST({naive} AS VARCHAR)"
     checks = [Check(f"{_wall(utc, zone)} = {naive}", literal("time_does_not_exist"), shown)]
     # Clocks go back by an hour, in one zone by half an hour: the other reading is that far before or behind.
     earlier = [f"{utc} - INTERVAL {minutes} MINUTE" for minutes in (60, 30)]
     later = [f"{utc} + INTERVAL {minutes} MINUTE" for minutes in (60, 30)]
-    same = [
-        f"WHEN {_wall(other, zone)} = {naive} THEN {other}"
-        for other in (earlier if spec.ambiguous == "earlier" else later)
-    ]
-    if spec.ambiguous != "reject":
-        return f"CASE {' '.join(same)} ELSE {utc} END", checks
-    once = " AND ".join(f"{_wall(other, zone)} <> {naive}" for other in (*earlier, *later))
-    return utc, [*checks, Check(once, literal("time_is_ambiguous"), shown)]
+    if spec.ambiguous == "reject":
+        once = " AND ".join(f"{_wall(other, zone)} <> {naive}" for other in (*earlier, *later))
+        return Cell(utc, (*checks, Check(once, literal("time_is_ambiguous"), shown)), steps)
+    others = earlier if spec.ambiguous == "earlier" else later
+    same = " ".join(f"WHEN {_wall(other, zone)} = {naive} THEN {other}" for other in others)
+    chosen = f"__{name}_chosen"
+    return Cell(chosen, tuple(checks), (*steps, {chosen: f"CASE {same} ELSE {utc} END"}))
 
 
 def _wall(utc: str, zone: str) -> str:
     return f"timezone({zone}, timezone('UTC', {utc}))"
 
 
-def _unix(column: str, type_: str, form: str, mapping: Mapping) -> Cell:
+def _unix(column: str, type_: str, form: str, mapping: Mapping, name: str) -> Cell:
     """Unix time: whole numbers, floats (rounded to the microsecond) or decimal text."""
     per_second, cell = _PER_SECOND[form], ident(column)
-    checks = [_present(cell)]
-    if type_ in INTEGERS or type_ in {"UBIGINT", "HUGEINT"}:
-        ticks, digits = f"CAST({cell} AS HUGEINT)", 0
+    if type_ in INTEGERS or type_ in WIDE_INTEGERS:
+        ticks, digits = f"TRY_CAST({cell} AS HUGEINT)", 0
     elif type_ in FLOATS:
         ticks, digits = f"CASE WHEN abs({cell}) < 1e19 THEN CAST(round({cell} * 1e6) AS HUGEINT) END", 6
-        checks.append(Check(f"isfinite({cell})", literal("bad_time"), cell))
     elif type_ == "VARCHAR":
-        ticks, check = number_text(cell)
-        digits = 18
-        checks.append(Check(check.good, literal("bad_time"), cell))
+        ticks, digits = number_text(cell)[0], 18
     else:
-        raise _error(
-            mapping,
-            column,
-            f"The column {column!r} of type {type_} is no number.",
-            "Name another.",
-            "column_type",
-        )
+        what = f"The column {column!r} of type {type_} is no number."
+        raise _error(mapping, column, what, "Name another.", "column_type")
     width = 10**digits * per_second
-    up, down = (10**6 // width, 1) if width <= 10**6 else (1, width // 10**6)
-    near = f"({ticks}) BETWEEN 0 AND {7_258_118_400 * width}"
-    micros = f"({ticks}) * {up}" if down == 1 else f"(({ticks}) + {down // 2}) // {down}"
+    counted = f"__{name}_ticks"
+    near = f"{counted} BETWEEN 0 AND {7_258_118_400 * width}"
+    micros = f"{counted} * {10**6 // width}"
+    if width > 10**6:
+        below = width // 10**6
+        micros = f"({counted} + {below // 2}) // {below}"
     value = f"CASE WHEN {near} THEN make_timestamp(CAST({micros} AS BIGINT)) END"
-    checks.append(Check(near, literal("time_out_of_range"), text_cell(column, type_)))
-    return Cell(value, tuple(checks))
+    checks = (
+        _present(cell),
+        Check(f"{counted} IS NOT NULL", literal("bad_time"), cell),
+        Check(near, literal("time_out_of_range"), text_cell(column, type_)),
+    )
+    return Cell(f"__{name}", checks, ({counted: ticks}, {f"__{name}": value}))
 
 
 def _present(cell: str) -> Check:

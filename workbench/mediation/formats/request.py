@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,7 +38,7 @@ Fill = Callable[[Staging, set[str]], None]
 
 def stage(path: Path, request: Request, columns: tuple[str, ...], fill: Fill) -> Decoded:
     """Run ``fill(staging, seen)`` and describe the staged file; ``seen`` collects the names the file really has."""
-    file = request.work / f"staged-{next(_NUMBER):04}.parquet"
+    file = request.work / f"staged-{os.getpid()}-{next(_NUMBER)}.parquet"
     staging, seen = Staging(file, columns, request.numeric, request.limit), set[str]()
     try:
         fill(staging, seen)
@@ -48,7 +49,7 @@ def stage(path: Path, request: Request, columns: tuple[str, ...], fill: Fill) ->
     relation = f"read_parquet({quote(str(file))})"
     found = {name: "VARCHAR" for name in columns if name in seen}
     found |= {name: "VARCHAR" for name in sorted(seen) if name not in found}
-    return Decoded(relation, relation, found, staging.rows, staged=True)
+    return Decoded(relation, relation, found, staging.rows, True, file)
 
 
 def opened(path: Path) -> BinaryIO:
