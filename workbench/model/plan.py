@@ -140,6 +140,9 @@ class PlanComponent:
     tax_category: str
     title: str = ""
     rollover: PlanRollover | None = None
+    bundle: str = ""
+    weight: int = 0
+    sponsored: bool = False
 
     @property
     def shape(self) -> str:
@@ -153,7 +156,7 @@ class PlanComponent:
             return "event"
         if self.increment_per == "day" or (self.increment_of == "device" and self.scope in ("pool", "sim_group")):
             return "bucket"
-        return ""
+        return "bundle" if self.bundle else ""
 
     @property
     def bursts(self) -> bool:
@@ -172,6 +175,8 @@ class PlanComponent:
         return (
             all(rate.linear for rate in self.rates)
             and not self.bursts
+            and not self.bundle
+            and not self.sponsored
             and self.increment_units == 1
             and self.free_units == 0
             and self.fold in ("sum", "count")
@@ -211,6 +216,28 @@ class PlanAdjustment:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanBundle:
+    """One stock of credits for several components: see ``model.offer.Bundle``."""
+
+    id: str
+    credits: int
+    contribution: str
+    rollover: PlanRollover | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlanSponsor:
+    """Who pays instead: see ``model.offer.Sponsorship``. ``budget`` is nano as (numerator, denominator)."""
+
+    id: str
+    account: str
+    components: tuple[str, ...]
+    match: tuple[tuple[str, tuple[str, ...]], ...]
+    budget: tuple[int, int] | None
+    blocks: bool
+
+
+@dataclass(frozen=True, slots=True)
 class PlanOffer:
     """One offer version compiled for one currency and one set of overrides and discounts."""
 
@@ -230,3 +257,6 @@ class PlanOffer:
     taxes: tuple[tuple[str, int, bool], ...]
     fixed_discounts: tuple[str, ...] = ()
     adjustments: tuple[PlanAdjustment, ...] = ()
+    bundles: tuple[PlanBundle, ...] = ()
+    sponsors: tuple[PlanSponsor, ...] = ()
+    scope: str = "device"

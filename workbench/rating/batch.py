@@ -28,9 +28,9 @@ from typing import TYPE_CHECKING, Self
 from workbench.errors import AmountOverflow, RatingError
 from workbench.lake.engine import EngineOverflow
 from workbench.model.plan import Stock
-from workbench.rating import burst, closing, counted, fees, rollover, shaped, uncharged
+from workbench.rating import burst, closing, counted, fees, ordered, rollover, shaped, uncharged
 from workbench.rating.tables import PlanTables, Stream
-from workbench.rating.use import linear_charges, prepare_routes, use
+from workbench.rating.use import linear_charges, prepare_routes, prepare_sponsors, use, zero_charges
 from workbench.rating.wallet import Balance
 from workbench.tariff.plan import Plan
 from workbench.tariff.sql import first
@@ -81,6 +81,7 @@ class Rater:
         self.balances = dict(balances or {})
         self._seen: dict[str, object] = {}
         self._observed: set[str] = set()
+        self._decided = False
 
     def __enter__(self) -> Self:
         return self
@@ -104,6 +105,10 @@ class Rater:
         self._observed.add(stream)
         if plan is not None and "counted" in plan.kinds:
             prepare_routes(self.con, self.tables, plan, records, self._within)
+            if plan.sponsored:
+                prepare_sponsors(self.con, self.tables, plan, records, self._within)
+            if plan.bundled or plan.sponsored:
+                ordered.observe(self.con, self.tables, plan, records, self._within)
             plain = dataclasses.replace(plan, shaped=False)  # what is shaped does not jump
             counted.observe(self.con, self.tables, use(self.tables, plain, records, self._within))
 
@@ -128,6 +133,11 @@ class Rater:
             )
         self._check(plan, records)
         prepare_routes(self.con, self.tables, plan, records, self._within)
+        if plan.sponsored:
+            prepare_sponsors(self.con, self.tables, plan, records, self._within)
+        if not self._decided:
+            self._decided = True
+            ordered.decide(self.con, self.tables, self.plan.offers)
         parts = linear_charges(self.tables, plan, records, self._within)
         if "counted" in plan.kinds:
             mixed = first(self.con, f"SELECT count(*) FROM {self.tables.schema}.mixed") != (0,)
@@ -138,6 +148,8 @@ class Rater:
                 parts += counted.charges(self.con, self.tables, plan, source)
             except EngineOverflow as error:
                 raise overflow(stream, error) from None
+        if plan.sponsored:
+            parts.append(zero_charges(self.tables, plan, records, self._within))
         if "bursts" in plan.kinds:
             parts += burst.collect(self.con, self.tables, plan, records, self._within)
         charges = " UNION ALL ".join(parts) if parts else uncharged.no_charges(plan.dims)

@@ -38,7 +38,9 @@ def credits_table(balances: Balances) -> pa.Table:
         if b.left
     ]  # fmt: skip
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(_CREDITS)
-    return pa.table([pa.array(list(c), f.type) for c, f in zip(columns, _CREDITS, strict=True)], schema=_CREDITS)
+    return pa.table(
+        [pa.array(list(c), f.type) for c, f in zip(columns, _CREDITS, strict=True)], schema=_CREDITS
+    )
 
 
 def credits_from(table: pa.Table) -> dict[tuple[str, str], list[Balance]]:

@@ -158,7 +158,11 @@ def _add_sums(con: duckdb.DuckDBPyConnection, s: str, charges: str, groups: dict
 
 
 def _add_days(
-    con: duckdb.DuckDBPyConnection, s: str, inside: str, offers: Mapping[int, Any], groups: dict[GroupKey, Group]
+    con: duckdb.DuckDBPyConnection,
+    s: str,
+    inside: str,
+    offers: Mapping[int, Any],
+    groups: dict[GroupKey, Group],
 ) -> None:
     """Covered days of each account (key ``None``) and each device under each version."""
     query = (
@@ -180,7 +184,11 @@ def _fixed_discounts(group: Group) -> None:
             continue
         taken = sum((amount for _, _, amount in group.added), Fraction(0))
         counted = sum(
-            (a for (part, _), a in group.sums.items() if not discount.components or part in discount.components),
+            (
+                a
+                for (part, _), a in group.sums.items()
+                if not discount.components or part in discount.components
+            ),
             Fraction(0),
         )
         off = min(discount.amount * NANO * group.factor, max(Fraction(0), counted + taken))

@@ -161,7 +161,9 @@ def _single_records(s: str, n: int, stream: Stream, source: str) -> str:
     counted = _running(source, stream.dims, where, ", u.window_start") % "c.c0,"
     alone = f"SELECT u.*, 0::HUGEINT AS c0, u.measured::HUGEINT AS run FROM {source} u WHERE u.alone"
     free = Sql("coalesce(g.free_units, 0)")
-    q0 = chargeable(Sql("(b.c0 + b.run - b.measured)"), Sql("r.increment_units"), Sql("r.increment_add"), free)
+    q0 = chargeable(
+        Sql("(b.c0 + b.run - b.measured)"), Sql("r.increment_units"), Sql("r.increment_add"), free
+    )
     q1 = chargeable(Sql("(b.c0 + b.run)"), Sql("r.increment_units"), Sql("r.increment_add"), free)
     c0 = cost(Sql("a.q0"), Sql("x.origin_units"), Sql("x.base"), Sql("x.block_units"), Sql("x.block_amount"))
     c1 = cost(Sql("a.q1"), Sql("y.origin_units"), Sql("y.base"), Sql("y.block_units"), Sql("y.block_amount"))

@@ -108,7 +108,8 @@ class OnlineRater:
 
 def not_online(offer: PlanOffer) -> list[str]:
     """What an offer says that cannot be decided at the event, by name."""
-    found = []
+    found = [f"the bundle '{bundle.id}'" for bundle in offer.bundles]
+    found += [f"the sponsorship '{sponsor.id}'" for sponsor in offer.sponsors]
     for component in offer.components:
         if component.fold not in ("sum", "count", "max"):
             found.append(f"fold {component.fold} of '{component.id}'")
@@ -185,9 +186,7 @@ class _Priced:
             self.counters[key] = after
         return Charged(component.id, rate.id, units, before, after, amount, component.denominator, step)
 
-    def _measured(
-        self, key: CounterKey, units: int, at: datetime, events: int, device: object
-    ) -> int:
+    def _measured(self, key: CounterKey, units: int, at: datetime, events: int, device: object) -> int:
         """The difference a record makes: to its highest value, or to its bucket of rounding (see ``shaped.py``)."""
         if self.shape == "max":
             return max(units - self.counters.get(key, 0), 0)

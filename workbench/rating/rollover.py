@@ -29,7 +29,7 @@ def remaining(con: duckdb.DuckDBPyConnection, tables: PlanTables, plan: Plan) ->
     for row in plan.stock:
         before[row.account_id, row.holder, row.offer_id, row.part_id, row.rate_id].append(row)
     found: list[Stock] = []
-    for key, version, own, used in _used(con, tables):
+    for key, version, own, used in [*_used(con, tables), *_spent(con, tables)]:
         rule, increment = rules[key[2], version, key[3]]
         if rule is not None:
             found += roll(key, before[key], own, rounded(used, *increment), rule)
@@ -44,12 +44,14 @@ def _rules(plan: Plan) -> dict[tuple[str, int, str], tuple[PlanRollover | None, 
         )
         for offer in plan.offers
         for c in offer.components
+    } | {
+        (offer.offer_id, offer.version, b.id): (b.rollover, (1, 0))
+        for offer in plan.offers
+        for b in offer.bundles
     }
 
 
-def _used(
-    con: duckdb.DuckDBPyConnection, tables: PlanTables
-) -> Iterable[tuple[Holder, int, int, int]]:
+def _used(con: duckdb.DuckDBPyConnection, tables: PlanTables) -> Iterable[tuple[Holder, int, int, int]]:
     """Counters that live on: holder, the last version, its own grant, the units used."""
     s = tables.schema
     for account, holder, offer, part, rate, version, own, used in run(
@@ -65,6 +67,25 @@ def _used(
         "LEFT JOIN used u USING (account_no, holder, counter_no) WHERE l.lasts ORDER BY ALL",
     ):
         yield (account, holder, offer, part, rate), version, int(own), int(used)
+
+
+def _spent(con: duckdb.DuckDBPyConnection, tables: PlanTables) -> Iterable[tuple[Holder, int, int, int]]:
+    """Bundles that live on: holder, the last version, its own grant, the credits spent."""
+    s = tables.schema
+    for account, holder, offer, bundle, version, own, spent in run(
+        con,
+        f"WITH named AS (SELECT DISTINCT b.bundle_no, o.offer_id, b.bundle_id FROM {s}.bundles b "
+        f"JOIN {s}.offers o USING (offer_no)), "
+        "spent AS (SELECT d.account_no, d.holder, d.bundle_no, sum(x.units::HUGEINT * d.weight) AS spent "
+        f"FROM {s}.demands d JOIN {s}.decided x USING (stream_no, comp_no, device_key, window_start, dims) "
+        "WHERE d.bundle_no > 0 GROUP BY ALL), "
+        "last AS (SELECT account_no, holder, counter_no AS bundle_no, max(version) AS version, "
+        f"arg_max(own_units, version) AS own, bool_or(lasts) AS lasts FROM {s}.credits GROUP BY ALL) "
+        "SELECT a.account_id, l.holder, n.offer_id, n.bundle_id, l.version, l.own, coalesce(u.spent, 0) "
+        f"FROM last l JOIN named n USING (bundle_no) JOIN {s}.accounts a USING (account_no) "
+        "LEFT JOIN spent u USING (account_no, holder, bundle_no) WHERE l.lasts ORDER BY ALL",
+    ):
+        yield (account, holder, offer, bundle, ""), version, int(own), int(spent)
 
 
 def roll(key: Holder, stock: Sequence[Stock], own: int, used: int, rule: PlanRollover) -> list[Stock]:

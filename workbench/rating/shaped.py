@@ -1,8 +1,8 @@
 """Records whose units do not count as they are: folds, and rounding per event, day or member.
 
 Each becomes the *difference it makes*: to the highest value so far (``max``), to the last value (``last``), to the
-number of different values (``unique``), to its day's or device's rounded sum (``bucket``), or itself rounded
-(``event``). The differences sum to the folded quantity, so everything after this is an ordinary counter.
+number of different values (``unique``), to its day's or device's rounded sum (``bucket``), itself rounded
+(``event``), or the part that the credits of a bundle do not cover (``bundle``). The differences sum to the folded quantity, so everything after this is an ordinary counter.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from workbench.rating.tables import PlanTables, Stream
-from workbench.rating.use import columns
+from workbench.rating.use import columns, dims_text
 from workbench.tariff.amount import Sql, rounded
 from workbench.tariff.sql import run
 
@@ -42,15 +42,28 @@ def measure(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
         f"WHEN 'bucket' THEN {bucket} WHEN 'event' THEN {rounded(units, held, add)} "
         "WHEN 'max' THEN greatest(x.units - greatest(x.was, x.highest), 0) "
         "WHEN 'last' THEN x.units - coalesce(x.previous, x.was) "
+        f"WHEN 'bundle' THEN x.units - {_covered(s, stream)} "
         "WHEN 'unique' THEN (x.nth = 1 AND NOT x.known)::BIGINT ELSE x.units END)::BIGINT AS measured FROM marked x",
     )
     _remember(con, s, n, order)
     return f"{s}.use_{n}"
 
 
+def _covered(s: str, stream: Stream) -> str:
+    """Units of a record that credits of its bundle pay for (see ``ordered.py``)."""
+    return (
+        f"coalesce((SELECT max(d.units) FROM {s}.decided d WHERE d.stream_no = {stream.number} AND d.comp_no = x.comp_no "
+        f"AND d.device_key = x.device_key AND d.window_start = x.window_start AND d.dims = {dims_text(stream, 'x.')}), 0)"
+    )
+
+
 def _same(left: str, right: str) -> str:
-    plain = " AND ".join(f"{left}.{name} = {right}.{name}" for name in ("account_no", "holder", "counter_no", "bucket_device"))
-    return plain + "".join(f" AND {left}.{name} IS NOT DISTINCT FROM {right}.{name}" for name in ("life", "bucket"))
+    plain = " AND ".join(
+        f"{left}.{name} = {right}.{name}" for name in ("account_no", "holder", "counter_no", "bucket_device")
+    )
+    return plain + "".join(
+        f" AND {left}.{name} IS NOT DISTINCT FROM {right}.{name}" for name in ("life", "bucket")
+    )
 
 
 def _remember(con: duckdb.DuckDBPyConnection, s: str, n: int, order: str) -> None:

@@ -19,8 +19,31 @@ if TYPE_CHECKING:
     import duckdb
 
 _NUMBERS = itertools.count(1)
-_PLAN = ("offers", "components", "rates", "steps", "matches", "windows", "lives", "buckets", "bursts", "heard", "assignments", "line_keys", "lines",
-         "fees", "fee_days", "days", "terms", "grants", "accounts")  # fmt: skip
+_PLAN = (
+    "offers",
+    "components",
+    "rates",
+    "steps",
+    "matches",
+    "windows",
+    "lives",
+    "buckets",
+    "bursts",
+    "heard",
+    "assignments",
+    "line_keys",
+    "lines",
+    "fees",
+    "fee_days",
+    "days",
+    "terms",
+    "grants",
+    "accounts",
+    "bundles",
+    "credits",
+    "sponsors",
+    "sponsor_matches",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +56,7 @@ class Stream:
         timed: some rate has time windows.
         kinds: which of the three ways of charging occur: ``simple`` (linear, one rate), ``routed`` (linear, several
             rates), ``counted`` (needs counters), ``bursts`` (a percentile of its slots).
+        sponsored: somebody else may pay for some use. bundled: some use is paid with credits of a bundle.
         shaped: some price counts not units but the difference they make (see ``shaped.py``).
         bounded: some price looks at single events (a floor, a cap, the scope event): a record must be one event.
     """
@@ -44,6 +68,8 @@ class Stream:
     kinds: frozenset[str]
     bounded: bool
     shaped: bool
+    sponsored: bool
+    bundled: bool
 
 
 class PlanTables:
@@ -83,6 +109,17 @@ class PlanTables:
             f"CREATE TABLE {self.schema}.marks (account_no INTEGER, holder BIGINT, counter_no INTEGER, life TIMESTAMP, "
             "bucket TIMESTAMP, bucket_device BIGINT, mark VARCHAR, used BIGINT)",
         )
+        run(
+            con,
+            f"CREATE TABLE {self.schema}.demands (stream_no INTEGER, line_no INTEGER, comp_no INTEGER, device_key BIGINT, "
+            "window_start TIMESTAMP, dims VARCHAR, account_no INTEGER, holder BIGINT, bundle_no INTEGER, "
+            "weight BIGINT, sponsor_no INTEGER, sponsor_account INTEGER, amount HUGEINT, units BIGINT)",
+        )
+        run(
+            con,
+            f"CREATE TABLE {self.schema}.decided (stream_no INTEGER, comp_no INTEGER, device_key BIGINT, "
+            "window_start TIMESTAMP, dims VARCHAR, units BIGINT)",
+        )
         self._routing()
         self.streams = {name: self._stream(number, name, plan) for number, name in enumerate(plan.streams, 1)}
 
@@ -110,6 +147,7 @@ class PlanTables:
             f"CREATE TABLE {s}.priced_{number} AS SELECT a.device_key, a.from_at, a.until_at, c.comp_no, k.line_no, "
             "a.account_no, CASE c.scope WHEN 'device' THEN a.device_key WHEN 'sim_group' THEN a.group_no ELSE 0 END "
             "AS holder, c.linear, c.sell, c.scope = 'event' AS alone, c.fold = 'count' AS counts, c.short, "
+            f"c.scope = 'pool' AS pooled, c.sponsored, c.bundle_no, c.weight, "
             f"c.comp_no IN (SELECT comp_no FROM {s}.bursts) AS bursts, c.shape, c.unique_of, c.increment_units, c.increment_add, c.by_device, "
             "c.only_rate, c.only_rate IS NOT NULL OR NOT c.may_miss AS sure, r.slope, r.fee, r.floor, r.cap "
             f"FROM {s}.assignments a JOIN {s}.comps c USING (offer_no) "
@@ -146,6 +184,8 @@ class PlanTables:
             bounded=any(c.floor is not None or c.cap is not None for c in conversions)
             or any((c.scope == "event" and not c.linear) or c.shape == "event" for c in components),
             shaped=any(c.shape for c in components),
+            sponsored=any(c.sponsored for c in components),
+            bundled=any(c.bundle for c in components),
         )
 
     def _cover(self, number: int) -> None:

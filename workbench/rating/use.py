@@ -57,6 +57,30 @@ def prepare_routes(
     )
 
 
+def prepare_sponsors(
+    con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, records: str, within: str
+) -> None:
+    """``sponsored_<n>``: for each combination of dimensions that occurs, the first sponsorship of each component."""
+    s, n = tables.schema, stream.number
+    listed = ", ".join(f"r.{dim}" for dim in stream.dims) or "0 AS no_dims"
+    pairs = (
+        " UNION ALL ".join(
+            f"SELECT key_no, '{dim}' AS dimension, {dim}::VARCHAR AS value FROM keys" for dim in stream.dims
+        )
+        or "SELECT 0 AS key_no, '' AS dimension, '' AS value WHERE false"
+    )
+    run(
+        con,
+        f"CREATE OR REPLACE TABLE {s}.sponsored_{n} AS WITH keys AS MATERIALIZED (SELECT row_number() OVER () AS key_no, "
+        f"* FROM (SELECT DISTINCT {listed} FROM {records} r WHERE {within})), pairs AS ({pairs}), "
+        f"fits AS (SELECT p.key_no, m.sponsor_no, count(*) AS got FROM pairs p JOIN {s}.sponsor_matches m "
+        "USING (dimension, value) GROUP BY ALL) "
+        "SELECT k.*, p.comp_no, arg_min(p.sponsor_no, p.position) AS sponsor_no FROM keys k "
+        f"CROSS JOIN {s}.sponsors p LEFT JOIN fits f ON f.key_no = k.key_no AND f.sponsor_no = p.sponsor_no "
+        "WHERE coalesce(f.got, 0) = p.wants GROUP BY ALL",
+    )
+
+
 def _keys(stream: Stream) -> tuple[str, ...]:
     return (*(("window_start",) if stream.timed else ()), *stream.dims)
 
@@ -121,13 +145,55 @@ def use(tables: PlanTables, stream: Stream, records: str, within: str, *, mixed:
         if mixed
         else ""
     )
-    measured = _shape_columns(s, stream) if stream.shaped else "CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END AS measured, false AS wavers, "
+    plain = "CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END"
+    measured = _shape_columns(s, stream) if stream.shaped else f"{plain} AS measured, false AS wavers, "
+    payer, line, account, holder, blocked = "", "p.line_no", "p.account_no", "p.holder", ""
+    if stream.sponsored:
+        payer = _payer(tables, stream)
+        line, account = "coalesce(y.line_no, p.line_no)", "coalesce(y.account_no, p.account_no)"
+        holder = "CASE WHEN y.line_no IS NOT NULL AND p.pooled THEN p.account_no ELSE p.holder END"
+        blocked = " AND y.blocked IS NOT TRUE"
     return (
-        "(SELECT r.device_key, r.window_start, CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END AS units, "
-        f"p.line_no, p.account_no, p.holder, t.counter_no, t.rate_no, t.jumps AND NOT p.alone{settled} AS jumps, p.alone, {measured}"
+        f"(SELECT r.device_key, r.window_start, {plain} AS units, "
+        f"{line} AS line_no, {account} AS account_no, {holder} AS holder, t.counter_no, t.rate_no, "
+        f"t.jumps AND NOT p.alone{settled} AS jumps, p.alone, p.comp_no, {measured}"
         f"CASE WHEN p.short THEN {lives} END AS life{columns(stream.dims, 'r.')} "
-        f"{under(tables, stream, records)} {route} JOIN {s}.rates t ON t.rate_no = {rate} "
-        f"WHERE {within} AND NOT p.linear AND NOT p.bursts)"
+        f"{under(tables, stream, records)} {route} JOIN {s}.rates t ON t.rate_no = {rate} {payer} "
+        f"WHERE {within} AND NOT p.linear AND NOT p.bursts{blocked})"
+    )
+
+
+def zero_charges(tables: PlanTables, stream: Stream, records: str, within: str) -> str:
+    """What a user's own line shows of use that a sponsor pays or that is blocked: units at no price."""
+    return (
+        "SELECT p.line_no, r.device_key, r.window_start, CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END "
+        f"AS units, 0::BIGINT AS amount, 0::SMALLINT AS step{columns(stream.dims, 'r.')} "
+        f"{under(tables, stream, records)} {_payer(tables, stream)} "
+        f"WHERE {within} AND (y.line_no IS NOT NULL OR y.blocked)"
+    )
+
+
+def dims_text(stream: Stream, prefix: str) -> str:
+    """A record's dimensions as one text, to find it again."""
+    parts = ", ".join(f"coalesce({prefix}{dim}::VARCHAR, chr(0))" for dim in stream.dims)
+    return f"concat_ws(chr(31), {parts})" if parts else "''"
+
+
+def _payer(tables: PlanTables, stream: Stream) -> str:
+    """Join ``y``: the sponsor's line and account where he pays, or ``blocked`` where nobody does."""
+    s, n = tables.schema, stream.number
+    same = "".join(f" AND z.{dim} IS NOT DISTINCT FROM r.{dim}" for dim in stream.dims)
+    return (
+        f"LEFT JOIN {s}.sponsored_{n} z ON p.sponsored AND z.comp_no = p.comp_no{same} "
+        f"LEFT JOIN (SELECT p.sponsor_no, p.blocks, a.account_no, k.line_no FROM {s}.sponsors p "
+        f"JOIN {s}.accounts a USING (account_id) JOIN {s}.comps c USING (comp_no) JOIN {s}.line_keys k "
+        "ON k.account_no = a.account_no AND k.offer_no = c.offer_no AND k.part_id = c.component_id AND k.kind = 'usage') x "
+        f"ON x.sponsor_no = z.sponsor_no LEFT JOIN (SELECT DISTINCT * FROM {s}.decided WHERE stream_no = {n} "
+        "AND units = -1) d ON d.comp_no = p.comp_no AND d.device_key = r.device_key "
+        f"AND d.window_start = r.window_start AND d.dims = {dims_text(stream, 'r.')} "
+        "LEFT JOIN LATERAL (SELECT CASE WHEN d.units IS NULL THEN x.line_no END AS line_no, "
+        "CASE WHEN d.units IS NULL THEN x.account_no END AS account_no, "
+        "x.sponsor_no IS NOT NULL AND x.blocks AND d.units IS NOT NULL AS blocked) y ON true"
     )
 
 

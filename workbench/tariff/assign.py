@@ -27,7 +27,20 @@ if TYPE_CHECKING:
     import duckdb
 
 TABLES = ("accounts", "subscriptions", "devices_info", "devices")
-_WORK = ("accounts", "subs", "keys", "variants", "bounds", "trials", "terms", "assignments", "parts", "lines", "groups")
+_WORK = (
+    "accounts",
+    "subs",
+    "keys",
+    "variants",
+    "bounds",
+    "trials",
+    "terms",
+    "assignments",
+    "parts",
+    "lines",
+    "groups",
+    "payers",
+)
 
 
 def relations(parties: duckdb.DuckDBPyConnection | Parties | Mapping[str, str]) -> dict[str, str]:
@@ -300,25 +313,57 @@ def _check_overlaps(con: duckdb.DuckDBPyConnection) -> None:
         )
 
 
-def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
-    """``plan_lines``: the key table of charges, numbered in the order of its key; and ``plan_line_keys``."""
+def payers(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table]) -> None:
+    """``plan_payers``: which accounts have lines of which variants; sponsors have those of what they sponsor.
+
+    Raises:
+        PartyError: a sponsor is no account.
+    """
+    con.register("plan_in_sponsors", offers["sponsors"])
+    con.register("plan_in_components", offers["components"])
     run(
         con,
-        "CREATE OR REPLACE TEMP TABLE plan_lines AS WITH keyed AS (SELECT DISTINCT a.account_id, p.offer_id, "
+        "CREATE OR REPLACE TEMP TABLE plan_payers AS SELECT DISTINCT account_no, offer_no, '' AS component_id "
+        "FROM plan_terms UNION ALL SELECT DISTINCT a.account_no, s.offer_no, c.component_id FROM plan_in_sponsors s "
+        "JOIN plan_in_components c USING (comp_no) LEFT JOIN plan_accounts a USING (account_id) "
+        "WHERE s.offer_no IN (SELECT offer_no FROM plan_terms)",
+    )
+    row = first(
+        con,
+        "SELECT DISTINCT account_id FROM plan_in_sponsors WHERE account_id NOT IN (SELECT account_id FROM plan_accounts)",
+    )
+    con.unregister("plan_in_sponsors")
+    con.unregister("plan_in_components")
+    if row is not None:
+        raise PartyError(
+            f"The sponsor '{row[0]}' is no account.",
+            where="sponsorships",
+            code="account_unknown",
+            cure="Add the account that is to pay.",
+        )
+
+
+def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
+    """``plan_lines``: the key table of charges, numbered in the order of its key; and ``plan_line_keys``."""
+    owned = (
+        "(SELECT t.account_no, p.*, t.component_id = '' AS own FROM plan_payers t JOIN plan_parts p "
+        "ON p.offer_no = t.offer_no AND (t.component_id = '' OR (t.component_id = p.component_id AND p.kind = 'usage')))"
+    )
+    run(
+        con,
+        "CREATE OR REPLACE TEMP TABLE plan_lines AS WITH keyed AS (SELECT a.account_id, p.offer_id, "
         "p.offer_version, p.component_id, p.kind, p.meter, $1::TIMESTAMP AS period_start, "
         "$2::TIMESTAMP AS period_end, p.currency, p.denominator::DECIMAL(38, 0) AS price_denominator, "
-        "p.tax_category, p.tax_rate_ppm, p.tax_inclusive, p.side, p.primary_meter, p.fold, p.title "
-        "FROM (SELECT DISTINCT account_no, offer_no FROM plan_terms) t JOIN plan_parts p USING (offer_no) "
-        "JOIN plan_accounts a USING (account_no)) "
+        "p.tax_category, p.tax_rate_ppm, p.tax_inclusive, p.side, bool_or(p.primary_meter AND p.own) AS primary_meter, "
+        f"p.fold, p.title FROM {owned} p JOIN plan_accounts a USING (account_no) GROUP BY ALL) "
         "SELECT row_number() OVER (ORDER BY account_id, offer_id, offer_version, component_id, kind)::INTEGER "
         "AS line_no, * FROM keyed ORDER BY 1",
         [naive(period.start), naive(period.end)],
     )
     run(
         con,
-        "CREATE OR REPLACE TEMP TABLE plan_line_keys AS SELECT DISTINCT t.account_no, t.offer_no, p.component_id AS "
-        "part_id, p.kind, l.line_no FROM (SELECT DISTINCT account_no, offer_no FROM plan_terms) t "
-        "JOIN plan_parts p USING (offer_no) JOIN plan_accounts a USING (account_no) "
+        "CREATE OR REPLACE TEMP TABLE plan_line_keys AS SELECT DISTINCT p.account_no, p.offer_no, p.component_id AS "
+        f"part_id, p.kind, l.line_no FROM {owned} p JOIN plan_accounts a USING (account_no) "
         "JOIN plan_lines l USING (account_id, offer_id, offer_version, component_id, kind) ORDER BY ALL",
     )
 
@@ -327,13 +372,13 @@ def finish(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     """The party side of a plan as Arrow tables; the working tables are dropped."""
     found = {
         name: con.sql(f"SELECT * FROM plan_{name} ORDER BY ALL").to_arrow_table().combine_chunks()
-        for name in ("terms", "line_keys", "lines", "grants")
+        for name in ("terms", "line_keys", "lines", "grants", "credits")
     }
     found["assignments"] = con.sql(
         "SELECT device_key, sub_no, account_no, offer_no, group_no, from_at, until_at, trial, sim_state, phase, "
         "first_at, before_states, lasts FROM plan_assignments ORDER BY ALL"
     ).to_arrow_table()
     found["accounts"] = con.sql("SELECT * FROM plan_accounts ORDER BY account_no").to_arrow_table()
-    for name in (*_WORK, "line_keys", "grants"):
+    for name in (*_WORK, "line_keys", "grants", "credits"):
         run(con, f"DROP TABLE IF EXISTS plan_{name}")
     return found

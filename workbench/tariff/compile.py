@@ -13,9 +13,22 @@ from math import lcm
 
 from workbench.errors import AmountOverflow, CatalogueError
 from workbench.model.money import NANO
-from workbench.model.offer import Catalogue, Component, Discount, Fee, Increment, Meter, Offer, Rate, Rollover
+from workbench.model.offer import (
+    Bundle,
+    Catalogue,
+    Component,
+    Discount,
+    Fee,
+    Increment,
+    Meter,
+    Offer,
+    Rate,
+    Rollover,
+    Sponsorship,
+)
 from workbench.model.plan import (
     PlanAdjustment,
+    PlanBundle,
     PlanComponent,
     PlanConversion,
     PlanFee,
@@ -23,6 +36,7 @@ from workbench.model.plan import (
     PlanPercentile,
     PlanRate,
     PlanRollover,
+    PlanSponsor,
     PlanStep,
 )
 from workbench.model.price import (
@@ -124,15 +138,16 @@ def compile_offer(
         taxes=tuple((tax.category, _ppm(tax.rate, offer), tax.inclusive) for tax in offer.taxes),
         fixed_discounts=tuple(discount.id for discount in discounts if discount.kind == "fixed"),
         adjustments=tuple(_adjustments(offer, factor)),
+        bundles=tuple(_bundle(bundle) for bundle in offer.bundles),
+        sponsors=tuple(_sponsor(sponsorship, factor) for sponsorship in offer.sponsorships),
+        scope=offer.scope,
     )
 
 
 def refused(offer: Offer) -> Iterator[str]:
     """The constructs of an offer that have no rows yet, each as words for an error."""
-    if offer.bundles:
-        yield f"bundle '{offer.bundles[0].id}'"
-    if offer.sponsorships:
-        yield f"sponsorship '{offer.sponsorships[0].id}'"
+    yield from _refused_bundles(offer)
+    yield from _refused_sponsors(offer)
     for credit in offer.credits:
         if credit.kind != "promotional":
             yield f"the paid credit '{credit.id}'"
@@ -146,6 +161,46 @@ def refused(offer: Offer) -> Iterator[str]:
             len(component.rates) > 1 or component.counter_period != "billing" or component.scope == "event"
         ):
             yield f"flat_fee_at_zero over several rates or short counters of price '{component.id}'"
+
+
+def _refused_bundles(offer: Offer) -> Iterator[str]:
+    weighed = {name: bundle.id for bundle in offer.bundles for name, _ in bundle.weights}
+    for component in offer.components:
+        scope = component.scope or offer.scope
+        jumps = any(
+            isinstance(rate.price, Volume | StairStep | Percentage | Dynamic) for rate in component.rates
+        )
+        if component.id in weighed and (
+            jumps or component.increment or component.fold not in ("sum", "count") or scope != offer.scope
+        ):
+            yield f"bundle '{weighed[component.id]}' over the rounded, folded or jumping price '{component.id}'"
+    if offer.bundles and offer.scope == "event":
+        yield "a bundle of single events"
+
+
+def _refused_sponsors(offer: Offer) -> Iterator[str]:
+    weighed = {name for bundle in offer.bundles for name, _ in bundle.weights}
+    for sponsorship in offer.sponsorships:
+        for component in offer.components:
+            if component.id not in sponsorship.components:
+                continue
+            plain = all(isinstance(rate.price, PerUnit) for rate in component.rates)
+            if sponsorship.budget is not None and not (plain and component.fold == "sum"):
+                yield f"a budget of sponsorship '{sponsorship.id}' over the price '{component.id}', which is not per unit"
+            if (
+                component.increment
+                or component.allowance
+                or component.id in weighed
+                or component.fold not in ("sum", "count")
+            ):
+                yield f"sponsorship '{sponsorship.id}' of the price '{component.id}' with free units, rounding or a fold"
+            if any(isinstance(rate.price, Volume | StairStep | Percentile) for rate in component.rates):
+                yield f"sponsorship '{sponsorship.id}' of the price '{component.id}', which jumps"
+            if any(
+                d.kind == "percent" and (not d.components or component.id in d.components)
+                for d in offer.discounts
+            ):
+                yield f"a percentage discount on the sponsored price '{component.id}'"
 
 
 def _refused_component(component: Component) -> Iterator[str]:
@@ -168,6 +223,10 @@ def _refused_component(component: Component) -> Iterator[str]:
         yield f"an allowance over several rates or short counters {name}"
     if component.allowance and component.scope == "event":
         yield f"an allowance per event {name}"
+    converts = any(isinstance(rate.price, Percentage | Dynamic) for rate in component.rates)
+    counts = any(not isinstance(rate.price, Percentage | Dynamic | PerUnit) for rate in component.rates)
+    if converts and (counts or component.allowance or component.fold != "sum"):
+        yield f"a price per event of money next to counted prices, free units or a fold {name}"
     bursts = any(isinstance(rate.price, Percentile) for rate in component.rates)
     if bursts and (
         len(component.rates) > 1
@@ -248,6 +307,28 @@ def _component(component: Component, offer: Offer, meter: Meter, factor: Fractio
         tax_category=component.tax_category,
         title=component.title,
         rollover=_rollover(allowance.rollover) if allowance and allowance.rollover else None,
+        bundle=next((b.id for b in offer.bundles if component.id in dict(b.weights)), ""),
+        weight=next(
+            (dict(b.weights)[component.id] for b in offer.bundles if component.id in dict(b.weights)), 0
+        ),
+        sponsored=any(component.id in sponsorship.components for sponsorship in offer.sponsorships),
+    )
+
+
+def _bundle(bundle: Bundle) -> PlanBundle:
+    rollover = _rollover(bundle.rollover) if bundle.rollover else None
+    return PlanBundle(bundle.id, bundle.credits, bundle.contribution, rollover)
+
+
+def _sponsor(sponsorship: Sponsorship, factor: Fraction) -> PlanSponsor:
+    budget = None if sponsorship.budget is None else sponsorship.budget * NANO * factor
+    return PlanSponsor(
+        sponsorship.id,
+        sponsorship.account,
+        sponsorship.components,
+        sponsorship.match,
+        None if budget is None else (budget.numerator, budget.denominator),
+        sponsorship.fallback == "block",
     )
 
 
@@ -392,10 +473,14 @@ def _adjustments(offer: Offer, factor: Fraction) -> Iterator[PlanAdjustment]:
         if discount.kind == "fixed":
             yield _adjustment(offer, discount.id, "adjustment", discount.amount * factor, discount.components)
     if offer.maximum:
-        yield _adjustment(offer, "maximum", "adjustment", offer.maximum.amount * factor, offer.maximum.components)
+        yield _adjustment(
+            offer, "maximum", "adjustment", offer.maximum.amount * factor, offer.maximum.components
+        )
     if offer.commitment:
         rule = offer.commitment
-        yield _adjustment(offer, "commitment", "true_up", rule.amount * factor, rule.components, daily=rule.prorated)
+        yield _adjustment(
+            offer, "commitment", "true_up", rule.amount * factor, rule.components, daily=rule.prorated
+        )
     for credit in offer.credits:
         yield _adjustment(offer, credit.id, "adjustment", credit.amount * factor, ())
 
@@ -403,7 +488,9 @@ def _adjustments(offer: Offer, factor: Fraction) -> Iterator[PlanAdjustment]:
 def _adjustment(
     offer: Offer, name: str, kind: str, amount: Fraction, parts: tuple[str, ...], *, daily: bool = False
 ) -> PlanAdjustment:
-    counted = [(c.id, c.tax_category) for c in offer.components] + [(f.id, f.tax_category) for f in offer.fees]
+    counted = [(c.id, c.tax_category) for c in offer.components] + [
+        (f.id, f.tax_category) for f in offer.fees
+    ]
     categories = sorted({category for part, category in counted if not parts or part in parts})
     if len(categories) > 1:
         raise CatalogueError(
@@ -412,7 +499,9 @@ def _adjustment(
             code="adjustment_tax",
             cure="Name components of one tax category.",
         )
-    return PlanAdjustment(name, kind, (amount * NANO).denominator, daily, categories[0] if categories else "standard")
+    return PlanAdjustment(
+        name, kind, (amount * NANO).denominator, daily, categories[0] if categories else "standard"
+    )
 
 
 # -- fees ----------------------------------------------------------------------------------------------------

@@ -17,6 +17,8 @@
 | ``assignments`` | a device under a term: device_key, account_no, offer_no, group_no, from_at, until_at, trial |
 | ``line_keys`` | account_no, offer_no, part_id, line_no: which line a charge belongs to |
 | ``lines`` | the key table of charges (see the lake's kind ``lines``), plus side, primary_meter, tax_inclusive, title |
+| ``credits`` | account_no, holder, bundle_no, version, credits: the stock of each bundle in this period |
+| ``bundles``, ``sponsors`` | what the components' bundle_no and sponsored stand for |
 | ``grants`` | account_no, holder, counter_no, version, free_units: the allowance of each counter in this period |
 | ``fees``, ``fee_days`` | fee_no of a variant; its integer amount on each local day of the period |
 """
@@ -81,13 +83,17 @@ class Plan:
         return all(c.linear for offer in self.offers for c in offer.components if stream in c.meters)
 
     def needs_totals(self, stream: str) -> bool:
-        """Whether a price on this stream jumps, so that ``Rater.observe`` must see all records first."""
+        """Whether a price on this stream needs all its records before the first is charged (``Rater.observe``).
+
+        So do prices that jump, bundles (one stock of credits, used in order across meters), and sponsors with a budget.
+        """
         return any(
-            rate.jumps
+            c.bundle
+            or any(rate.jumps for rate in c.rates)
+            or any(p.budget is not None and c.id in p.components for p in offer.sponsors)
             for offer in self.offers
             for c in offer.components
             if c.meter == stream
-            for rate in c.rates
         )
 
     def dimensions(self, stream: str) -> tuple[str, ...]:
@@ -99,7 +105,11 @@ class Plan:
                     for offer in self.offers
                     for c in offer.components
                     if c.meter == stream
-                    for name in [*(name for rate in c.rates for name, _ in rate.match), c.unique_of]
+                    for name in [
+                        *(name for rate in c.rates for name, _ in rate.match),
+                        *(name for p in offer.sponsors if c.id in p.components for name, _ in p.match),
+                        c.unique_of,
+                    ]
                     if name
                 }
             )
@@ -142,11 +152,13 @@ def compile_plan(
     assign.load(work, assign.relations(parties), period, tenant)
     found = variants(catalogue, assign.wanted(work), period)
     tables = offer_tables(found, catalogue, period, billing or period)
-    _assign(work, found, catalogue, period, billing or period)
+    _assign(work, found, tables, catalogue, period, billing or period)
     grants(work, tables, stock)
     tables |= assign.finish(work)
     offers = tuple(variant.offer for variant in found)
-    plan = Plan(period, catalogue, offers, tables, _hash(offers, period, tables), dict(grids or {}), tuple(stock))
+    plan = Plan(
+        period, catalogue, offers, tables, _hash(offers, period, tables), dict(grids or {}), tuple(stock)
+    )
     for stream, seconds in sorted(plan.grids.items()):
         check_grid(plan, stream, seconds)
         check_slots(plan, stream, seconds)
@@ -156,6 +168,7 @@ def compile_plan(
 def _assign(
     con: duckdb.DuckDBPyConnection,
     found: Sequence[Variant],
+    offers: Mapping[str, pa.Table],
     catalogue: Catalogue,
     period: Period,
     billing: Period,
@@ -165,6 +178,7 @@ def _assign(
     con.unregister("plan_in_parts")
     assign.terms(con, found, catalogue, period)
     assign.assignments(con)
+    assign.payers(con, offers)
     assign.lines(con, period)
 
 

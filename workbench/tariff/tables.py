@@ -28,7 +28,11 @@ _SCHEMAS: dict[str, dict[str, str]] = {
     "components": {"comp_no": "n", "offer_no": "n", "component_id": "s", "meter": "s", "denominator": "i",
                    "linear": "b", "scope": "s", "fold": "s", "sell": "b", "online": "b", "short": "b", "free_units": "i", "contribution": "s",
                    "may_miss": "b", "shape": "s", "unique_of": "s", "increment_units": "i", "increment_add": "i",
-                   "by_device": "b", "allows": "b"},
+                   "by_device": "b", "allows": "b", "bundle_no": "n", "weight": "i", "sponsored": "b"},
+    "bundles": {"bundle_no": "n", "offer_no": "n", "bundle_id": "s", "credits": "i", "contribution": "s", "scope": "s"},
+    "sponsors": {"sponsor_no": "n", "offer_no": "n", "comp_no": "n", "position": "n", "sponsor_id": "s", "account_id": "s",
+                 "budget": "b", "blocks": "b", "wants": "n"},
+    "sponsor_matches": {"sponsor_no": "n", "dimension": "s", "value": "s"},
     "bursts": {"comp_no": "n", "meter": "s", "outward": "b", "slot_seconds": "i", "summed": "b", "drop_numerator": "i",
                "drop_denominator": "i", "slope": "i"},
     "heard": {"comp_no": "n", "meter": "s"},
@@ -78,12 +82,25 @@ def offer_tables(
         for position, rate in enumerate(component.rates)
     ]
     fees = [(number, fee) for number, offer in enumerate(offers, 1) for fee in offer.fees]
+    numbers = _bundle_numbers(offers)
+    sponsors = [
+        (comp_no, offer_no, position, sponsor)
+        for comp_no, (offer_no, component) in enumerate(components, 1)
+        for position, sponsor in enumerate(offers[offer_no - 1].sponsors)
+        if component.id in sponsor.components
+    ]
     return {
         "offers": table("offers", (_offer_row(number, offer) for number, offer in enumerate(offers, 1))),
         "components": table(
             "components",
             (
-                _component_row(no, offer_no, offers[offer_no - 1], c)
+                _component_row(
+                    no,
+                    offer_no,
+                    offers[offer_no - 1],
+                    c,
+                    _bundle_key(numbers, offers[offer_no - 1], c.bundle),
+                )
                 for no, (offer_no, c) in enumerate(components, 1)
             ),
         ),
@@ -100,8 +117,37 @@ def offer_tables(
         ),
         "windows": table("windows", _window_rows(rates, catalogue, period)),
         "lives": table("lives", _life_rows(components, offers, period)),
+        "bundles": table("bundles", _bundle_rows(offers, numbers)),
+        "sponsors": table(
+            "sponsors",
+            (
+                (
+                    number,
+                    offer_no,
+                    comp_no,
+                    position,
+                    p.id,
+                    p.account,
+                    p.budget is not None,
+                    p.blocks,
+                    len(p.match),
+                )
+                for number, (comp_no, offer_no, position, p) in enumerate(sponsors, 1)
+            ),
+        ),
+        "sponsor_matches": table(
+            "sponsor_matches",
+            (
+                (number, dimension, value)
+                for number, (*_, sponsor) in enumerate(sponsors, 1)
+                for dimension, values in sponsor.match
+                for value in values
+            ),
+        ),
         "bursts": table("bursts", _burst_rows(components)),
-        "heard": table("heard", ((no, meter) for no, (_, c) in enumerate(components, 1) for meter in c.meters)),
+        "heard": table(
+            "heard", ((no, meter) for no, (_, c) in enumerate(components, 1) for meter in c.meters)
+        ),
         "buckets": table("buckets", _bucket_rows(components, offers, period)),
         "days": table("days", _day_rows(sorted({offer.zone for offer in offers}), period, billing)),
         "fees": table(
@@ -160,13 +206,15 @@ def _offer_row(number: int, offer: PlanOffer) -> tuple[Any, ...]:
             offer.period, offer.trial_days)  # fmt: skip
 
 
-def _component_row(number: int, offer_no: int, offer: PlanOffer, component: PlanComponent) -> tuple[Any, ...]:
+def _component_row(
+    number: int, offer_no: int, offer: PlanOffer, component: PlanComponent, bundle_no: int
+) -> tuple[Any, ...]:
     return (number, offer_no, component.id, component.meter, component.denominator, component.linear,
             component.scope, component.fold, offer.side == "sell", offer.charged == "node",
             component.counter_period != "billing", component.free_units, component.contribution,
             component.free_when_unmatched, component.shape, component.unique_of, component.increment_units,
             component.increment_add, component.increment_of == "device",
-            component.free_units > 0 or component.rollover is not None)  # fmt: skip
+            component.free_units > 0 or component.rollover is not None, bundle_no, component.weight, component.sponsored)  # fmt: skip
 
 
 _Rates = Sequence[tuple[int, PlanOffer, PlanComponent, int, PlanRate]]
@@ -229,6 +277,27 @@ def _life_rows(
         if component.counter_period != "billing":
             for start, end in counter_windows(period, offers[offer_no - 1].zone, component.counter_period):
                 yield number, naive(start), naive(end)
+
+
+def _bundle_numbers(offers: Sequence[PlanOffer]) -> dict[tuple[str, str, str], int]:
+    """A bundle keeps its number over the versions and variants of its offer."""
+    keys = sorted(
+        {(offer.offer_id, offer.currency, bundle.id) for offer in offers for bundle in offer.bundles}
+    )
+    return {key: number for number, key in enumerate(keys, 1)}
+
+
+def _bundle_key(numbers: Mapping[tuple[str, str, str], int], offer: PlanOffer, bundle: str) -> int:
+    return numbers.get((offer.offer_id, offer.currency, bundle), 0)
+
+
+def _bundle_rows(
+    offers: Sequence[PlanOffer], numbers: Mapping[tuple[str, str, str], int]
+) -> Iterator[tuple[Any, ...]]:
+    for offer_no, offer in enumerate(offers, 1):
+        for bundle in offer.bundles:
+            number = numbers[offer.offer_id, offer.currency, bundle.id]
+            yield number, offer_no, bundle.id, bundle.credits, bundle.contribution, offer.scope
 
 
 def _burst_rows(components: Sequence[tuple[int, PlanComponent]]) -> Iterator[tuple[Any, ...]]:

@@ -85,6 +85,7 @@ def _mistakes(offer: Offer, catalogue: Catalogue) -> Iterator[Mistake]:
         yield from _component(offer, component, meters, calendars)
     yield from _references(offer, name)
     yield from _bundles(offer)
+    yield from _sponsors(offer, meters)
     yield from _split(offer, name, {partner.id for partner in catalogue.partners})
 
 
@@ -236,6 +237,21 @@ def _references(offer: Offer, name: str) -> Iterator[Mistake]:
                 "component_unknown",
                 f"It has: {', '.join(sorted(known))}.",
             )
+
+
+def _sponsors(offer: Offer, meters: dict[str, Meter]) -> Iterator[Mistake]:
+    for sponsorship in offer.sponsorships:
+        for component in offer.components:
+            declared = meters[component.meter].dimensions
+            for dimension, _ in sponsorship.match if component.id in sponsorship.components else ():
+                if dimension not in declared:
+                    yield (
+                        f"Sponsorship '{sponsorship.id}' looks at '{dimension}', which meter '{component.meter}' does not "
+                        "carry.",
+                        sponsorship.id,
+                        "dimension_unknown",
+                        f"Declared: {', '.join(declared) or 'none'}.",
+                    )
 
 
 def _bundles(offer: Offer) -> Iterator[Mistake]:
