@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -127,36 +121,3 @@ def test_only_a_showcase_is_thrown_away(tmp_path: Path) -> None:
 def test_a_scene_that_makes_no_sense_is_refused(wrong: dict[str, int]) -> None:
     with pytest.raises(UsageError):
         Scene({"lamps": 1}, **wrong)
-
-
-@pytest.mark.faults
-def test_killed_anywhere_it_finishes_with_nothing_lost_or_doubled(
-    small: tuple[Path, dict[str, Any]], tmp_path: Path
-) -> None:
-    """kill -9 at 20 random moments, then one run to the end: byte for byte the city of an undisturbed run."""
-    dice, path = random.Random(20), tmp_path / "lake"
-    words = [
-        sys.executable,
-        "-m",
-        "workbench",
-        "city",
-        "--lamps",
-        str(LAMPS),
-        "--hours",
-        str(HOURS),
-        "--lake",
-        str(path),
-    ]
-    begun = time.monotonic()
-    subprocess.run([*words[:-1], str(tmp_path / "timed")], check=True, capture_output=True)
-    took = time.monotonic() - begun
-    for _ in range(20):
-        child = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            child.wait(timeout=dice.uniform(0, took))
-        except subprocess.TimeoutExpired:
-            os.kill(child.pid, signal.SIGKILL)
-            child.wait()
-    found = play(path, city(LAMPS, hours=HOURS), full_verify=True)
-    assert found["verify_ok"] is True
-    assert content(path) == content(small[0])

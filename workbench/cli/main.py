@@ -69,6 +69,8 @@ def run(words: Sequence[str]) -> int:
     as_json = "--json" in words
     try:
         code = app(list(words), prog_name="workbench", standalone_mode=False)
+        if code == STOPPED:  # Typer makes this of Ctrl+C
+            raise KeyboardInterrupt
         return code if isinstance(code, int) else DONE
     except WorkbenchError as error:
         shell.show_error(error.as_dict(), as_json)
