@@ -19,15 +19,15 @@ import pyarrow as pa
 from workbench.clock import SystemClock
 from workbench.errors import LakeError, LakeMissing, LakeReadOnly, ManifestDamaged, UsageError
 from workbench.lake import schemas
-from workbench.lake.engine import connect, make_scratch, sweep_scratch
+from workbench.lake.engine import connect, make_scratch
 from workbench.lake.lock import exclusive
 from workbench.lake.manifest import Manifest, State
+from workbench.lake.names import check_name
 from workbench.lake.segment import Segment, Verifier
 from workbench.lake.sql import quote as quote
 from workbench.lake.sql import read_parquet as read_parquet
+from workbench.lake.sweep import sweep
 from workbench.lake.writing import write_file
-
-_NAME_OK = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 
 class Lake:
@@ -93,9 +93,9 @@ class Lake:
             LakeMissing: nothing is there and ``create`` is false, or there is no such branch or version.
             ManifestDamaged: the manifest chain is broken.
         """
-        _check_name(tenant, "tenant")
+        check_name(tenant, "tenant")
         if branch:
-            _check_name(branch, "branch")
+            check_name(branch, "branch")
         root = Path(path).expanduser().resolve() / tenant
         if not (root / "manifest").is_dir():
             if not create:
@@ -211,7 +211,7 @@ class Lake:
             self.refresh()
             self._manifest.point_head(self.state)
             if not orderly:
-                self._sweep()
+                sweep(self.root, self.home, self._manifest)
             self._writing = True
             try:
                 yield self
@@ -264,7 +264,7 @@ class Lake:
             controls=controls or {},
             row_group_size=row_group_size,
         )
-        return Segment(
+        segment = Segment(
             kind=kind,
             path=path.relative_to(self.root).as_posix(),
             rows=count,
@@ -278,6 +278,8 @@ class Lake:
             parents=tuple(parent.id for parent in parents),
             meta=meta or {},
         )
+        self._verifier.remember(segment)
+        return segment
 
     def commit(
         self,
@@ -345,7 +347,7 @@ class Lake:
         Raises:
             UsageError: a branch of that name exists.
         """
-        _check_name(name, "branch")
+        check_name(name, "branch")
         home = self.root / "branches" / name
         if home.exists():
             raise UsageError(
@@ -368,7 +370,7 @@ class Lake:
         Raises:
             LakeLocked: a what-if run is writing to it.
         """
-        _check_name(name, "branch")
+        check_name(name, "branch")
         home = self.root / "branches" / name
         if home.is_dir():
             with exclusive(home / "LOCK"):
@@ -383,17 +385,6 @@ class Lake:
         base = self._base_state() if self.branch_name else None
         return self._manifest.load(base, trust_checkpoint=False)
 
-    def _sweep(self) -> None:
-        """Remove files no version names: they belong to runs that were killed before their commit."""
-        known = {data["path"] for entry in self._manifest.entries() for data in entry["add"]}
-        for kind in schemas.KINDS:
-            for path in (self.home / kind).rglob("*"):
-                if path.is_file() and path.relative_to(self.root).as_posix() not in known:
-                    path.unlink()
-        for path in (self.home / "manifest").glob("*.tmp"):
-            path.unlink()
-        sweep_scratch(self.root / "spill")
-
 
 def _base_damaged(home: Path) -> ManifestDamaged:
     return ManifestDamaged(
@@ -401,11 +392,3 @@ def _base_damaged(home: Path) -> ManifestDamaged:
         where=str(home / "BASE"),
         cure="Drop the branch and make it again.",
     )
-
-
-def _check_name(name: str, what: str) -> None:
-    if not name or set(name) - _NAME_OK or name.startswith("."):
-        raise UsageError(
-            f"{name!r} cannot be the name of a {what}.",
-            cure="Use letters, digits, dot, dash and underscore, not starting with a dot.",
-        )

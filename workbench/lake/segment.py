@@ -96,6 +96,11 @@ class Verifier:
         self._root = root
         self._seen: dict[str, tuple[int, int, int, str]] = {}
 
+    def remember(self, segment: Segment) -> None:
+        """Note a file whose hash was taken from its bytes a moment ago (by the one who wrote it)."""
+        stat = (self._root / segment.path).stat()
+        self._seen[segment.path] = (stat.st_ino, stat.st_size, stat.st_mtime_ns, segment.sha256)
+
     def path_of(self, segment: Segment, *, fresh: bool = False) -> str:
         """The absolute path of ``segment`` once its bytes are proven.
 

@@ -91,10 +91,10 @@ def _takings(context: Context, period: str, offers: dict[Group, Offer]) -> dict[
         amount,
         units,
     ) in context.rows(
-        "SELECT offer_id, offer_version, currency, component_id, kind, coalesce(tax_category, ''), "
-        f"price_denominator::HUGEINT, CASE WHEN (offer_id, offer_version) IN ({listed}) THEN device_key END AS device, "
-        f"sum(amount)::HUGEINT, sum(c.units)::HUGEINT FROM {charges} c JOIN {lines} l USING (line_no) "
-        f"WHERE {'side = ' + repr('sell') if has_side else 'true'} GROUP BY ALL"
+        "SELECT l.offer_id, l.offer_version, l.currency, l.component_id, l.kind, coalesce(l.tax_category, ''), "
+        f"l.price_denominator::HUGEINT, CASE WHEN (l.offer_id, l.offer_version) IN ({listed}) THEN c.device_key END, "
+        f"sum(c.amount)::HUGEINT, sum(c.units)::HUGEINT FROM {charges} c JOIN {lines} l ON l.line_no = c.line_no "
+        f"WHERE {'l.side = ' + repr('sell') if has_side else 'true'} GROUP BY ALL"
     ):
         group = (offer_id, version, currency)
         if group not in offers:
