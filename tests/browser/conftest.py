@@ -26,11 +26,11 @@ HERE = {"127.0.0.1", "localhost"}
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Where the pages of a tiny demo city are served."""
-    from workbench.showcase.build import play
+    from workbench.showcase.build import build
     from workbench.showcase.scene import demo
 
     lake = tmp_path_factory.mktemp("city") / "lake"
-    assert play(lake, demo(scale=50))["verify_ok"]
+    build(lake, demo(scale=50))
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -78,11 +78,9 @@ class Watcher:
     frames: list[tuple[float, bytes]] = field(default_factory=list)
     pages: list[object] = field(default_factory=list)
 
-    def open(self, path: str, *, dark: bool = False) -> object:
+    def open(self, path: str) -> object:
         """A page, on its way."""
-        page = self.browser.new_page(
-            viewport={"width": 1440, "height": 900}, color_scheme="dark" if dark else "light"
-        )
+        page = self.browser.new_page(viewport={"width": 1440, "height": 900})
         self.pages.append(page)
         page.set_default_timeout(120_000)
         page.on("console", lambda said: self._tell("console", said.text) if said.type == "error" else None)

@@ -29,11 +29,13 @@ def test_the_city_moves(watcher, picture) -> None:
     picture(page, "city.png")
 
 
-def test_the_city_at_night_and_stopped(watcher) -> None:
-    page = watcher.open("/city", dark=True)
+def test_the_city_at_night_and_stopped(watcher, picture) -> None:
+    page = watcher.open("/city")
     page.locator("[data-tile=events]").first.wait_for()
     page.get_by_text("Who gets what, whole period").wait_for()
+    page.get_by_role("button", name="Toggle theme").click()
     page.wait_for_timeout(5_000)
+    picture(page, "city-dark.png")
     page.get_by_role("button", name="Playing").click()
     page.wait_for_timeout(3_000)
     assert watcher.streamed(3, page) == 0

@@ -54,6 +54,8 @@ def command(folder: Path, port: int, no_browser: bool = False) -> list[str]:
         *("--ServerApp.port_retries=0", "--ServerApp.answer_yes=True"),
         f"--ServerApp.root_dir={folder.resolve()}",
     ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        words.append("--allow-root")  # in a container everybody is
     return [*words, "--no-browser"] if no_browser else words
 
 
