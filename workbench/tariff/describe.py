@@ -31,6 +31,14 @@ def describe(offer: Offer, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
             name = component.id if len(component.rates) == 1 else f"{component.id}/{rate.id}"
             when = f" when {' and '.join(conditions)}" if conditions else ""
             yield name, f"{price_text(rate.price, unit, offer.currency)}{when}{_extras(component, unit)}"
+    for bundle in offer.bundles:
+        spent = ", ".join(f"{weight} per {name}" for name, weight in bundle.weights)
+        yield bundle.id, f"{bundle.credits:,} credits per period, spent {spent} unit"
+    for sponsorship in offer.sponsorships:
+        limit = f" up to {decimal_text(sponsorship.budget)} {offer.currency}" if sponsorship.budget is not None else ""
+        yield sponsorship.id, f"{sponsorship.account} pays {', '.join(sponsorship.components)}{limit}"
+    for credit in offer.credits:
+        yield credit.id, f"{decimal_text(credit.amount)} {offer.currency} of {credit.kind} credit, {credit.every}"
     for fee in offer.fees:
         every = "once" if fee.every == "once" else f"every {fee.every}"
         yield fee.id, f"{decimal_text(fee.amount)} {offer.currency} {every} per {fee.per}"

@@ -1,0 +1,73 @@
+"""The ready price lists: each can be read, checked, described, hashed and restored, and its card says what is true."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from workbench.cli.price import instant
+from workbench.model.money import decimal_text
+from workbench.tariff.catalogue import load
+from workbench.tariff.check import check
+from workbench.tariff.compile import compile_offer
+from workbench.tariff.describe import describe
+from workbench.tariff.quote import price
+from workbench.tariff.schema import schema
+from workbench.tariff.yamltree import Items, Node, Pairs, Scalar, read_file
+
+FOLDER = Path("datasets/catalog")
+FILES = sorted(FOLDER.glob("*.yaml"))
+CARD = (FOLDER / "README.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"    \$ workbench price (.*)\n    (.*)\n", CARD)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_each_can_be_priced_and_has_a_card(file: Path) -> None:
+    catalogue = load(file)
+    for offer in catalogue.offers:
+        compile_offer(offer, catalogue)
+        assert list(describe(offer, catalogue))
+    assert not [finding for finding in check(catalogue) if finding.severity == "warning"]
+    assert f"## {file.name}" in CARD
+
+
+def test_all_together_are_one_catalogue() -> None:
+    assert len(load(FOLDER).offers) == len(FILES) + 1
+
+
+@pytest.mark.parametrize(("words", "amount"), EXAMPLES, ids=[words for words, _ in EXAMPLES])
+def test_what_the_cards_say_is_true(words: str, amount: str) -> None:
+    given = dict(zip(*[iter(shlex.split(words))] * 2, strict=True))
+    dimensions = dict([given["--dimension"].split("=")]) if "--dimension" in given else {}
+    quote = price(
+        given["--offer"],
+        given["--units"],
+        component=given.get("--component", ""),
+        at=instant(given["--at"]) if "--at" in given else None,
+        dimensions=dimensions,
+    )
+    assert f"{decimal_text(quote.amount)} {quote.currency}" == amount
+
+
+def as_values(node: Node) -> object:
+    """A file as the values an editor would check."""
+    if isinstance(node, Pairs):
+        return {key: as_values(value) for key, value in node.nodes.items()}
+    if isinstance(node, Items):
+        return [as_values(item) for item in node.nodes]
+    assert isinstance(node, Scalar)
+    if not node.quoted and node.text in ("true", "false"):
+        return node.text == "true"
+    if not node.quoted and re.fullmatch(r"\d+", node.text):
+        return int(node.text)
+    return node.text
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_published_schema_accepts_them(file: Path) -> None:
+    errors = list(Draft202012Validator(schema()).iter_errors(as_values(read_file(file))))
+    assert not errors, errors[0].message
