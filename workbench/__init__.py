@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from workbench.showcase.notebook import city_lake, demo_lake
     from workbench.tariff.catalogue import load as load_catalogue
     from workbench.tariff.quote import price
-    from workbench.verify.door import verify
+    from workbench.verify.door import verify as prove
 
 _NAMES = {
     "Lake": "workbench.lake.lake",
@@ -38,8 +38,8 @@ _NAMES = {
     "load_policy": "workbench.mediation.policy",
     "open_lake": "workbench.lake.open",
     "price": "workbench.tariff.quote",
+    "prove": "workbench.verify.door:verify",  # `verify` is a room: importing it would hide a function of that name
     "shadow": "workbench.shadowbill.run",
-    "verify": "workbench.verify.door",
 }
 """Public name to where it lives; ``module:name`` where it is called otherwise there."""
 
@@ -54,8 +54,8 @@ __all__ = [
     "load_policy",
     "open_lake",
     "price",
+    "prove",
     "shadow",
-    "verify",
 ]
 
 

@@ -13,6 +13,7 @@ import param
 
 from workbench.dashboards import theme
 from workbench.dashboards.explorer_store import DEVICES_SHOWN, Explorer, Line
+from workbench.dashboards.sessions import address
 from workbench.dashboards.store import Store
 from workbench.dashboards.text import count, exact_money, money
 from workbench.mediation.lineage import Members
@@ -37,8 +38,9 @@ class ExplorerPage(param.Parameterized):
 
     def view(self) -> pmui.Page:
         """The page, ready to serve."""
-        if pn.state.location is not None:
-            pn.state.location.sync(self, {name: name for name in _LEVELS})
+        location = address()
+        if location is not None:
+            location.sync(self, {name: name for name in _LEVELS})
         self.param.watch(lambda *_: self._show(), list(_LEVELS))
         self._show()
         links = pmui.Row(pmui.Button(label="City", href="./city", variant="text", color="light"))

@@ -51,5 +51,7 @@ def app_of(path: Path, tenant: str, port: int) -> FastAPI:
         websocket_origins=origins,
         secret_key=secrets.token_hex(32),
         sign_sessions=True,
+        # A slow browser may take half a minute from the page's frame to its connection.
+        unused_session_lifetime_milliseconds=120_000,
     )
     return app

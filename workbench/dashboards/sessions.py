@@ -34,3 +34,11 @@ def watched() -> bool:
     context = pn.state.curdoc.session_context if pn.state.curdoc else None
     session = getattr(context, "session", None)
     return session is None or session.connection_count > 0
+
+
+def address() -> Any:
+    """The browser's address bar; None where a session was made anew by a reconnecting page, which sends no address."""
+    try:
+        return pn.state.location
+    except AttributeError:
+        return None
