@@ -120,7 +120,7 @@ def _table(
     extra: str = "",
 ) -> None:
     for column in (name, *([extra] if extra else [])):
-        table.add_column(column, style="bold")
+        table.add_column(column, style="bold", no_wrap=True)
     for column in numbers:
         table.add_column(column.replace("_", " "), justify="right")
     for row in rows:
