@@ -9,13 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.model.ids import device_key
+from workbench.model.offer import Rollover
 from workbench.model.party import Account, Device, Parties, Subscription
 from workbench.model.plan import Period, PlanRollover, Stock
 from workbench.rating.batch import Rater
 from workbench.rating.rollover import roll
 from workbench.reference.allowance import Grant
 from workbench.reference.allowance import roll as reference_roll
-from workbench.model.offer import Rollover
 from workbench.tariff.catalogue import loads
 from workbench.tariff.plan import compile_plan
 
@@ -59,7 +59,9 @@ offers:
 """
     )
     start = datetime(2020, 1, 1, tzinfo=UTC)
-    parties = Parties((Account("a"),), (), (Device("d"),), (Subscription("s", "a", "o", start, device_id="d"),))
+    parties = Parties(
+        (Account("a"),), (), (Device("d"),), (Subscription("s", "a", "o", start, device_id="d"),)
+    )
     stock: list[Stock] = []
     amounts = []
     with duckdb.connect() as con:
