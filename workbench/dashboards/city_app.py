@@ -26,7 +26,6 @@ LONGEST_S = 2.0
 KEPT_POINTS = 5_000
 SLIDER_STEP = 3_600
 OPERATOR = "operator"
-_EMPTY: dict[str, list[Any]] = {"at": [], "rate": [], "power": []}
 _SHARES = """
 .who {display: flex; justify-content: space-between; font-size: 13px}
 .who b {font-weight: 500; font-variant-numeric: tabular-nums}
@@ -57,7 +56,7 @@ class CityPage:
             }
         )
         self._ticked = 0.0
-        self._rate = ColumnDataSource(_EMPTY)
+        self._rate = ColumnDataSource(_nothing())
         self._offers = ColumnDataSource({"offer": [], "amount": [], "label": [], "color": []})
 
     def view(self) -> pmui.Page:
@@ -188,7 +187,7 @@ class CityPage:
         self._now += self._elapsed() * int(self._speed.value)
         if self._now >= self._tape.end:
             self._now = self._tape.start
-            self._rate.data = _EMPTY
+            self._rate.data = _nothing()
         with pn.io.hold():
             self._show()
 
@@ -257,3 +256,8 @@ class CityPage:
         words = f"{count(silent)} silent in this hour (red)" if silent else "every lamp reported in this hour"
         if self._quiet.object != words:
             self._quiet.object = words
+
+
+def _nothing() -> dict[str, list[Any]]:
+    """Columns of a chart that has not begun; made anew each time, since streaming fills the very lists it was given."""
+    return {"at": [], "rate": [], "power": []}
