@@ -89,3 +89,13 @@ def test_mediated_but_not_charged_is_noticed(late):
     failed = {result.name for result in report.results if result.verdict == "fails"}
     assert "records_charged" in failed
     assert "records_again" not in failed
+
+
+def test_a_branch_is_proven_on_production_and_its_own_work(late):
+    with Lake.open(late) as lake, lake.branch("what-if") as branch:
+        with branch.writer():
+            mediate(branch)
+            settle(branch)
+        report = verify(branch, full=True)
+        assert report.ok, report.verdict()
+        assert not verify(lake, full=True, only=["landed_rows_told"]).ok, "production has not mediated yet"

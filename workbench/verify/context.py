@@ -38,7 +38,7 @@ class Context:
     sample: int
     seed: int
     given_catalogue: Catalogue | None = None
-    _drawn: dict[str, list[int]] = field(default_factory=dict)
+    _drawn: dict[str, tuple[int, int]] = field(default_factory=dict)
     _made: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
@@ -78,24 +78,21 @@ class Context:
         every = (Segment.from_json(data) for entry in self.history for data in entry["add"])
         return {segment.id: segment for segment in every if segment.id not in self.lake.state.segments}
 
-    def devices(self, stream: str) -> list[int] | None:
-        """The devices of a stream to look at; None for all of them."""
+    def within(self, stream: str, column: str = "device_key") -> str:
+        """SQL that keeps the devices of a stream to look at.
+
+        A sample is one run of neighbouring keys: a key is a hash, so its neighbours are no neighbours in the street,
+        and files that are sorted by key give up a run by reading a small part of themselves.
+        """
         if self.full:
-            return None
+            return "true"
         if stream not in self._drawn:
             sql = f"SELECT DISTINCT device_key FROM {self.lake.scan('records', stream=stream)} ORDER BY 1"
-            keys = [key for (key,) in self.rows(sql)]
-            if len(keys) > self.sample:
-                keys = sorted(random.Random(f"{self.seed} {stream}").sample(keys, self.sample))
-            self._drawn[stream] = keys
-        return self._drawn[stream]
-
-    def within(self, stream: str, column: str = "device_key") -> str:
-        """SQL that keeps the devices to look at."""
-        keys = self.devices(stream)
-        if keys is None:
-            return "true"
-        return f"{column} IN ({', '.join(map(str, keys)) or 'NULL'})"
+            keys = [key for (key,) in self.rows(sql)] or [0]
+            first = random.Random(f"{self.seed} {stream}").randrange(max(1, len(keys) - self.sample + 1))
+            self._drawn[stream] = (keys[first], keys[min(first + self.sample, len(keys)) - 1])
+        low, high = self._drawn[stream]
+        return f"{column} BETWEEN {low} AND {high}"
 
     def name_of(self, device_key: int | None) -> str:
         """A device's own name."""

@@ -34,10 +34,11 @@ def _fold_all(context: Context) -> tuple[Outcome, Outcome]:
         held["streams"] += 1
         for landed, records in _parts(context, stream):
             with context.cursor() as con:
-                if landed:
-                    again.prepare(con, rows_of(context, stream, landed), stream)
+                rows = rows_of(context, con, stream, landed) if landed else ""
+                if rows:
+                    again.prepare(con, rows, stream)
                 if not wrong_record:
-                    wrong_record = _compare(context, con, stream, (landed, records), seen)
+                    wrong_record = _compare(context, con, stream, rows, records, seen)
                 if landed and not wrong_conflict:
                     wrong_conflict = _conflicts(context, con, stream, landed, held)
     return Outcome(seen, wrong_record), Outcome(held, wrong_conflict)
@@ -57,8 +58,8 @@ def _parts(context: Context, stream: Stream) -> Iterator[tuple[list[Segment], li
         )
 
 
-def rows_of(context: Context, stream: Stream, landed: Sequence[Segment]) -> str:
-    """The landed rows that decide the records of the devices to look at.
+def rows_of(context: Context, con: Any, stream: Stream, landed: Sequence[Segment]) -> str:
+    """The landed rows that decide the records of the devices to look at; a sample is taken out once.
 
     Where the source names its events, another device's row can be the winner: all rows of the ids are needed.
     """
@@ -66,27 +67,26 @@ def rows_of(context: Context, stream: Stream, landed: Sequence[Segment]) -> str:
     within = context.within(stream.name)
     if within == "true":
         return source
-    if not stream.event_id:
-        return f"(SELECT * FROM {source} WHERE {within})"
-    ids = f"(SELECT event_id FROM {source} WHERE {within})"
-    return f"(SELECT * FROM {source} WHERE event_id IN {ids})"
+    if stream.event_id:
+        within = f"event_id IN (SELECT event_id FROM {source} WHERE {within})"
+    con.execute(f"CREATE OR REPLACE TEMP TABLE sampled AS SELECT * FROM {source} WHERE {within}")
+    return "sampled"
 
 
 def _compare(
     context: Context,
     con: Any,
     stream: Stream,
-    part: tuple[list[Segment], list[Segment]],
+    rows: str,
+    records: list[Segment],
     counts: dict[str, int],
 ) -> CounterExample | None:
-    landed, records = part
     within = context.within(stream.name)
     keys = ["device_key", "window_start", *(name(column) for column in stream.dimensions)]
     columns = [c for c in again.COMPARED if not (c == "units" and stream.cumulative)]
     observed = f"SELECT * FROM {context.lake.scan('records', segments=records)} WHERE {within}"
     expected = f"{observed} AND false"
-    if landed:
-        rows = rows_of(context, stream, landed)
+    if rows:
         expected = f"SELECT * FROM ({again.records(rows, stream)}) WHERE {within}"
         counts["landed"] += con.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0]
     con.execute(f"CREATE TEMP TABLE expected AS {expected}")

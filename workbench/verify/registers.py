@@ -87,8 +87,8 @@ def _stream(
             f"WHERE {within} AND n_events > 0"
         )
     }
-    source = rows_of(context, stream, landed)
     with context.cursor() as con:
+        source = rows_of(context, con, stream, landed)
         again.prepare(con, source, stream)
         readings = con.execute(
             f"SELECT device_key, epoch_us(ends_at), reading, w_, received_at{dims} "
