@@ -84,7 +84,8 @@ CASES = [
     (SPLIT, SPLIT + "\n    bundles: [{id: b, credits: 5, weights: {b: 1}}]", "bundle_circular"),
     (SPLIT, SPLIT + "\n    bundles: [{id: b, credits: 5, weights: {dta: 1}}]", "component_unknown"),
     (SPLIT, SPLIT + "\n    bundles: [{id: b, credits: 5}]", "field_missing"),
-    (SPLIT, SPLIT + "\n    sponsorships: [{id: s, account: a, components: [data], match: {apn: [x]}}]", "dimension_unknown"),
+    (SPLIT, SPLIT + "\n    sponsorships: [{id: s, account: a, components: [data], match: {apn: [x]}}]",
+     "dimension_unknown"),
     (SPLIT, SPLIT + "\n    trial: {days: 0}", "field_whole"),
     (SPLIT, SPLIT + "\n    secret: hunter2", "field_unknown"),
     (SPLIT, SPLIT + "\n    version: 2", "yaml_duplicate_key"),
@@ -111,22 +112,26 @@ CASES = [
     ),
     (
         PRICE,
-        "{id: data, meter: m.data, rates: [{windows: [{from: 7am}], per_unit: {amount: 1}}, {per_unit: {amount: 2}}]}",
+        "{id: data, meter: m.data, rates: "
+        "[{windows: [{from: 7am}], per_unit: {amount: 1}}, {per_unit: {amount: 2}}]}",
         "field_time",
     ),
     (
         PRICE,
-        '{id: data, meter: m.data, rates: [{windows: [{from: "24:30"}], per_unit: {amount: 1}}, {per_unit: {amount: 2}}]}',
+        '{id: data, meter: m.data, rates: '
+        '[{windows: [{from: "24:30"}], per_unit: {amount: 1}}, {per_unit: {amount: 2}}]}',
         "field_time",
     ),
     (
         PRICE,
-        "{id: data, meter: m.data, rates: [{windows: [{days: someday}], per_unit: {amount: 1}}, {per_unit: {amount: 2}}]}",
+        "{id: data, meter: m.data, rates: "
+        "[{windows: [{days: someday}], per_unit: {amount: 1}}, {per_unit: {amount: 2}}]}",
         "field_day",
     ),
     (
         PRICE,
-        "{id: data, meter: m.data, rates: [{windows: [{holidays: only}], per_unit: {amount: 1}}, {per_unit: {amount: 2}}]}",
+        "{id: data, meter: m.data, rates: "
+        "[{windows: [{holidays: only}], per_unit: {amount: 1}}, {per_unit: {amount: 2}}]}",
         "window_calendar",
     ),
     (PRICE, "{id: data, meter: m.data, fold: unique, unique_of: imei, per_unit: {amount: 1}}", "dimension_unknown"),
@@ -220,15 +225,19 @@ def test_what_has_no_rows_is_refused_by_name(old: str, new: str, words: str) -> 
 
 
 HOSTILE = [
-    "'; DROP TABLE charges; --", '"; DELETE FROM x; --', "${jndi:ldap://x}", "{{7*7}}", "__import__('os')", "\\x00", "%s%n",
-    "../../etc/passwd", "$(id)", "`id`", "<script>", "NaN", "1e999", "-0", "0" * 500, "٣", "⁵", "𝟙", "=1+1", "@a", "*a", "&a",
-    "!!binary aGk=", "!ruby/object", "?", "- -", "{}", "[]", "~", "null", "true", "0o17", "0b1", "1_0_", "1__0", ".5", "5.",
+    "'; DROP TABLE charges; --", '"; DELETE FROM x; --', "${jndi:ldap://x}", "{{7*7}}",
+    "__import__('os')", "\\x00", "%s%n",
+    "../../etc/passwd", "$(id)", "`id`", "<script>", "NaN", "1e999", "-0", "0" * 500, "٣", "⁵", "𝟙",
+    "=1+1", "@a", "*a", "&a",
+    "!!binary aGk=", "!ruby/object", "?", "- -", "{}", "[]", "~", "null", "true", "0o17", "0b1", "1_0_",
+    "1__0", ".5", "5.",
     "+5", "1:30", "2026-01-01T00:00:00", "\u202e", "\ufeff", "a" * 5000, "' OR 1=1", "read_csv('/etc/passwd')",
 ]  # fmt: skip
 
 
 def test_five_hundred_hostile_values_never_crash_and_never_pass_unseen() -> None:
-    """Whatever is put wherever: an offer that reads back what was meant, or a coded error. Never another exception."""
+    """Whatever is put wherever: an offer that reads back what was meant,
+    or a coded error. Never another exception."""
     rng = random.Random(11)
     spots = ["m.data", "byte", "country", "op", "EUR", "2026-01-01", "0.01", "1 MB", "1", "data", "o"]
     tried = 0

@@ -23,7 +23,7 @@ class SimState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Who pays. ``credit_limit_nano`` 0 is a prepaid account; ``billing_anchor_day`` 1..31; ``zone`` cuts its periods."""
+    """Who pays. ``credit_limit_nano`` 0 is prepaid; ``billing_anchor_day`` 1..31; ``zone`` cuts its periods."""
 
     account_id: str
     name: str = ""

@@ -154,7 +154,9 @@ class PlanComponent:
             return self.fold
         if self.increment_per in ("event", "session"):
             return "event"
-        if self.increment_per == "day" or (self.increment_of == "device" and self.scope in ("pool", "sim_group")):
+        if self.increment_per == "day" or (
+            self.increment_of == "device" and self.scope in ("pool", "sim_group")
+        ):
             return "bucket"
         return "bundle" if self.bundle else ""
 

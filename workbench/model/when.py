@@ -15,8 +15,8 @@ class TimeWindow:
     Minutes count from local midnight (0..1440). ``end_minute <= start_minute`` runs over midnight into the next day;
     the day that counts is then the one the window *started* on. ``days`` are 0 = Monday .. 6 = Sunday.
     ``holidays``: ``ignore`` (dates do not matter), ``only`` (the date must be one; ``days`` is not looked at),
-    ``except`` (never on a holiday of ``calendar``). It is a set of instants: a local time that happens twice in autumn belongs to the
-    window twice, one that does not happen in spring never does.
+    ``except`` (never on a holiday of ``calendar``). It is a set of instants: a local time that happens twice in
+    autumn belongs to the window twice, one that does not happen in spring never does.
     """
 
     start_minute: int = 0

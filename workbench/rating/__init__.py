@@ -1,1 +1,1 @@
-"""The two drivers of the one formula: ``batch`` (one query per partition of records) and ``online`` (one event at a time)."""
+"""The two drivers of the one formula: ``batch`` (a query per partition) and ``online`` (one event at a time)."""

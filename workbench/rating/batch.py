@@ -99,7 +99,7 @@ class Rater:
         """Let prices that jump see the use of (a part of) the period before ``rate`` shares it out.
 
         Args:
-            records: SQL of a relation shaped like the lake's kind ``records``; every record exactly once over all calls.
+            records: SQL of a relation shaped like the lake's kind ``records``; each record once.
         """
         plan = self.tables.streams.get(stream)
         self._observed.add(stream)
@@ -188,7 +188,7 @@ class Rater:
         return f"SELECT * FROM closing_{self.tables.schema}"
 
     def stock(self) -> list[Stock]:
-        """Free units that live on into the next period, for ``compile_plan(stock=...)``; when all records were rated."""
+        """Free units that live on, for the next ``compile_plan(stock=...)``; when all records were rated."""
         return rollover.remaining(self.con, self.tables, self.plan)
 
     def _check(self, stream: Stream, records: str) -> None:

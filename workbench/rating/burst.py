@@ -28,7 +28,8 @@ def collect(
     run(
         con,
         f"INSERT INTO {s}.slots SELECT p.account_no, p.holder, p.comp_no, min(p.line_no), "
-        "make_timestamp((epoch_us(r.window_start) // (b.slot_seconds * 1000000)) * b.slot_seconds * 1000000), b.outward, "
+        "make_timestamp((epoch_us(r.window_start) // (b.slot_seconds * 1000000)) * b.slot_seconds * "
+        "1000000), b.outward, "
         f"sum(r.units) {under(tables, stream, records)} JOIN {s}.bursts b ON b.comp_no = p.comp_no AND b.meter = $1 "
         f"WHERE {within} AND p.bursts GROUP BY ALL",
         [stream.name],
@@ -61,13 +62,16 @@ def charges(tables: PlanTables, outages: Outages) -> str:
         "slots AS (SELECT account_no, holder, comp_no, slot, coalesce(sum(units) FILTER (NOT outward), 0) AS inward, "
         f"coalesce(sum(units) FILTER (outward), 0) AS outward FROM {s}.slots x "
         "WHERE NOT EXISTS (SELECT 1 FROM gaps g WHERE x.slot >= g.gap_from AND x.slot < g.gap_until) GROUP BY ALL), "
-        "ranked AS (SELECT c.*, CASE WHEN c.summed THEN x.inward + x.outward ELSE greatest(x.inward, x.outward) END AS units, "
+        "ranked AS (SELECT c.*, CASE WHEN c.summed THEN x.inward + x.outward ELSE greatest(x.inward, "
+        "x.outward) END AS units, "
         "row_number() OVER (PARTITION BY c.account_no, c.holder, c.comp_no ORDER BY CASE WHEN c.summed "
         "THEN x.inward + x.outward ELSE greatest(x.inward, x.outward) END DESC, x.slot) AS place "
-        "FROM counts c JOIN slots x USING (account_no, holder, comp_no) WHERE x.slot >= c.from_at AND x.slot < c.until_at) "
+        "FROM counts c JOIN slots x USING (account_no, holder, comp_no) WHERE x.slot >= c.from_at AND "
+        "x.slot < c.until_at) "
         "SELECT r.line_no, CASE p.scope WHEN 'device' THEN r.holder END AS device_key, r.from_at AS window_start, "
         "0::BIGINT AS units, (r.units * r.slope)::BIGINT AS amount, 0::SMALLINT AS step "
-        f"FROM ranked r JOIN {s}.comps p USING (comp_no) WHERE r.place = r.n * r.drop_numerator // r.drop_denominator + 1"
+        f"FROM ranked r JOIN {s}.comps p USING (comp_no) WHERE r.place = r.n * r.drop_numerator // "
+        "r.drop_denominator + 1"
     )
 
 

@@ -115,14 +115,14 @@ def _groups(
     s = tables.schema
     wanted = {(o.id, o.version): o for o in plan.catalogue.offers if adjusts(o)}
     groups: dict[GroupKey, Group] = {}
-    offers = {number: offer for number, offer in enumerate(plan.offers, 1)}
+    offers = dict(enumerate(plan.offers, 1))
     numbers = [n for n, o in offers.items() if (o.offer_id, o.version) in wanted]
     if not numbers:
         return groups
     inside = f"({', '.join(map(str, numbers))})"
-    for account_no, offer_no, part, kind, line_no, denominator in run(
+    for account_no, offer_no, part, line_no, denominator in run(
         con,
-        "SELECT k.account_no, k.offer_no, k.part_id, k.kind, k.line_no, l.price_denominator "
+        "SELECT k.account_no, k.offer_no, k.part_id, k.line_no, l.price_denominator "
         f"FROM {s}.line_keys k JOIN {s}.lines l USING (line_no) WHERE k.offer_no IN {inside}",
     ):
         variant = offers[offer_no]
@@ -269,7 +269,7 @@ def _by_stretch(
     edges: list[datetime],
 ) -> Iterator[tuple[datetime, Fraction]]:
     """Positive charges summed between the instants at which grants begin or end; fees count at the period's start."""
-    lines = {line_no: denominator for line_no, denominator in group.lines.values()}
+    lines = dict(group.lines.values())
     begins = [plan.period.start, *(edge for edge in edges if edge != plan.period.start)]
     bounds = ", ".join(f"TIMESTAMP '{naive(edge)}'" for edge in begins)
     at = f"CASE WHEN l.kind = 'usage' THEN c.window_start ELSE TIMESTAMP '{naive(plan.period.start)}' END"

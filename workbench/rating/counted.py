@@ -31,7 +31,8 @@ def observe(con: duckdb.DuckDBPyConnection, tables: PlanTables, source: str) -> 
     """Add the use of prices that jump to the period's totals."""
     run(
         con,
-        f"INSERT INTO {tables.schema}.totals SELECT {KEY}, rate_no, sum(measured)::BIGINT FROM {source} WHERE jumps GROUP BY ALL",
+        f"INSERT INTO {tables.schema}.totals SELECT {KEY}, rate_no, sum(measured)::BIGINT FROM {source} "
+        "WHERE jumps GROUP BY ALL",
     )
 
 
@@ -45,7 +46,8 @@ def charges(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
     _level_two(con, s, n, source)
     _jumping(con, s, n, source)
     records = (
-        f"SELECT u.line_no, u.device_key, u.window_start, u.units, %s AS amount, %s AS step{columns(stream.dims, 'u.')} "
+        "SELECT u.line_no, u.device_key, u.window_start, u.units, %s AS amount, %s AS "
+        f"step{columns(stream.dims, 'u.')} "
         f"FROM {source} u "
     )
     uniform = [
@@ -65,8 +67,10 @@ def _level_one(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> N
     """Each counter's use in the partition, and whether it stays on one step throughout."""
     run(
         con,
-        f"CREATE OR REPLACE TABLE {s}.level1_{n} AS WITH used AS (SELECT {KEY}, sum(measured)::HUGEINT AS units, bool_or(wavers) AS wavers, "
-        f"min(rate_no) AS rate_no, max(rate_no) AS rate_no_max FROM {source} WHERE NOT jumps AND NOT alone GROUP BY ALL), "
+        f"CREATE OR REPLACE TABLE {s}.level1_{n} AS WITH used AS (SELECT {KEY}, sum(measured)::HUGEINT AS "
+        "units, bool_or(wavers) AS wavers, "
+        f"min(rate_no) AS rate_no, max(rate_no) AS rate_no_max FROM {source} WHERE NOT jumps AND NOT "
+        "alone GROUP BY ALL), "
         "met AS (SELECT u.* EXCLUDE (units), coalesce(c.used, 0)::HUGEINT AS c0, coalesce(c.used, 0) + units AS c1 "
         f"FROM used u LEFT JOIN {s}.counters c ON {_same('u', 'c')}) {_classified(s, 'met')}",
     )
@@ -84,7 +88,8 @@ def _level_two(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> N
         con,
         f"CREATE OR REPLACE TABLE {s}.level2_{n} AS WITH used AS ("
         "SELECT u.account_no, u.holder, u.counter_no, u.life, u.window_start, any_value(l.c0) AS c0, "
-        "sum(u.measured)::HUGEINT AS units, bool_or(u.wavers) AS wavers, min(u.rate_no) AS rate_no, max(u.rate_no) AS rate_no_max "
+        "sum(u.measured)::HUGEINT AS units, bool_or(u.wavers) AS wavers, min(u.rate_no) AS rate_no, "
+        "max(u.rate_no) AS rate_no_max "
         f"FROM {source} u JOIN {s}.level1_{n} l ON NOT l.uniform AND {_same('u', 'l')} "
         "WHERE NOT u.jumps AND NOT u.alone GROUP BY ALL), "
         "ran AS (SELECT *, (c0 + sum(units) OVER (PARTITION BY account_no, holder, counter_no, life "
@@ -104,13 +109,15 @@ def _classified(s: str, met: str) -> str:
     return (
         f", asked AS (SELECT m.*, coalesce(g.free_units, 0) AS free_units, r.increment_units, {q0} AS q0, {q1} AS q1 "
         f"FROM {met} m JOIN {s}.rates r ON r.rate_no = m.rate_no LEFT JOIN {s}.grants g "
-        "ON g.account_no = m.account_no AND g.holder = m.holder AND g.counter_no = m.counter_no AND g.version = r.version), "
+        "ON g.account_no = m.account_no AND g.holder = m.holder AND g.counter_no = m.counter_no AND "
+        "g.version = r.version), "
         f"priced AS (SELECT a.*, x.step_no AS step0, y.step_no AS step, y.block_units, y.block_amount, {c0} AS cost0, "
         f"{c1} AS cost1 FROM asked a ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q0 >= x.from_units "
         f"ASOF JOIN {s}.steps y ON a.rate_no = y.rate_no AND a.q1 >= y.from_units) "
         "SELECT * EXCLUDE (step0, step, block_units, block_amount, cost0, cost1, q0, q1, increment_units, free_units), "
         "step::SMALLINT AS step, CASE WHEN cost0 = cost1 THEN 0 ELSE block_amount END AS slope, "
-        "NOT wavers AND rate_no = rate_no_max AND step0 = step AND (cost0 = cost1 OR (block_units = 1 AND increment_units = 1 "
+        "NOT wavers AND rate_no = rate_no_max AND step0 = step AND (cost0 = cost1 OR (block_units = 1 "
+        "AND increment_units = 1 "
         "AND c0 >= free_units)) AS uniform FROM priced"
     )
 
@@ -128,11 +135,15 @@ def _jumping(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> Non
         f"CREATE OR REPLACE TABLE {s}.jumping_{n} AS WITH summed AS ("
         f"SELECT {KEY}, max(rate_no) AS rate_no, sum(used)::HUGEINT AS used FROM {s}.totals GROUP BY ALL "
         "HAVING min(rate_no) = max(rate_no)), "
-        f"asked AS (SELECT t.*, r.at_zero, {q} AS q FROM summed t JOIN {s}.rates r USING (rate_no) LEFT JOIN {s}.grants g "
-        "ON g.account_no = t.account_no AND g.holder = t.holder AND g.counter_no = t.counter_no AND g.version = r.version), "
-        f"priced AS (SELECT a.* EXCLUDE (at_zero), x.step_no::SMALLINT AS step, {total} - a.at_zero AS total FROM asked a "
+        f"asked AS (SELECT t.*, r.at_zero, {q} AS q FROM summed t JOIN {s}.rates r USING (rate_no) LEFT "
+        f"JOIN {s}.grants g "
+        "ON g.account_no = t.account_no AND g.holder = t.holder AND g.counter_no = t.counter_no AND "
+        "g.version = r.version), "
+        f"priced AS (SELECT a.* EXCLUDE (at_zero), x.step_no::SMALLINT AS step, {total} - a.at_zero AS "
+        "total FROM asked a "
         f"ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q >= x.from_units) "
-        "SELECT *, used > 0 AND total % greatest(used, 1) = 0 AS uniform, total // greatest(used, 1) AS slope FROM priced",
+        "SELECT *, used > 0 AND total % greatest(used, 1) = 0 AS uniform, total // greatest(used, 1) AS "
+        "slope FROM priced",
     )
     run(con, f"CREATE OR REPLACE TABLE {s}.before_{n} AS SELECT * FROM {s}.passed")
     run(
@@ -172,7 +183,8 @@ def _single_records(s: str, n: int, stream: Stream, source: str) -> str:
         f"y.step_no::SMALLINT AS step{columns(stream.dims, 'a.')} FROM ("
         f"SELECT b.*, {q0} AS q0, {q1} AS q1 FROM ({counted} UNION ALL {alone}) b JOIN {s}.rates r "
         f"ON r.rate_no = b.rate_no LEFT JOIN {s}.grants g ON g.account_no = b.account_no AND g.holder = b.holder "
-        f"AND g.counter_no = b.counter_no AND g.version = r.version AND NOT b.alone) a ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no "
+        "AND g.counter_no = b.counter_no AND g.version = r.version AND NOT b.alone) a ASOF JOIN "
+        f"{s}.steps x ON a.rate_no = x.rate_no "
         f"AND a.q0 >= x.from_units ASOF JOIN {s}.steps y ON a.rate_no = y.rate_no AND a.q1 >= y.from_units"
     )
 

@@ -19,8 +19,10 @@ def charges(tables: PlanTables) -> str:
         f"phase, first_at, before_states, 'device' AS per FROM {s}.assignments UNION ALL "
         "SELECT sub_no, account_no, offer_no, NULL, from_at, least(until_at, coalesce(trial_until, from_at)), true, "
         f"sim_state, phase, first_at, before_states, 'account' FROM {s}.terms WHERE trial_until > from_at UNION ALL "
-        "SELECT sub_no, account_no, offer_no, NULL, greatest(from_at, coalesce(trial_until, from_at)), until_at, false, "
-        f"sim_state, phase, first_at, before_states, 'account' FROM {s}.terms WHERE coalesce(trial_until, from_at) < until_at"
+        "SELECT sub_no, account_no, offer_no, NULL, greatest(from_at, coalesce(trial_until, from_at)), "
+        "until_at, false, "
+        f"sim_state, phase, first_at, before_states, 'account' FROM {s}.terms WHERE coalesce(trial_until, "
+        "from_at) < until_at"
     )
     return (
         f"WITH holders AS ({holders}), due AS ("

@@ -24,7 +24,7 @@ _NONE: Mapping[str, object] = {}
 
 
 class Charged(NamedTuple):
-    """One event under one price. ``amount`` is nano-units over ``denominator``; ``step`` an index of the rate's steps."""
+    """One event under one price. ``amount`` is nano over ``denominator``; ``step`` an index of the rate's steps."""
 
     component_id: str
     rate_id: str

@@ -80,7 +80,8 @@ def _bundles(con: duckdb.DuckDBPyConnection, tables: PlanTables) -> list[Decided
         "WHERE bundle_no > 0 GROUP BY ALL)"
     )
     stock = (
-        f"(SELECT account_no, holder, counter_no AS bundle_no, arg_max(free_units, version) AS credits FROM {s}.credits "
+        "(SELECT account_no, holder, counter_no AS bundle_no, arg_max(free_units, version) AS credits "
+        f"FROM {s}.credits "
         "GROUP BY ALL)"
     )
     run(
@@ -115,7 +116,8 @@ def _budgets(
     rows = run(
         con,
         f"SELECT d.sponsor_account, o.offer_id, p.sponsor_id, p.offer_no, c.denominator, {_ROW}, d.amount "
-        f"FROM {s}.demands d JOIN {s}.sponsors p ON p.sponsor_no = d.sponsor_no JOIN {s}.comps c ON c.comp_no = d.comp_no "
+        f"FROM {s}.demands d JOIN {s}.sponsors p ON p.sponsor_no = d.sponsor_no JOIN {s}.comps c ON "
+        "c.comp_no = d.comp_no "
         f"JOIN {s}.offers o ON o.offer_no = p.offer_no JOIN {s}.lines l ON l.line_no = d.line_no "
         "ORDER BY d.sponsor_account, o.offer_id, p.sponsor_id, d.window_start, d.device_key, l.meter, d.dims",
     )

@@ -1,8 +1,9 @@
 """Records whose units do not count as they are: folds, and rounding per event, day or member.
 
 Each becomes the *difference it makes*: to the highest value so far (``max``), to the last value (``last``), to the
-number of different values (``unique``), to its day's or device's rounded sum (``bucket``), itself rounded
-(``event``), or the part that the credits of a bundle do not cover (``bundle``). The differences sum to the folded quantity, so everything after this is an ordinary counter.
+number of different values (``unique``), to its day's or device's rounded sum (``bucket``), itself rounded (``event``),
+or the part that the credits of a bundle do not cover (``bundle``). The differences sum to the folded quantity, so
+everything after this is an ordinary counter.
 """
 
 from __future__ import annotations
@@ -36,7 +37,8 @@ def measure(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
         f"sum(u.units) OVER ({up_to}) AS run, coalesce(max(u.units) OVER ({before}), 0) AS highest, "
         f"lag(u.units) OVER (PARTITION BY {key} ORDER BY {order}) AS previous, "
         f"row_number() OVER (PARTITION BY {key}, u.mark ORDER BY {order}) AS nth, "
-        f"EXISTS (SELECT 1 FROM {s}.marks k WHERE u.shape = 'unique' AND k.mark = u.mark AND {_same('k', 'u')}) AS known "
+        f"EXISTS (SELECT 1 FROM {s}.marks k WHERE u.shape = 'unique' AND k.mark = u.mark AND "
+        f"{_same('k', 'u')}) AS known "
         f"FROM {source} u LEFT JOIN {s}.marks m ON m.mark IS NULL AND {_same('m', 'u')}) "
         f"SELECT x.* EXCLUDE (was, run, highest, previous, nth, known), (CASE x.shape "
         f"WHEN 'bucket' THEN {bucket} WHEN 'event' THEN {rounded(units, held, add)} "
@@ -52,8 +54,10 @@ def measure(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
 def _covered(s: str, stream: Stream) -> str:
     """Units of a record that credits of its bundle pay for (see ``ordered.py``)."""
     return (
-        f"coalesce((SELECT max(d.units) FROM {s}.decided d WHERE d.stream_no = {stream.number} AND d.comp_no = x.comp_no "
-        f"AND d.device_key = x.device_key AND d.window_start = x.window_start AND d.dims = {dims_text(stream, 'x.')}), 0)"
+        f"coalesce((SELECT max(d.units) FROM {s}.decided d WHERE d.stream_no = {stream.number} AND "
+        "d.comp_no = x.comp_no "
+        "AND d.device_key = x.device_key AND d.window_start = x.window_start AND d.dims = "
+        f"{dims_text(stream, 'x.')}), 0)"
     )
 
 
@@ -74,7 +78,8 @@ def _remember(con: duckdb.DuckDBPyConnection, s: str, n: int, order: str) -> Non
     )
     run(
         con,
-        f"CREATE OR REPLACE TABLE {s}.fresh_{n} AS SELECT {_COUNTER}, NULL::VARCHAR AS mark, any_value(u.shape) AS shape, "
+        f"CREATE OR REPLACE TABLE {s}.fresh_{n} AS SELECT {_COUNTER}, NULL::VARCHAR AS mark, "
+        "any_value(u.shape) AS shape, "
         f"{values}::BIGINT AS used FROM {s}.use_{n} u WHERE u.shape IN ('bucket', 'max', 'last') GROUP BY ALL",
     )
     run(
@@ -82,7 +87,8 @@ def _remember(con: duckdb.DuckDBPyConnection, s: str, n: int, order: str) -> Non
         f"CREATE OR REPLACE TABLE {s}.marks AS SELECT m.* FROM {s}.marks m WHERE m.mark IS NOT NULL OR NOT EXISTS ("
         f"SELECT 1 FROM {s}.fresh_{n} f WHERE {_same('f', 'm')}) UNION ALL "
         "SELECT f.account_no, f.holder, f.counter_no, f.life, f.bucket, f.bucket_device, f.mark, "
-        "CASE f.shape WHEN 'bucket' THEN f.used + coalesce(m.used, 0) WHEN 'max' THEN greatest(f.used, coalesce(m.used, 0)) "
+        "CASE f.shape WHEN 'bucket' THEN f.used + coalesce(m.used, 0) WHEN 'max' THEN greatest(f.used, "
+        "coalesce(m.used, 0)) "
         f"ELSE f.used END FROM {s}.fresh_{n} f LEFT JOIN {s}.marks m ON m.mark IS NULL AND {_same('m', 'f')}",
     )
     run(

@@ -91,7 +91,8 @@ class PlanTables:
         run(con, f"CREATE TABLE {self.schema}.passed AS SELECT * FROM {self.schema}.counters")
         run(
             con,
-            f"CREATE TABLE {self.schema}.totals (account_no INTEGER, holder BIGINT, counter_no INTEGER, life TIMESTAMP, "
+            f"CREATE TABLE {self.schema}.totals (account_no INTEGER, holder BIGINT, counter_no INTEGER, "
+            "life TIMESTAMP, "
             "rate_no INTEGER, used BIGINT)",
         )
         run(
@@ -111,7 +112,8 @@ class PlanTables:
         )
         run(
             con,
-            f"CREATE TABLE {self.schema}.demands (stream_no INTEGER, line_no INTEGER, comp_no INTEGER, device_key BIGINT, "
+            f"CREATE TABLE {self.schema}.demands (stream_no INTEGER, line_no INTEGER, comp_no INTEGER, "
+            "device_key BIGINT, "
             "window_start TIMESTAMP, dims VARCHAR, account_no INTEGER, holder BIGINT, bundle_no INTEGER, "
             "weight BIGINT, sponsor_no INTEGER, sponsor_account INTEGER, amount HUGEINT, units BIGINT)",
         )
@@ -148,13 +150,15 @@ class PlanTables:
             "a.account_no, CASE c.scope WHEN 'device' THEN a.device_key WHEN 'sim_group' THEN a.group_no ELSE 0 END "
             "AS holder, c.linear, c.sell, c.scope = 'event' AS alone, c.fold = 'count' AS counts, c.short, "
             f"c.scope = 'pool' AS pooled, c.sponsored, c.bundle_no, c.weight, "
-            f"c.comp_no IN (SELECT comp_no FROM {s}.bursts) AS bursts, c.shape, c.unique_of, c.increment_units, c.increment_add, c.by_device, "
+            f"c.comp_no IN (SELECT comp_no FROM {s}.bursts) AS bursts, c.shape, c.unique_of, "
+            "c.increment_units, c.increment_add, c.by_device, "
             "c.only_rate, c.only_rate IS NOT NULL OR NOT c.may_miss AS sure, r.slope, r.fee, r.floor, r.cap "
             f"FROM {s}.assignments a JOIN {s}.comps c USING (offer_no) "
             f"JOIN {s}.line_keys k ON k.account_no = a.account_no AND k.offer_no = a.offer_no "
             "AND k.part_id = c.component_id AND k.kind = 'usage' "
             f"LEFT JOIN {s}.rates r ON r.rate_no = c.only_rate "
-            f"WHERE c.comp_no IN (SELECT comp_no FROM {s}.heard WHERE meter = $1) AND NOT c.online AND NOT a.trial AND a.sim_state NOT IN ('inventory', 'terminated') "
+            f"WHERE c.comp_no IN (SELECT comp_no FROM {s}.heard WHERE meter = $1) AND NOT c.online AND "
+            "NOT a.trial AND a.sim_state NOT IN ('inventory', 'terminated') "
             "ORDER BY ALL",
             [name],
         )
@@ -162,7 +166,8 @@ class PlanTables:
         row = first(
             self.con,
             "SELECT coalesce(bool_or(linear AND only_rate IS NOT NULL), false), "
-            "coalesce(bool_or(linear AND only_rate IS NULL), false), coalesce(bool_or(NOT linear AND NOT bursts), false), coalesce(bool_or(bursts), false) "
+            "coalesce(bool_or(linear AND only_rate IS NULL), false), coalesce(bool_or(NOT linear AND NOT "
+            "bursts), false), coalesce(bool_or(bursts), false) "
             f"FROM {s}.priced_{number}",
         )
         assert row is not None
@@ -193,8 +198,10 @@ class PlanTables:
         s = self.schema
         run(
             self.con,
-            f"CREATE TABLE {s}.cover_{number} AS WITH sure AS (SELECT device_key, from_at, until_at, max(until_at) OVER ("
-            "PARTITION BY device_key ORDER BY from_at, until_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before "
+            f"CREATE TABLE {s}.cover_{number} AS WITH sure AS (SELECT device_key, from_at, until_at, "
+            "max(until_at) OVER ("
+            "PARTITION BY device_key ORDER BY from_at, until_at ROWS BETWEEN UNBOUNDED PRECEDING AND 1 "
+            "PRECEDING) AS before "
             f"FROM {s}.priced_{number} WHERE sell AND sure) "
             "SELECT device_key, min(from_at) AS from_at, max(until_at) AS until_at, "
             "coalesce(bool_or(from_at > before), false) AS holes FROM sure GROUP BY 1 ORDER BY 1",

@@ -33,7 +33,8 @@ def _with_reason(tables: PlanTables, stream: str, left: str) -> str:
     name = stream.replace("'", "''")
     terms = (
         f"SELECT a.device_key, a.from_at, a.until_at, CASE WHEN a.sim_state = 'inventory' THEN 2 "
-        "WHEN a.sim_state = 'terminated' THEN 3 WHEN a.trial THEN 1 WHEN NOT c.sells THEN 5 WHEN c.online THEN 0 ELSE 4 END "
+        "WHEN a.sim_state = 'terminated' THEN 3 WHEN a.trial THEN 1 WHEN NOT c.sells THEN 5 WHEN "
+        "c.online THEN 0 ELSE 4 END "
         f"AS rank FROM {s}.assignments a JOIN (SELECT o.offer_no, coalesce(bool_or(c.meter = '{name}'), false) "
         f"AS sells, o.charged = 'node' AS online FROM {s}.offers o LEFT JOIN {s}.components c USING (offer_no) "
         "WHERE o.side = 'sell' GROUP BY ALL) c USING (offer_no)"
@@ -43,7 +44,8 @@ def _with_reason(tables: PlanTables, stream: str, left: str) -> str:
         f"list_extract({list(REASONS)!r}, rank + 1) AS reason FROM ("
         "SELECT l.device_key, l.window_start, l.units, l.row_no, coalesce(min(t.rank) FILTER ("
         "l.window_start >= t.from_at AND l.window_start < t.until_at), CASE WHEN count(t.rank) > 0 THEN 6 ELSE 7 END) "
-        f"AS rank FROM (SELECT *, row_number() OVER () AS row_no FROM ({left})) l LEFT JOIN ({terms}) t USING (device_key) "
+        f"AS rank FROM (SELECT *, row_number() OVER () AS row_no FROM ({left})) l LEFT JOIN ({terms}) t "
+        "USING (device_key) "
         "GROUP BY ALL)"
     )
 

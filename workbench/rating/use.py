@@ -48,7 +48,8 @@ def prepare_routes(
         f"AS key_no, * FROM (SELECT DISTINCT {listed} FROM {records} r WHERE {within})), pairs AS ({pairs}), "
         f"mine AS (SELECT r.rate_no, r.comp_no, r.position, (SELECT count(DISTINCT m.dimension) FROM {s}.matches m "
         f"WHERE m.rate_no = r.rate_no) AS wants FROM {s}.rates r JOIN {s}.comps c USING (comp_no) WHERE c.meter = $1), "
-        f"fits AS (SELECT p.key_no, m.rate_no, count(*) AS got FROM pairs p JOIN {s}.matches m USING (dimension, value) "
+        f"fits AS (SELECT p.key_no, m.rate_no, count(*) AS got FROM pairs p JOIN {s}.matches m USING "
+        "(dimension, value) "
         "GROUP BY ALL) "
         "SELECT k.*, r.comp_no, arg_min(r.rate_no, r.position) AS rate_no FROM keys k CROSS JOIN mine r "
         "LEFT JOIN fits f ON f.key_no = k.key_no AND f.rate_no = r.rate_no "
@@ -71,7 +72,8 @@ def prepare_sponsors(
     )
     run(
         con,
-        f"CREATE OR REPLACE TABLE {s}.sponsored_{n} AS WITH keys AS MATERIALIZED (SELECT row_number() OVER () AS key_no, "
+        f"CREATE OR REPLACE TABLE {s}.sponsored_{n} AS WITH keys AS MATERIALIZED (SELECT row_number() "
+        "OVER () AS key_no, "
         f"* FROM (SELECT DISTINCT {listed} FROM {records} r WHERE {within})), pairs AS ({pairs}), "
         f"fits AS (SELECT p.key_no, m.sponsor_no, count(*) AS got FROM pairs p JOIN {s}.sponsor_matches m "
         "USING (dimension, value) GROUP BY ALL) "
@@ -111,7 +113,10 @@ def _amount(stream: Stream, source: str) -> str:
 
 def linear_charges(tables: PlanTables, stream: Stream, records: str, within: str) -> list[str]:
     """Charges that need no counter, as zero, one or two queries."""
-    head = "SELECT p.line_no, r.device_key, r.window_start, CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END AS units"
+    head = (
+        "SELECT p.line_no, r.device_key, r.window_start, CASE WHEN p.counts THEN r.n_events::BIGINT "
+        "ELSE r.units END AS units"
+    )
     tail = f"0::SMALLINT AS step{columns(stream.dims, 'r.')}"
     found = []
     if "simple" in stream.kinds:
@@ -187,7 +192,8 @@ def _payer(tables: PlanTables, stream: Stream) -> str:
         f"LEFT JOIN {s}.sponsored_{n} z ON p.sponsored AND z.comp_no = p.comp_no{same} "
         f"LEFT JOIN (SELECT p.sponsor_no, p.blocks, a.account_no, k.line_no FROM {s}.sponsors p "
         f"JOIN {s}.accounts a USING (account_id) JOIN {s}.comps c USING (comp_no) JOIN {s}.line_keys k "
-        "ON k.account_no = a.account_no AND k.offer_no = c.offer_no AND k.part_id = c.component_id AND k.kind = 'usage') x "
+        "ON k.account_no = a.account_no AND k.offer_no = c.offer_no AND k.part_id = c.component_id AND "
+        "k.kind = 'usage') x "
         f"ON x.sponsor_no = z.sponsor_no LEFT JOIN (SELECT DISTINCT * FROM {s}.decided WHERE stream_no = {n} "
         "AND units = -1) d ON d.comp_no = p.comp_no AND d.device_key = r.device_key "
         f"AND d.window_start = r.window_start AND d.dims = {dims_text(stream, 'r.')} "

@@ -1,1 +1,1 @@
-"""What things cost: catalogue files, checks, compiled rows of integers, the one formula. Pure; touches no disk but catalogues."""
+"""What things cost: catalogue files, checks, compiled rows of integers, the one formula. Pure."""

@@ -1,7 +1,7 @@
 """Subscriptions to assignments, by set operations: 200,000 subscriptions are one query, not a loop.
 
 Every function takes the connection to work on and leaves temporary tables called ``plan_...`` behind for the next
-step; ``finish`` collects the results and drops them. No text of a catalogue or a party becomes SQL: it is joined as data.
+step; ``finish`` collects the results and drops them. No text of a catalogue or a party becomes SQL: it is joined.
 """
 
 from __future__ import annotations
@@ -109,11 +109,13 @@ def load(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], period: Period, 
 def _check_subscriptions(con: duckdb.DuckDBPyConnection) -> None:
     checks = (
         ("account_no IS NULL", "account_unknown", "names an account that does not exist", "Add the account."),
-        ("before_ends > starts_at", "subscription_twice", "has two rows for one time", "Let its rows follow each other."),
+        ("before_ends > starts_at", "subscription_twice", "has two rows for one time",
+         "Let its rows follow each other."),
         ("ends_at <= starts_at", "subscription_dates", "ends before it starts", "Mend its dates."),
         ("device_id IS NOT NULL AND group_id IS NOT NULL", "subscription_holder", "has a device and a group",
          "Keep one of the two."),
-        ("sim_state IS NULL OR NOT list_contains(['inventory', 'test', 'active', 'suspended', 'terminated'], sim_state)",
+        ("sim_state IS NULL OR NOT "
+         "list_contains(['inventory', 'test', 'active', 'suspended', 'terminated'], sim_state)",
          "sim_state", "has a SIM state that does not exist",
          "Use inventory, test, active, suspended or terminated."),
     )  # fmt: skip
@@ -170,14 +172,16 @@ def terms(
     run(
         con,
         "CREATE OR REPLACE TEMP TABLE plan_terms AS WITH phased AS ("
-        "SELECT s.*, v.offer_no, v.phase_from, v.phase_until, v.kind, v.zone AS offer_zone, v.trial_days, v.first_at AS offered_at, "
+        "SELECT s.*, v.offer_no, v.phase_from, v.phase_until, v.kind, v.zone AS offer_zone, "
+        "v.trial_days, v.first_at AS offered_at, "
         "s.ends_at > $1 AS lasts, greatest(s.starts_at, v.start_at) AS from_at, least(s.ends_at, v.end_at) AS until_at "
         "FROM plan_subs s JOIN plan_variants v ON s.offer_id = v.offer_id AND s.overrides = v.overrides "
         "AND s.currency = v.account_currency AND s.began_at >= v.began_from AND s.began_at < v.began_until), "
         "numbered AS (SELECT p.*, b.phase FROM phased p ASOF JOIN plan_bounds b "
         "ON p.zone = b.zone AND p.billing_anchor_day = b.anchor AND p.kind = b.kind AND p.began_at >= b.starts_at) "
         "SELECT n.sub_no, n.account_no, n.offer_no, n.device_id, n.group_id, n.sim_state, n.from_at, n.until_at, "
-        "n.phase, greatest(n.starts_at, n.offered_at) AS first_at, n.before_states, n.began_at, n.lasts, t.trial_until FROM numbered n LEFT JOIN plan_trials t "
+        "n.phase, greatest(n.starts_at, n.offered_at) AS first_at, n.before_states, n.began_at, n.lasts, "
+        "t.trial_until FROM numbered n LEFT JOIN plan_trials t "
         "ON n.offer_zone = t.zone AND n.trial_days = t.trial_days AND n.began_at >= t.day_start "
         "AND n.began_at < t.day_end "
         "WHERE n.from_at < n.until_at AND n.phase >= n.phase_from AND n.phase < n.phase_until",
@@ -330,7 +334,8 @@ def payers(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table]) -> No
     )
     row = first(
         con,
-        "SELECT DISTINCT account_id FROM plan_in_sponsors WHERE account_id NOT IN (SELECT account_id FROM plan_accounts)",
+        "SELECT DISTINCT account_id FROM plan_in_sponsors WHERE account_id NOT IN (SELECT account_id "
+        "FROM plan_accounts)",
     )
     con.unregister("plan_in_sponsors")
     con.unregister("plan_in_components")
@@ -347,7 +352,8 @@ def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
     """``plan_lines``: the key table of charges, numbered in the order of its key; and ``plan_line_keys``."""
     owned = (
         "(SELECT t.account_no, p.*, t.component_id = '' AS own FROM plan_payers t JOIN plan_parts p "
-        "ON p.offer_no = t.offer_no AND (t.component_id = '' OR (t.component_id = p.component_id AND p.kind = 'usage')))"
+        "ON p.offer_no = t.offer_no AND (t.component_id = '' OR (t.component_id = p.component_id AND "
+        "p.kind = 'usage')))"
     )
     run(
         con,

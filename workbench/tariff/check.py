@@ -89,7 +89,8 @@ def _falls(offer: Offer, component: PlanComponent, rate: PlanRate) -> Iterator[F
         if after < before:
             yield Finding(
                 "bill_falls", "warning", offer.id, offer.version, _name(component, rate),
-                f"Using {units:,} instead of {units - 1:,} {component.unit} of '{component.id}' makes the bill smaller: "
+                f"Using {units:,} instead of {units - 1:,} {component.unit} of '{component.id}' makes the "
+                "bill smaller: "
                 f"{money(after, offer.currency)} instead of {money(before, offer.currency)}.",
                 ((units - 1, before), (units, after)),
             )  # fmt: skip
@@ -115,7 +116,8 @@ def _vanishes(offer: Offer, component: PlanComponent, rate: PlanRate) -> Iterato
     elif much < half:
         yield Finding(
             "rounds_to_zero", "warning", offer.id, offer.version, _name(component, rate),
-            f"Even {MUCH:,} {component.unit} of '{component.id}' cost {money(much, offer.currency)}, which rounds to zero.",
+            f"Even {MUCH:,} {component.unit} of '{component.id}' cost {money(much, offer.currency)}, "
+            "which rounds to zero.",
             ((MUCH, much),),
         )  # fmt: skip
 
@@ -125,7 +127,8 @@ def _notes(offer: Offer) -> Iterator[Finding]:
         yield Finding(
             "open_internet", "note", offer.id, offer.version, sponsorship.id,
             f"Sponsorship '{sponsorship.id}' makes some traffic free: EU rules on open internet access may forbid "
-            "zero-rating of internet access services; a service of its own (an APN, a machine's updates) is another case.",
+            "zero-rating of internet access services; a service of its own (an APN, a machine's updates) "
+            "is another case.",
         )  # fmt: skip
     for component in offer.components:
         for rate in component.rates:

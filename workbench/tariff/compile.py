@@ -186,14 +186,20 @@ def _refused_sponsors(offer: Offer) -> Iterator[str]:
                 continue
             plain = all(isinstance(rate.price, PerUnit) for rate in component.rates)
             if sponsorship.budget is not None and not (plain and component.fold == "sum"):
-                yield f"a budget of sponsorship '{sponsorship.id}' over the price '{component.id}', which is not per unit"
+                yield (
+                    f"a budget of sponsorship '{sponsorship.id}' over the price '{component.id}', which "
+                    "is not per unit"
+                )
             if (
                 component.increment
                 or component.allowance
                 or component.id in weighed
                 or component.fold not in ("sum", "count")
             ):
-                yield f"sponsorship '{sponsorship.id}' of the price '{component.id}' with free units, rounding or a fold"
+                yield (
+                    f"sponsorship '{sponsorship.id}' of the price '{component.id}' with free units, "
+                    "rounding or a fold"
+                )
             if any(isinstance(rate.price, Volume | StairStep | Percentile) for rate in component.rates):
                 yield f"sponsorship '{sponsorship.id}' of the price '{component.id}', which jumps"
             if any(

@@ -35,10 +35,17 @@ def describe(offer: Offer, catalogue: Catalogue) -> Iterator[tuple[str, str]]:
         spent = ", ".join(f"{weight} per {name}" for name, weight in bundle.weights)
         yield bundle.id, f"{bundle.credits:,} credits per period, spent {spent} unit"
     for sponsorship in offer.sponsorships:
-        limit = f" up to {decimal_text(sponsorship.budget)} {offer.currency}" if sponsorship.budget is not None else ""
+        limit = (
+            f" up to {decimal_text(sponsorship.budget)} {offer.currency}"
+            if sponsorship.budget is not None
+            else ""
+        )
         yield sponsorship.id, f"{sponsorship.account} pays {', '.join(sponsorship.components)}{limit}"
     for credit in offer.credits:
-        yield credit.id, f"{decimal_text(credit.amount)} {offer.currency} of {credit.kind} credit, {credit.every}"
+        yield (
+            credit.id,
+            f"{decimal_text(credit.amount)} {offer.currency} of {credit.kind} credit, {credit.every}",
+        )
     for fee in offer.fees:
         every = "once" if fee.every == "once" else f"every {fee.every}"
         yield fee.id, f"{decimal_text(fee.amount)} {offer.currency} {every} per {fee.per}"
@@ -92,7 +99,10 @@ def price_text(price: Price, unit: str, currency: str) -> str:
     if isinstance(price, Dynamic):
         return f"{decimal_text(price.factor)} times the amount each event carries"
     assert isinstance(price, Percentile)
-    return f"{decimal_text(price.amount)} {currency} per {block_text(price.per, 'bit/s')} of the {decimal_text(price.percentile * 100)}th percentile"
+    return (
+        f"{decimal_text(price.amount)} {currency} per {block_text(price.per, 'bit/s')} of the "
+        f"{decimal_text(price.percentile * 100)}th percentile"
+    )
 
 
 def _extras(component: Component, unit: str) -> str:

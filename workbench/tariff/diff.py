@@ -61,7 +61,10 @@ def _changes(old: Offer, new: Offer, name: str, meters: Mapping[str, Meter]) -> 
         yield from _split(old, new, name)
     for key in (field.name for field in dataclasses.fields(Offer) if field.name not in _SKIPPED):
         if getattr(old, key) != getattr(new, key):
-            yield f"The {key.replace('_', ' ')} of '{name}' changes from {_short(getattr(old, key))} to {_short(getattr(new, key))}"
+            yield (
+                f"The {key.replace('_', ' ')} of '{name}' changes from {_short(getattr(old, key))} to "
+                f"{_short(getattr(new, key))}"
+            )
 
 
 def _money(amount: Fraction, offer: Offer) -> str:
@@ -78,7 +81,10 @@ def _rhythm(fee: Fee) -> str:
 
 def _fee(old: Fee, new: Fee, offer: Offer, name: str) -> Iterator[str]:
     if old.amount != new.amount:
-        yield f"The fee '{new.id}' of '{name}' {_moves(old.amount, new.amount)} from {decimal_text(old.amount)} to {_money(new.amount, offer)} {_rhythm(new)}"
+        yield (
+            f"The fee '{new.id}' of '{name}' {_moves(old.amount, new.amount)} from "
+            f"{decimal_text(old.amount)} to {_money(new.amount, offer)} {_rhythm(new)}"
+        )
     yield from _fields(old, new, f"fee '{new.id}'", name, {"amount"})
 
 
@@ -101,7 +107,10 @@ def _fields(old: Any, new: Any, what: str, name: str, skipped: set[str]) -> Iter
     for field in dataclasses.fields(new):
         before, after = getattr(old, field.name), getattr(new, field.name)
         if field.name not in skipped and before != after:
-            yield f"{field.name.replace('_', ' ').capitalize()} of {what} in '{name}' changes from {_short(before)} to {_short(after)}"
+            yield (
+                f"{field.name.replace('_', ' ').capitalize()} of {what} in '{name}' changes from "
+                f"{_short(before)} to {_short(after)}"
+            )
 
 
 def _rate(old: Rate, new: Rate, component: Component, offer: Offer, name: str, unit: str) -> Iterator[str]:
@@ -120,7 +129,10 @@ def _price(old: Price, new: Price, where: str, offer: Offer, name: str, unit: st
     rows_before, rows_after = _rows(old), _rows(new)
     per = getattr(new, "per", 1)
     if getattr(old, "per", 1) != per:
-        yield f"The block of {where} of '{name}' changes from {block_text(getattr(old, 'per', 1), unit)} to {block_text(per, unit)}"
+        yield (
+            f"The block of {where} of '{name}' changes from {block_text(getattr(old, 'per', 1), unit)} "
+            f"to {block_text(per, unit)}"
+        )
     if len(rows_before) != len(rows_after):
         yield f"{where} of '{name}' has {len(rows_after)} tiers instead of {len(rows_before)}"
         return
@@ -175,7 +187,10 @@ def _split(old: Offer, new: Offer, name: str) -> Iterator[str]:
         before, after = (share.get(partner, Fraction(0)) for share in shares)
         if before != after:
             told = True
-            yield f"The share of '{partner}' in '{name}' {_moves(before, after)} from {decimal_text(before * 100)} to {decimal_text(after * 100)} %"
+            yield (
+                f"The share of '{partner}' in '{name}' {_moves(before, after)} from "
+                f"{decimal_text(before * 100)} to {decimal_text(after * 100)} %"
+            )
     if not told:
         yield f"The rules of the split of '{name}' change"
 

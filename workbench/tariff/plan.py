@@ -1,19 +1,19 @@
 """Compile a catalogue and the parties for one billing period: everything ``rating`` needs, as tables of integers.
 
-    plan = compile_plan(catalogue, con, Period(start, end))       # con has accounts, subscriptions, devices_info, devices
+    plan = compile_plan(catalogue, con, Period(start, end))       # con has the party tables
 
 ``Plan.tables`` (Arrow; every ``*_no`` is a dense number from 1 in a deterministic order):
 
 | table | a row is |
 |---|---|
 | ``offers`` | one compiled variant: offer_no, offer_id, version, currency, side, charged, zone, period |
-| ``components`` | one usage price of a variant: comp_no, offer_no, component_id, meter, denominator, linear, scope, fold … |
-| ``rates`` | one row of a component: rate_no, comp_no, position, counter_no, linear, jumps, slope, conversion, rounding |
+| ``components`` | one usage price of a variant: comp_no, offer_no, component_id, meter, denominator, linear … |
+| ``rates`` | one row of a component: rate_no, comp_no, position, counter_no, linear, jumps, slope, rounding |
 | ``steps`` | one piece of C: rate_no, step_no, from_units, origin_units, base, block_units, block_amount |
 | ``matches`` | rate_no, dimension, value |
 | ``windows`` | rate_no, from_at, until_at: expanded time-of-use windows |
 | ``lives`` | comp_no, from_at, until_at: lives of short counters (hour, day …) |
-| ``terms`` | a subscription under one variant: sub_no, account_no, offer_no, device or group, from_at, until_at, phase |
+| ``terms`` | a subscription under one variant: sub_no, account_no, offer_no, from_at, until_at, phase |
 | ``assignments`` | a device under a term: device_key, account_no, offer_no, group_no, from_at, until_at, trial |
 | ``line_keys`` | account_no, offer_no, part_id, line_no: which line a charge belongs to |
 | ``lines`` | the key table of charges (see the lake's kind ``lines``), plus side, primary_meter, tax_inclusive, title |
@@ -243,7 +243,8 @@ def check_slots(plan: Plan, stream: str, seconds: int) -> None:
     for row in plan.tables["bursts"].to_pylist():
         if row["meter"] == stream and row["slot_seconds"] % seconds:
             raise RatingError(
-                f"A percentile price of '{stream}' has slots of {row['slot_seconds']} s, its records a grid of {seconds} s.",
+                f"A percentile price of '{stream}' has slots of {row['slot_seconds']} s, its records a "
+                f"grid of {seconds} s.",
                 where=stream,
                 code="grid_too_coarse",
                 cure=f"Aggregate '{stream}' on a grid of {row['slot_seconds']} s.",

@@ -109,7 +109,8 @@ def _check_order(offer: Offer, published: list[Published]) -> None:
     for row in published:
         if row.version > offer.version or row.effective > offer.effective:
             raise CatalogueError(
-                f"Version {offer.version} of offer '{offer.id}' comes before version {row.version}, which is published.",
+                f"Version {offer.version} of offer '{offer.id}' comes before version {row.version}, which "
+                "is published.",
                 where=f"offer {offer.id}",
                 code="version_order",
                 cure="Let version numbers and effective dates rise together.",

@@ -246,7 +246,8 @@ def _sponsors(offer: Offer, meters: dict[str, Meter]) -> Iterator[Mistake]:
             for dimension, _ in sponsorship.match if component.id in sponsorship.components else ():
                 if dimension not in declared:
                     yield (
-                        f"Sponsorship '{sponsorship.id}' looks at '{dimension}', which meter '{component.meter}' does not "
+                        f"Sponsorship '{sponsorship.id}' looks at '{dimension}', which meter "
+                        f"'{component.meter}' does not "
                         "carry.",
                         sponsorship.id,
                         "dimension_unknown",

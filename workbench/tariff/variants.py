@@ -1,4 +1,4 @@
-"""The compiled forms of offers that a set of subscriptions needs: one per version, currency, overrides and discounts."""
+"""The compiled forms of offers that subscriptions need: one per version, currency, overrides and discounts."""
 
 from __future__ import annotations
 
