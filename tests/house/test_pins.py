@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 
 import pytest
@@ -31,6 +33,12 @@ def test_environment_yml_is_in_step() -> None:
     assert environment_problems(ENVIRONMENT, PYPROJECT) == []
 
 
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """Import name to the installed packages that bring it; reading every package's file list takes seconds."""
+    return packages_distributions()
+
+
 @pytest.mark.parametrize(
     ("folder", "extras"), [("workbench", []), ("simulators", []), ("tests", ["dev"]), ("benchmarks", ["dev"])]
 )
@@ -42,7 +50,7 @@ def test_code_imports_only_what_pyproject_declares(folder: str, extras: list[str
     if not extras:  # optional wires may be imported by the file that speaks them
         lists += [needs for extra, needs in optional.items() if extra != "dev"]
     declared = {canonicalize_name(Requirement(text).name) for needs in lists for text in needs}
-    dists = packages_distributions()
+    dists = distributions()
     undeclared = {
         f"{path.relative_to(ROOT)}: {top}"
         for path in tracked(".py", under=folder)
