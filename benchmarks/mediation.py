@@ -42,10 +42,10 @@ def main() -> None:
     with (
         tempfile.TemporaryDirectory() as folder,
         Lake.open(Path(folder), create=True, memory_limit="1GB") as lake,
+        lake.writer(),
     ):
-        with lake.writer():
-            stream = _land(lake, asked.lamps, asked.hours)
-            rounds = [_round(lake, stream) for _ in range(asked.rounds)]
+        stream = _land(lake, asked.lamps, asked.hours)
+        rounds = [_round(lake, stream) for _ in range(asked.rounds)]
     ratios = sorted(one["two_level"] / one["sorted"] for one in rounds)
     print(json.dumps({"lamps": asked.lamps, "hours": asked.hours, "rounds": rounds, "wall_ratio_worst": round(ratios[0], 2),
                       "wall_ratio_median": round(ratios[len(ratios) // 2], 2),

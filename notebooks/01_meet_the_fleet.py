@@ -5,6 +5,8 @@
 #     text_representation:
 #       extension: .py
 #       format_name: percent
+#       format_version: '1.3'
+#       jupytext_version: 1.19.6
 #   kernelspec:
 #     display_name: Python 3 (ipykernel)
 #     language: python
@@ -40,7 +42,9 @@ import hvplot.pandas  # noqa: F401  gives every DataFrame its .hvplot
 
 street = day.set_index("ts").energy_mwh.resample("15min").sum().rename("energy").to_frame()
 street["kW"] = street.energy * 4 / 1e6
-street.hvplot.area(y="kW", title="Power of sixty lamps", color="#d97706", alpha=0.5, height=280, responsive=True)
+street.hvplot.area(
+    y="kW", title="Power of sixty lamps", color="#d97706", alpha=0.5, height=280, responsive=True
+)
 
 # %% [markdown]
 # Where they stand. A larger dot took more energy in this day.

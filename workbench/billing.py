@@ -131,7 +131,9 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
         done.add += _closing(lake, rater, done)
     done.add.append(lake.write("lines", plan.lines, period=name, order_by=("line_no",)))
     # The prices stay with the charges they made, so that anyone can rate them again (I28).
-    done.add.append(lake.write("catalog", rows(plan.catalogue), period=name, order_by=("offer_id", "version")))
+    done.add.append(
+        lake.write("catalog", rows(plan.catalogue), period=name, order_by=("offer_id", "version"))
+    )
     kept = {segment.id for segment in done.add}
     done.remove = [segment for segments in held.values() for segment in segments if segment.id not in kept]
     done.facts = {"rated": {name: made_from}}

@@ -208,7 +208,7 @@ class CityPage:
         moment = self._tape.at(self._now)
         self._clock.object = f"{moment.at:%a %d %b&ensp;%H:%M}"
         played = int((self._now - self._tape.start).total_seconds())
-        if abs(played - self._slider.value) >= SLIDER_STEP:
+        if abs(played - int(self._slider.value or 0)) >= SLIDER_STEP:
             self._slider.value = played - played % SLIDER_STEP
         self._show_tiles(moment)
         point = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -53,6 +54,9 @@ class ExplorerPage(param.Parameterized):
         empty = {"invoice": "", "line": 0, "device": "", "window": ""}
         self.param.update(**{**empty, **path})
 
+    def _go_to(self, path: dict[str, Any], _event: Any) -> None:
+        self._go(**path)
+
     def _show(self) -> None:
         line = self._line()
         if self.window and line:
@@ -74,7 +78,7 @@ class ExplorerPage(param.Parameterized):
         return next((line for line in self._explorer.lines(self.invoice) if line.line_no == self.line), None)
 
     def _path(self, line: Line | None) -> list[Any]:
-        steps = [("All invoices", {})]
+        steps: list[tuple[str, dict[str, Any] | None]] = [("All invoices", {})]
         if self.invoice:
             steps.append((self.invoice, {"invoice": self.invoice}))
         if line:
@@ -83,11 +87,11 @@ class ExplorerPage(param.Parameterized):
             steps.append((self.device, {"invoice": self.invoice, "line": self.line, "device": self.device}))
         if self.window:
             steps.append((self.window.replace("T", " "), None))
-        crumbs = []
+        crumbs: list[Any] = []
         for label, path in steps:
             button = pmui.Button(label=label, variant="text", size="small", disabled=path is None)
             if path is not None:
-                button.on_click(lambda _, path=path: self._go(**path))
+                button.on_click(partial(self._go_to, path))
             crumbs += [button, pmui.Typography("›", sx={"color": "text.secondary", "paddingTop": "4px"})]
         return crumbs[:-1]
 

@@ -40,7 +40,7 @@ def app_of(path: Path, tenant: str, port: int) -> FastAPI:
         return {"ready": True, "lake": str(path), "version": store.lake.state.version, "proof": proof.words}
 
     origins = [f"127.0.0.1:{port}", f"localhost:{port}"]
-    pages = {
+    pages: dict[str, Any] = {
         "/city": lambda: CityPage(store, lambda: proof.words).view(),
         "/explorer": lambda: ExplorerPage(store).view(),
     }

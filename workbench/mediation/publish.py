@@ -21,6 +21,7 @@ CONTROLS = {
 
 
 def base_of(lake: Lake, con: duckdb.DuckDBPyConnection, stream: Stream, work: Work) -> None:
+    """Make table ``base``: the partition's records so far, or none."""
     extra = dict(stream.dimensions)
     source = lake.scan("records", segments=[work.records]) if work.records else empty_records(extra)
     con.execute(f"CREATE TEMP TABLE base AS SELECT * FROM {source}")

@@ -77,7 +77,9 @@ class Reader:
         for token in yaml.scan(text, Loader=yaml.SafeLoader):
             spot = Node(None, "", token.start_mark.line + 1)
             if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
-                raise self.fail(spot, "Anchors, aliases and tags are not read.", "Write it out.", "yaml_alias")
+                raise self.fail(
+                    spot, "Anchors, aliases and tags are not read.", "Write it out.", "yaml_alias"
+                )
             depth += isinstance(token, _OPENS) - isinstance(token, _CLOSES)
             if depth > _DEEPEST:
                 raise self.fail(spot, "The file is nested too deeply.", "Flatten it.", "yaml_depth")
