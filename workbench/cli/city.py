@@ -58,7 +58,7 @@ def city(
     scene = scene_of(lamps, days, seed=seed, start=start, hours=hours)
     with Bars(shell.remarks()) as bars:
         found = play(lake, scene, threads=threads, keep=keep_deliveries, full_verify=full_verify, watch=bars)
-    shell.answer(as_json, found, lambda console: draw(console, found, f"A city of {lamps:,} lamps"))
+    shell.answer(as_json, found, lambda console: draw(console, found, f"A city of {lamps:,} lamps", lake))
     refuse_unproven(found)
 
 

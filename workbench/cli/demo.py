@@ -51,7 +51,9 @@ def demo(
     with Bars(shell.remarks()) as bars:
         scene = scene_of(days, seed=seed, scale=scale)
         found = play(lake, scene, threads=threads, full_verify=full_verify, watch=bars)
-    shell.answer(as_json, found, lambda console: draw(console, found, "A small city, billed to the cent"))
+    shell.answer(
+        as_json, found, lambda console: draw(console, found, "A small city, billed to the cent", lake)
+    )
     refuse_unproven(found)
     if not headless:
         _show(lake, port)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, Group, RenderableType
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -15,6 +17,11 @@ from workbench.cli.progress import WORDS
 from workbench.model.money import NANO, decimal_text, round_half_away
 
 _BAR = 28
+_NEXT = (
+    ("trace", "from the largest invoice down to the raw events"),
+    ("invoice show", "the largest invoice as its customer reads it"),
+    ("serve", "the pages in your browser"),
+)
 
 
 def money(nano: int | Fraction, currency: str, digits: int = 2) -> str:
@@ -26,8 +33,8 @@ def money(nano: int | Fraction, currency: str, digits: int = 2) -> str:
     return f"{'-' if shown < 0 else ''}{int(whole):,}{f'.{part}' if part else ''} {currency}"
 
 
-def draw(console: Console, found: Mapping[str, Any], title: str) -> None:
-    """Print the summary of ``showcase.build.play``."""
+def draw(console: Console, found: Mapping[str, Any], title: str, lake: Path) -> None:
+    """Print the summary of ``showcase.build.play``, and what to do next with the lake."""
     parts: list[RenderableType] = [
         _events(found),
         Text(),
@@ -40,6 +47,8 @@ def draw(console: Console, found: Mapping[str, Any], title: str) -> None:
     console.print(
         Panel(Group(*parts), title=f"[bold]{title}", title_align="left", border_style="cyan", padding=(1, 2))
     )
+    for command, what in _NEXT:
+        console.print(f"  [bold]workbench {command} {escape(str(lake))}[/]  [dim]{what}[/]", highlight=False)
 
 
 def _grid() -> Table:

@@ -25,7 +25,7 @@ from workbench.pipeline import STAGES, Job, Unwatched, Watch, run
 from workbench.showcase import figures
 from workbench.showcase.cast import offers, policy
 from workbench.showcase.deliveries import Feed, Inbox
-from workbench.showcase.memory import highest_mb, peak_mb, reset_peak
+from workbench.showcase.memory import highest_mb, peak_mb, release, reset_peak
 from workbench.showcase.parties import party_tables
 from workbench.showcase.scene import Scene
 from workbench.verify.checks import CHECKS
@@ -204,7 +204,7 @@ def _same_scene(lake: Lake, scene: Scene) -> bool:
     raise UsageError(
         f"This lake holds {told}{': ' + ', '.join(asked) if asked else ''}.",
         where=str(lake.root),
-        cure="Use the same arguments to go on with it, or another folder.",
+        cure="Use the same arguments to go on with it, or another folder; `demo --fresh` begins anew.",
         code="scene_differs",
     )
 
@@ -255,6 +255,7 @@ class _Told:
         if self._stage:
             self._built.seconds[self._stage] = round(time.perf_counter() - self._begun, 3)
             self._built.peak_mb[self._stage] = peak_mb()
+            release()
         reset_peak()
         self._stage = ""
 

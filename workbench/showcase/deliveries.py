@@ -25,6 +25,10 @@ from workbench.mediation.mapping import Mapping
 _ROW_GROUP = 1_000_000
 
 
+class _Stopped(Exception):
+    """Nobody wants the file that is being written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Feed:
     """One fleet's deliveries.
@@ -130,6 +134,8 @@ class Inbox:
                 if self._stop.is_set():
                     return
             self._put(None)
+        except _Stopped:
+            return
         except BaseException as error:
             self._put(error)
 
@@ -143,11 +149,18 @@ class Inbox:
             if not path.exists():  # else a killed run kept it: whole, since it has its name
                 at, batches = running.get(source, (None, iter(())))
                 if at != parcel.begin:
-                    batches = fleet.batches(parcel.begin, ends[source], drain=True)
+                    batches = self._until_stopped(fleet.batches(parcel.begin, ends[source], drain=True))
                 blocks = int((parcel.end - parcel.begin).total_seconds()) // fleet.block_seconds
                 write(path, fleet.schema, islice(batches, None if parcel.last else blocks), durable=self.keep)
                 running[source] = parcel.end, batches
             yield parcel.delivery(self.folder)
+
+    def _until_stopped(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The batches, broken off when nobody lands them any more."""
+        for batch in batches:
+            if self._stop.is_set():
+                raise _Stopped
+            yield batch
 
     def _put(self, found: Delivery | BaseException | None) -> None:
         while not self._stop.is_set():

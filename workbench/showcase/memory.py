@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import resource
 import sys
 from pathlib import Path
+
+import pyarrow as pa
 
 _STATUS, _RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 _highest = 0
@@ -21,6 +25,16 @@ def peak_mb() -> int:
         peak = used // (1 << 20) if sys.platform == "darwin" else used // 1024
     _highest = max(_highest, peak)
     return peak
+
+
+def release() -> None:
+    """Give memory that nobody uses back to the system, so that a stage does not stand on the one before it."""
+    gc.collect()
+    pa.default_memory_pool().release_unused()
+    try:
+        ctypes.CDLL(None).malloc_trim(0)  # glibc keeps freed blocks otherwise
+    except (OSError, AttributeError):
+        return
 
 
 def reset_peak() -> None:
