@@ -24,7 +24,7 @@ def test_sql_equals_python(units: int, at: int, state: int | None, name: str | N
     """Same columns, same 64 bits."""
     high, low = {"at": "TIMESTAMP", "units": "BIGINT"}, {"state": "TINYINT", "name": "VARCHAR"}
     con = duckdb.connect()
-    con.execute("CREATE TABLE t (at TIMESTAMP, units BIGINT, state TINYINT, name VARCHAR)")
+    con.execute('CREATE TABLE t ("at" TIMESTAMP, units BIGINT, state TINYINT, name VARCHAR)')
     con.execute("INSERT INTO t SELECT make_timestamp(?::BIGINT), ?, ?, ?", [at, units, state, name])
     found = con.execute(f"SELECT {mix_sql(high, low)} FROM t").fetchone()
     assert found == (mix([(at, "TIMESTAMP"), (units, "BIGINT")], [(state, "TINYINT"), (name, "VARCHAR")]),)

@@ -41,36 +41,17 @@ from workbench.model.plan import (
 )
 from workbench.model.price import (
     Dynamic,
-    Graduated,
-    GraduatedPercentage,
-    Package,
     Percentage,
     Percentile,
-    PerUnit,
-    Price,
     StairStep,
     Volume,
 )
+from workbench.tariff.pieces import Piece, pieces_of
+from workbench.tariff.refuse import refused
 
 INT64 = 2**63 - 1
 _NONE = Fraction(0)
 _ONE = Fraction(1)
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A step before the common denominator: money is nano as a fraction."""
-
-    from_units: int
-    origin_units: int
-    base: Fraction
-    block_units: int
-    block_amount: Fraction
-    whole: bool = False
-
-    def money(self) -> tuple[Fraction, ...]:
-        """What the common denominator must make whole."""
-        return (self.base, self.block_amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,107 +123,6 @@ def compile_offer(
         sponsors=tuple(_sponsor(sponsorship, factor) for sponsorship in offer.sponsorships),
         scope=offer.scope,
     )
-
-
-def refused(offer: Offer) -> Iterator[str]:
-    """The constructs of an offer that have no rows yet, each as words for an error."""
-    yield from _refused_bundles(offer)
-    yield from _refused_sponsors(offer)
-    for credit in offer.credits:
-        if credit.kind != "promotional":
-            yield f"the paid credit '{credit.id}'"
-    if offer.pool_cap_units is not None:
-        yield "pool_cap_units"
-    if offer.overage != "use":
-        yield f"overage: {offer.overage}"
-    for component in offer.components:
-        yield from _refused_component(component)
-        if offer.conventions.flat_fee_at_zero and (
-            len(component.rates) > 1 or component.counter_period != "billing" or component.scope == "event"
-        ):
-            yield f"flat_fee_at_zero over several rates or short counters of price '{component.id}'"
-
-
-def _refused_bundles(offer: Offer) -> Iterator[str]:
-    weighed = {name: bundle.id for bundle in offer.bundles for name, _ in bundle.weights}
-    for component in offer.components:
-        scope = component.scope or offer.scope
-        jumps = any(
-            isinstance(rate.price, Volume | StairStep | Percentage | Dynamic) for rate in component.rates
-        )
-        if component.id in weighed and (
-            jumps or component.increment or component.fold not in ("sum", "count") or scope != offer.scope
-        ):
-            yield f"bundle '{weighed[component.id]}' over the rounded, folded or jumping price '{component.id}'"
-    if offer.bundles and offer.scope == "event":
-        yield "a bundle of single events"
-
-
-def _refused_sponsors(offer: Offer) -> Iterator[str]:
-    weighed = {name for bundle in offer.bundles for name, _ in bundle.weights}
-    for sponsorship in offer.sponsorships:
-        for component in offer.components:
-            if component.id not in sponsorship.components:
-                continue
-            plain = all(isinstance(rate.price, PerUnit) for rate in component.rates)
-            if sponsorship.budget is not None and not (plain and component.fold == "sum"):
-                yield (
-                    f"a budget of sponsorship '{sponsorship.id}' over the price '{component.id}', which "
-                    "is not per unit"
-                )
-            if (
-                component.increment
-                or component.allowance
-                or component.id in weighed
-                or component.fold not in ("sum", "count")
-            ):
-                yield (
-                    f"sponsorship '{sponsorship.id}' of the price '{component.id}' with free units, "
-                    "rounding or a fold"
-                )
-            if any(isinstance(rate.price, Volume | StairStep | Percentile) for rate in component.rates):
-                yield f"sponsorship '{sponsorship.id}' of the price '{component.id}', which jumps"
-            if any(
-                d.kind == "percent" and (not d.components or component.id in d.components)
-                for d in offer.discounts
-            ):
-                yield f"a percentage discount on the sponsored price '{component.id}'"
-
-
-def _refused_component(component: Component) -> Iterator[str]:
-    name = f"of price '{component.id}'"
-    if component.fold in ("time_weighted", "p95"):
-        yield f"fold: {component.fold} {name}"
-    shaped = component.fold in ("max", "last", "unique")
-    increment = component.increment
-    if shaped and increment and increment.per != "period":
-        yield f"an increment per {increment.per} of a fold {component.fold} {name}"
-    if (shaped or (increment and increment.per != "period")) and any(
-        isinstance(rate.price, Volume | StairStep) for rate in component.rates
-    ):
-        yield f"a price that jumps over a fold or a daily increment {name}"
-    if shaped and component.scope == "event":
-        yield f"a fold of single events {name}"
-    if increment and any(isinstance(rate.price, Percentage | Dynamic) for rate in component.rates):
-        yield f"an increment of money per event {name}"
-    if component.allowance and (len(component.rates) > 1 or component.counter_period != "billing"):
-        yield f"an allowance over several rates or short counters {name}"
-    if component.allowance and component.scope == "event":
-        yield f"an allowance per event {name}"
-    converts = any(isinstance(rate.price, Percentage | Dynamic) for rate in component.rates)
-    counts = any(not isinstance(rate.price, Percentage | Dynamic | PerUnit) for rate in component.rates)
-    if converts and (counts or component.allowance or component.fold != "sum"):
-        yield f"a price per event of money next to counted prices, free units or a fold {name}"
-    bursts = any(isinstance(rate.price, Percentile) for rate in component.rates)
-    if bursts and (
-        len(component.rates) > 1
-        or component.counter_period != "billing"
-        or component.scope == "event"
-        or component.increment
-        or component.allowance
-        or component.fold != "sum"
-    ):
-        yield f"p95 together with rates, folds, increments, free units or short counters {name}"
 
 
 def exchange(offer: Offer, currency: str) -> Fraction:
@@ -352,7 +232,7 @@ def _draft(rate: Rate, offer: Offer, factor: Fraction) -> _Draft:
         share = price.rate if isinstance(price, Percentage) else price.factor
         ends = [None if end is None else end * NANO * factor for end in (price.floor, price.cap)]
         return _Draft(rate, (), (share * factor, price.fee * NANO * factor, ends[0], ends[1]))
-    pieces = _pieces(price, offer.conventions.tier_bound == "inclusive", offer.conventions.flat_fee_at_zero)
+    pieces = pieces_of(price, offer.conventions.tier_bound == "inclusive", offer.conventions.flat_fee_at_zero)
     return _Draft(
         rate,
         tuple(replace(p, base=p.base * factor, block_amount=p.block_amount * factor) for p in pieces),
@@ -410,67 +290,6 @@ def _whole(amount: Fraction, component: Component) -> int:
 
 
 # -- prices to pieces ----------------------------------------------------------------------------------------
-
-
-def _pieces(price: Price, inclusive: bool, at_zero: bool) -> tuple[Piece, ...]:
-    """``C`` of a price as pieces; with an inclusive bound a tier begins one unit after the last one's ``up_to``.
-
-    ``at_zero``: the first tier's flat fee is due even without usage.
-    """
-    if isinstance(price, PerUnit):
-        return (Piece(0, 0, _NONE, 1, price.amount * NANO / price.per),)
-    if isinstance(price, Graduated):
-        tiers = [(tier.up_to, tier.amount * NANO / price.per, tier.flat * NANO) for tier in price.tiers]
-        return _graduated(tiers, inclusive, at_zero)
-    if isinstance(price, GraduatedPercentage):
-        return _graduated(
-            [(tier.up_to, tier.rate, tier.flat * NANO) for tier in price.tiers], inclusive, at_zero
-        )
-    if isinstance(price, Package):
-        free = (Piece(0, 0, _NONE, 1, _NONE),) if price.free else ()
-        return (*free, Piece(price.free, price.free, _NONE, price.size, price.amount * NANO, True))
-    if isinstance(price, Volume):
-        rows = [(tier.up_to, tier.amount * NANO / price.per, tier.flat * NANO) for tier in price.tiers]
-        return _reached(rows, inclusive, at_zero)
-    if isinstance(price, StairStep):
-        return _reached([(step.up_to, _NONE, step.amount * NANO) for step in price.steps], inclusive, False)
-    assert isinstance(price, Percentile)
-    return (Piece(0, 0, _NONE, 1, price.amount * NANO * 8 / (price.slot_seconds * price.per)),)
-
-
-_Row = tuple[int | None, Fraction, Fraction]  # up_to, per unit, flat
-
-
-def _graduated(rows: Sequence[_Row], inclusive: bool, at_zero: bool) -> tuple[Piece, ...]:
-    pieces = []
-    begins, base = 0, _NONE
-    for up_to, each, flat in rows:
-        entered = begins + 1 if inclusive or begins == 0 else begins
-        late = flat and begins == 0 and not at_zero
-        if late:
-            pieces.append(Piece(0, 0, _NONE, 1, _NONE))
-        pieces.append(Piece(entered if begins or late else 0, begins, base + flat, 1, each))
-        base += flat + each * ((up_to or 0) - begins)
-        begins = up_to or 0
-    return _last_at_each(pieces)
-
-
-def _reached(rows: Sequence[_Row], inclusive: bool, at_zero: bool) -> tuple[Piece, ...]:
-    pieces = [] if at_zero else [Piece(0, 0, _NONE, 1, _NONE)]
-    begins = 0
-    for up_to, each, flat in rows:
-        entered = begins + 1 if inclusive or begins == 0 else begins
-        pieces.append(Piece(0 if at_zero and begins == 0 else entered, 0, flat, 1, each))
-        begins = up_to or 0
-    return _last_at_each(pieces)
-
-
-def _last_at_each(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
-    """With an exclusive bound of one unit the first tier is left as it is entered: the later piece holds."""
-    return tuple({piece.from_units: piece for piece in pieces}.values())
-
-
-# -- adjustments ---------------------------------------------------------------------------------------------
 
 
 def _adjustments(offer: Offer, factor: Fraction) -> Iterator[PlanAdjustment]:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from workbench.errors import AmountOverflow
 from workbench.model.offer import Catalogue
-from workbench.model.plan import Period, PlanComponent, PlanFee, PlanOffer, PlanRate
+from workbench.model.plan import Period, PlanComponent, PlanFee, PlanOffer, PlanRate, PlanSponsor
 from workbench.tariff.calendar import billed_days, counter_windows, expand
 from workbench.tariff.compile import INT64
 from workbench.tariff.variants import Variant
@@ -73,6 +73,38 @@ def table(name: str, rows: Iterable[Sequence[Any]]) -> pa.Table:
     )
 
 
+def _sponsor_tables(sponsors: Sequence[tuple[int, int, int, PlanSponsor]]) -> dict[str, pa.Table]:
+    """``sponsors`` and ``sponsor_matches`` from (component, offer, position, sponsor)."""
+    return {
+        "sponsors": table(
+            "sponsors",
+            (
+                (
+                    number,
+                    offer_no,
+                    comp_no,
+                    position,
+                    p.id,
+                    p.account,
+                    p.budget is not None,
+                    p.blocks,
+                    len(p.match),
+                )
+                for number, (comp_no, offer_no, position, p) in enumerate(sponsors, 1)
+            ),
+        ),
+        "sponsor_matches": table(
+            "sponsor_matches",
+            (
+                (number, dimension, value)
+                for number, (*_, sponsor) in enumerate(sponsors, 1)
+                for dimension, values in sponsor.match
+                for value in values
+            ),
+        ),
+    }
+
+
 def offer_tables(
     variants: Sequence[Variant], catalogue: Catalogue, period: Period, billing: Period
 ) -> dict[str, pa.Table]:
@@ -125,32 +157,7 @@ def offer_tables(
         "windows": table("windows", _window_rows(rates, catalogue, period)),
         "lives": table("lives", _life_rows(components, offers, period)),
         "bundles": table("bundles", _bundle_rows(offers, numbers)),
-        "sponsors": table(
-            "sponsors",
-            (
-                (
-                    number,
-                    offer_no,
-                    comp_no,
-                    position,
-                    p.id,
-                    p.account,
-                    p.budget is not None,
-                    p.blocks,
-                    len(p.match),
-                )
-                for number, (comp_no, offer_no, position, p) in enumerate(sponsors, 1)
-            ),
-        ),
-        "sponsor_matches": table(
-            "sponsor_matches",
-            (
-                (number, dimension, value)
-                for number, (*_, sponsor) in enumerate(sponsors, 1)
-                for dimension, values in sponsor.match
-                for value in values
-            ),
-        ),
+        **_sponsor_tables(sponsors),
         "bursts": table("bursts", _burst_rows(components)),
         "heard": table(
             "heard", ((no, meter) for no, (_, c) in enumerate(components, 1) for meter in c.meters)

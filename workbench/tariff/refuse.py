@@ -1,0 +1,109 @@
+"""What an offer may say and the engine does not price, by name: refused before anything is compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workbench.model.offer import Component, Offer
+from workbench.model.price import Dynamic, Percentage, Percentile, PerUnit, StairStep, Volume
+
+
+def refused(offer: Offer) -> Iterator[str]:
+    """The constructs of an offer that have no rows yet, each as words for an error."""
+    yield from _refused_bundles(offer)
+    yield from _refused_sponsors(offer)
+    for credit in offer.credits:
+        if credit.kind != "promotional":
+            yield f"the paid credit '{credit.id}'"
+    if offer.pool_cap_units is not None:
+        yield "pool_cap_units"
+    if offer.overage != "use":
+        yield f"overage: {offer.overage}"
+    for component in offer.components:
+        yield from _refused_component(component)
+        if offer.conventions.flat_fee_at_zero and (
+            len(component.rates) > 1 or component.counter_period != "billing" or component.scope == "event"
+        ):
+            yield f"flat_fee_at_zero over several rates or short counters of price '{component.id}'"
+
+
+def _refused_bundles(offer: Offer) -> Iterator[str]:
+    weighed = {name: bundle.id for bundle in offer.bundles for name, _ in bundle.weights}
+    for component in offer.components:
+        scope = component.scope or offer.scope
+        jumps = any(
+            isinstance(rate.price, Volume | StairStep | Percentage | Dynamic) for rate in component.rates
+        )
+        if component.id in weighed and (
+            jumps or component.increment or component.fold not in ("sum", "count") or scope != offer.scope
+        ):
+            yield f"bundle '{weighed[component.id]}' over the rounded, folded or jumping price '{component.id}'"
+    if offer.bundles and offer.scope == "event":
+        yield "a bundle of single events"
+
+
+def _refused_sponsors(offer: Offer) -> Iterator[str]:
+    weighed = {name for bundle in offer.bundles for name, _ in bundle.weights}
+    for sponsorship in offer.sponsorships:
+        for component in offer.components:
+            if component.id not in sponsorship.components:
+                continue
+            plain = all(isinstance(rate.price, PerUnit) for rate in component.rates)
+            if sponsorship.budget is not None and not (plain and component.fold == "sum"):
+                yield (
+                    f"a budget of sponsorship '{sponsorship.id}' over the price '{component.id}', which "
+                    "is not per unit"
+                )
+            if (
+                component.increment
+                or component.allowance
+                or component.id in weighed
+                or component.fold not in ("sum", "count")
+            ):
+                yield (
+                    f"sponsorship '{sponsorship.id}' of the price '{component.id}' with free units, "
+                    "rounding or a fold"
+                )
+            if any(isinstance(rate.price, Volume | StairStep | Percentile) for rate in component.rates):
+                yield f"sponsorship '{sponsorship.id}' of the price '{component.id}', which jumps"
+            if any(
+                d.kind == "percent" and (not d.components or component.id in d.components)
+                for d in offer.discounts
+            ):
+                yield f"a percentage discount on the sponsored price '{component.id}'"
+
+
+def _refused_component(component: Component) -> Iterator[str]:
+    name = f"of price '{component.id}'"
+    if component.fold in ("time_weighted", "p95"):
+        yield f"fold: {component.fold} {name}"
+    shaped = component.fold in ("max", "last", "unique")
+    increment = component.increment
+    if shaped and increment and increment.per != "period":
+        yield f"an increment per {increment.per} of a fold {component.fold} {name}"
+    if (shaped or (increment and increment.per != "period")) and any(
+        isinstance(rate.price, Volume | StairStep) for rate in component.rates
+    ):
+        yield f"a price that jumps over a fold or a daily increment {name}"
+    if shaped and component.scope == "event":
+        yield f"a fold of single events {name}"
+    if increment and any(isinstance(rate.price, Percentage | Dynamic) for rate in component.rates):
+        yield f"an increment of money per event {name}"
+    if component.allowance and (len(component.rates) > 1 or component.counter_period != "billing"):
+        yield f"an allowance over several rates or short counters {name}"
+    if component.allowance and component.scope == "event":
+        yield f"an allowance per event {name}"
+    converts = any(isinstance(rate.price, Percentage | Dynamic) for rate in component.rates)
+    counts = any(not isinstance(rate.price, Percentage | Dynamic | PerUnit) for rate in component.rates)
+    if converts and (counts or component.allowance or component.fold != "sum"):
+        yield f"a price per event of money next to counted prices, free units or a fold {name}"
+    bursts = any(isinstance(rate.price, Percentile) for rate in component.rates)
+    if bursts and (
+        len(component.rates) > 1
+        or component.counter_period != "billing"
+        or component.scope == "event"
+        or component.increment
+        or component.allowance
+        or component.fold != "sum"
+    ):
+        yield f"p95 together with rates, folds, increments, free units or short counters {name}"
