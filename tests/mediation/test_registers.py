@@ -64,3 +64,18 @@ def test_a_late_reading_splits_the_delta_it_falls_into() -> None:
         after = contents(lake)[0]
     assert [row[2] for row in before] == [0, 200]
     assert [row[2] for row in after] == [0, 40, 160]
+
+
+def test_a_late_reading_of_one_device_leaves_its_neighbours_alone() -> None:
+    """The neighbour's last reading is carried from its own latest hour, not from the hour before the late one."""
+
+    def of(device: str, *pairs: tuple[int, int]) -> list[dict]:
+        return [{**row, "device_id": device} for row in _readings(*pairs)]
+
+    on_time = of("late", (10, 100), (70, 150), (130, 200)) + of("other", (10, 100), (70, 180), (130, 250))
+    with lake_of([on_time + of("late", (80, 160))], REGISTER) as (lake, _):
+        once = contents(lake)
+    with lake_of([on_time, of("late", (80, 160))], REGISTER, mediate_each=True) as (lake, _):
+        again = contents(lake)
+    assert sum(row[2] for row in again[0]) == 100 + 150
+    assert again == once

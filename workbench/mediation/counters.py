@@ -44,13 +44,31 @@ def deltas_sql(rows: str, tail: str, stream: Stream) -> str:
     return f"{events} UNION ALL BY NAME {copies}"
 
 
-def tail_sql(rows: str, tail: str) -> str:
-    """The last accepted reading of every device after ``rows``."""
-    return (
-        "SELECT coalesce(newest.device_key, tail.device_key) AS device_key, coalesce(newest.ends_at, tail.ends_at) AS ends_at, "
-        "coalesce(newest.reading, tail.reading) AS reading FROM (SELECT device_key, max(ends_at) AS ends_at, "
+def tail_sql(rows: str, tail: str, devices: str, state: str) -> str:
+    """The last accepted reading of every device at the end of a partition.
+
+    Args:
+        rows: flagged rows of the devices that were redone.
+        tail: the last accepted readings before the partition.
+        devices: relation (device_key): the devices that were redone.
+        state: what stood at the end of the partition so far. It still holds for every other device; the reading from
+            before the partition would bill that device's use in it a second time.
+    """
+    newest = (
+        "SELECT device_key, max(ends_at) AS ends_at, "
         "arg_max(reading, struct_pack(a := ends_at, b := received_at, c := reading)) AS reading "
-        f"FROM {rows} WHERE is_event GROUP BY 1) newest FULL JOIN {tail} tail USING (device_key)"
+        f"FROM {rows} WHERE is_event GROUP BY device_key"
+    )
+    before = (
+        f"SELECT device_key, ends_at, reading FROM {tail} SEMI JOIN {devices} USING (device_key) UNION ALL "
+        f"SELECT device_key, ends_at, reading FROM {state} ANTI JOIN {devices} USING (device_key) UNION ALL "
+        f"SELECT device_key, ends_at, reading FROM {tail} ANTI JOIN {devices} USING (device_key) "
+        f"ANTI JOIN {state} held USING (device_key)"
+    )
+    return (
+        "SELECT coalesce(newest.device_key, known.device_key) AS device_key, "
+        "coalesce(newest.ends_at, known.ends_at) AS ends_at, coalesce(newest.reading, known.reading) AS reading "
+        f"FROM ({newest}) newest FULL JOIN ({before}) known USING (device_key)"
     )
 
 

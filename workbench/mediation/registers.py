@@ -76,8 +76,8 @@ def _register_partition(
         "'more than the device can use since its reading before' AS detail FROM redone WHERE held IS NOT NULL"
     )
     done = publish(lake, con, stream, work, count_of(con, "touched"), redone=True, held=held)
-    con.execute(f"CREATE OR REPLACE TEMP TABLE tail AS {tail_sql('rows_of', 'tail')}")
     old = lake.scan("state", segments=[state] if state else [])
+    con.execute(f"CREATE OR REPLACE TEMP TABLE tail AS {tail_sql('rows_of', 'tail', 'devices_of', old)}")
     con.execute(
         "CREATE OR REPLACE TEMP TABLE changed AS SELECT coalesce(t.device_key, o.device_key) AS device_key FROM tail t "
         f"FULL JOIN {old} o USING (device_key) WHERE t.reading IS DISTINCT FROM o.reading OR t.ends_at IS DISTINCT FROM o.ends_at"
