@@ -134,6 +134,8 @@ def deliver(
     for part in normalised:
         part = resolved(lake, con, part)
         streams[part.stream] = _land_stream(lake, con, part, policy, done)
+        for file in part.files:
+            file.unlink(missing_ok=True)
     done.account = {
         "source": delivery.mapping.source,
         "file": delivery.path.name,

@@ -13,10 +13,13 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 _BATCH = 32_768
+_HELD = 64 << 20
 _RAW_KEPT = 65_536
 _FIXED = ("__item_no", "__problem", "__detail", "__raw", "__sha")
 
@@ -50,21 +53,62 @@ class Staging:
         self._left = limit if limit is not None else -1
         self.columns = tuple(columns)
         self.rows = 0
+        self._held = 0
         self._numeric = [number for number, name in enumerate(self.columns) if name in set(numeric)]
         fields = [pa.field("__item_no", pa.int64())] + [pa.field(name, pa.string()) for name in _FIXED[1:]]
         self._schema = pa.schema(fields + [pa.field(name, pa.string()) for name in self.columns])
-        self._writer = pq.ParquetWriter(file, self._schema, compression="zstd")
+        self._writer = pq.ParquetWriter(file, self._schema, compression="lz4", use_dictionary=False)
         self._empty = (None,) * len(self.columns)
         self._good: list[tuple[int, str | None, str | None, str, str | None]] = []
         self._cells: list[Sequence[str | None]] = []
 
-    def row(self, item_no: int, cells: Sequence[str | None], raw: str) -> None:
-        """A decoded row; ``cells`` in the order of ``columns``, empty ones ``None``."""
-        if len(raw) > _RAW_KEPT:
-            head = (item_no, None, None, raw[:_RAW_KEPT], hashlib.sha256(raw.encode()).hexdigest())
-            self._good.append(head)
-        else:
-            self._good.append((item_no, None, None, raw, None))
+    def block(
+        self,
+        first: int,
+        cells: Sequence[Sequence[str | None] | pa.Array | None],
+        raws: Sequence[str] | pa.Array,
+        trim: bool = False,
+        comma: frozenset[str] = frozenset(),
+    ) -> None:
+        """Many decoded rows at once, column by column (``None``: a column the file does not have).
+
+        Args:
+            first: the first row's number; the others follow it.
+            raws: the rows as delivered.
+            trim: blanks around a cell are no part of it.
+            comma: columns whose numbers are written 1.234,5.
+        """
+        self._flush()
+        count = len(raws)
+        nothing = pa.nulls(count, pa.string())
+        numbers = pa.array(np.arange(first, first + count))
+        columns = [numbers, nothing, nothing, _texts(raws), nothing]
+        for number, column in enumerate(cells):
+            array = _texts(column) if column is not None else nothing
+            array = pc.utf8_trim_whitespace(array) if trim else array
+            array = pc.if_else(pc.equal(array, ""), None, array)
+            if self.columns[number] in comma:
+                array = pc.replace_substring(pc.replace_substring(array, ".", ""), ",", ".")
+            if number in self._numeric and pc.any(pc.match_substring(array, "e", ignore_case=True)).as_py():
+                array = pa.array([plain(cell) if cell else cell for cell in array.to_pylist()], pa.string())
+            columns.append(array)
+        self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        self.rows += count
+        if 0 <= self._left <= self.rows:
+            raise Enough
+
+    def row(
+        self, item_no: int, cells: Sequence[str | None], raw: str, delivered: bytes | None = None
+    ) -> None:
+        """A decoded row; ``cells`` in the order of ``columns``, empty ones ``None``.
+
+        ``delivered``: the row's bytes, where they are not simply ``raw`` in UTF-8.
+        """
+        sha = None
+        if delivered is not None or len(raw) > _RAW_KEPT:
+            sha = hashlib.sha256(raw.encode() if delivered is None else delivered).hexdigest()
+        self._good.append((item_no, None, None, raw[:_RAW_KEPT], sha))
+        self._held += len(raw)
         self._cells.append(cells)
         self._check()
 
@@ -81,9 +125,9 @@ class Staging:
         self._writer.close()
 
     def _check(self) -> None:
-        if len(self._cells) >= _BATCH:
+        if len(self._cells) >= _BATCH or self._held >= _HELD:
             self._flush()
-        if self.rows + len(self._cells) == self._left:
+        if 0 <= self._left <= self.rows + len(self._cells):
             raise Enough
 
     def _flush(self) -> None:
@@ -100,8 +144,13 @@ class Staging:
             pa.array(column, field.type) for column, field in zip(arrays + cells, self._schema, strict=True)
         ]
         self._writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        self._held = 0
         self._good.clear()
         self._cells.clear()
+
+
+def _texts(cells: Sequence[str | None] | pa.Array) -> pa.Array:
+    return cells if isinstance(cells, pa.Array) else pa.array(cells, pa.string())
 
 
 def plain(text: str) -> str:

@@ -6,10 +6,9 @@ that was killed is continued by calling ``build`` again with the same scene.
 
 from __future__ import annotations
 
+import functools
 import shutil
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -25,10 +24,12 @@ from workbench.pipeline import STAGES, Job, Unwatched, Watch, run
 from workbench.showcase import figures
 from workbench.showcase.cast import offers, policy
 from workbench.showcase.deliveries import Feed, Inbox
-from workbench.showcase.memory import highest_mb, peak_mb, release, reset_peak
+from workbench.showcase.memory import highest_mb
 from workbench.showcase.parties import party_tables
 from workbench.showcase.scene import Scene
+from workbench.showcase.told import Built, Told
 from workbench.verify.checks import CHECKS
+from workbench.verify.report import Result
 from workbench.verify.run import verify
 
 FACT = "scene"
@@ -57,12 +58,10 @@ def play(
     built = build(path, scene, tenant=tenant, threads=threads, keep=keep, watch=watch)
     with Lake.open(path, tenant, threads=threads) as lake:
         period = figures.period_of(lake)
-        told = _Told(watch, built)
-        told.begin("verify", len(CHECKS))
-        report = verify(
-            lake, full=full_verify, progress=lambda _, result: told.advance(1) if result else None
-        )
-        told.end()
+        with Told(watch, built) as told:
+            told.begin("verify", len(CHECKS))
+            done = functools.partial(_one_more, told)
+            report = verify(lake, full=full_verify, progress=done)
         found = {
             "lake": str(path),
             "lamps": scene.devices.get("lamps", 0),
@@ -76,25 +75,10 @@ def play(
             "verify_verdict": report.verdict(),
         }
     found["wall_seconds"] = {**built.seconds, "total": round(sum(built.seconds.values()), 3)}
-    found["peak_rss_mb"] = highest_mb()
+    found["peak_rss_mb"] = max(highest_mb(), *built.peak_mb.values())
     found["peak_rss_mb_by_stage"] = built.peak_mb
     found["resumed"] = built.resumed
     return found
-
-
-@dataclass(slots=True)
-class Built:
-    """What building took.
-
-    Attributes:
-        seconds: wall seconds by stage (``parties``, the stages of the path, and what the caller adds).
-        peak_mb: highest resident memory by stage, where the system tells.
-        resumed: whether the lake held a part of the scene already.
-    """
-
-    seconds: dict[str, float] = field(default_factory=dict)
-    peak_mb: dict[str, int] = field(default_factory=dict)
-    resumed: bool = False
 
 
 def build(
@@ -121,22 +105,24 @@ def build(
         parents=True, exist_ok=True
     )  # the engine may read folders that are there when the lake is opened
     built = Built()
-    with Lake.open(path, tenant, create=True, inputs=[inbox], threads=threads) as lake, lake.writer():
-        told = _Told(watch or Unwatched(), built)
+    with (
+        Lake.open(path, tenant, create=True, inputs=[inbox], threads=threads) as lake,
+        lake.writer(),
+        Told(watch or Unwatched(), built) as told,
+    ):
         feeds = scene.feeds()
         built.resumed = _same_scene(lake, scene)
+        write_truth(path, feeds)
         if not built.resumed:
             told.begin("parties", None)
             load_parties(lake, scene, feeds)
-            write_truth(path, feeds)
         outcome = run(STAGES, _job(lake, scene, feeds, inbox, told, threads, keep))
-        told.end()
-        built.seconds |= {stage: round(seconds, 3) for stage, seconds in outcome.wall_seconds.items()}
+    built.seconds |= {stage: round(seconds, 3) for stage, seconds in outcome.wall_seconds.items()}
     return built
 
 
 def _job(
-    lake: Lake, scene: Scene, feeds: Sequence[Feed], inbox: Path, told: _Told, threads: int, keep: bool
+    lake: Lake, scene: Scene, feeds: Sequence[Feed], inbox: Path, told: Told, threads: int, keep: bool
 ) -> Job:
     told.totals["land"] = lambda: _expected(feeds, scene.delivering) - _rows_landed(lake)
     return Job(
@@ -231,33 +217,10 @@ def _expected(feeds: Sequence[Feed], hours: int) -> int:
     )
 
 
-class _Told:
-    """Passes progress on, fills in totals that only we know, and notes seconds and memory by stage."""
-
-    def __init__(self, watch: Watch, built: Built) -> None:
-        self._watch, self._built = watch, built
-        self.totals: dict[str, Callable[[], int]] = {}
-        self._stage, self._begun = "", 0.0
-
-    def begin(self, stage: str, total: int | None) -> None:
-        """The stage before is over; ``total`` is its number of rows where that is known."""
-        self.end()
-        self._stage, self._begun = stage, time.perf_counter()
-        known = self.totals.get(stage)
-        self._watch.begin(stage, known() if known and total is None else total)
-
-    def advance(self, rows: int) -> None:
-        """So many more rows of the stage are done."""
-        self._watch.advance(rows)
-
-    def end(self) -> None:
-        """Note what the running stage took."""
-        if self._stage:
-            self._built.seconds[self._stage] = round(time.perf_counter() - self._begun, 3)
-            self._built.peak_mb[self._stage] = peak_mb()
-            release()
-        reset_peak()
-        self._stage = ""
+def _one_more(told: Told, _: str, result: Result | None) -> None:
+    """Another check of the proof is done."""
+    if result is not None:
+        told.advance(1)
 
 
 def scene_of(lake: Lake) -> dict[str, Any]:

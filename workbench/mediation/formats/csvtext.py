@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from workbench.errors import FileUnreadable
-from workbench.mediation.formats.request import Request, lines, opened, stage
+from workbench.mediation.formats.blocks import blocks, csv_table
+from workbench.mediation.formats.request import LONGEST_LINE, Request, lines, opened, stage
 from workbench.mediation.staging import Decoded, Staging
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ NAME = "csv"
 SUFFIXES = (".csv", ".tsv", ".txt")
 _DELIMITERS = {"tab": "\t", "comma": ",", "semicolon": ";", "pipe": "|"}
 _ENCODINGS = ("utf-8", "latin-1", "cp1252")
+_HEADLESS = {"no", "false", "none"}
 _JOINED = 50
 
 
@@ -33,23 +36,43 @@ def decode(con: duckdb.DuckDBPyConnection, path: Path, request: Request) -> Deco
     delimiter, header = head(path, request.options)
     columns = request.wanted if request.wanted is not None else tuple(header)
     places = [header.index(name) if name in header else None for name in columns]
-    comma = request.options.get("decimal") == ","
-    numeric = [number for number, name in enumerate(columns) if comma and name in request.numeric]
+    encoding = request.options.get("encoding", "utf-8")
+    comma = frozenset(request.numeric) if request.options.get("decimal") == "," else frozenset[str]()
+    numeric = [number for number, name in enumerate(columns) if name in comma]
 
     def fill(staging: Staging, seen: set[str]) -> None:
         seen.update(header)
         with opened(path) as handle:
-            for number, raw, cells in _rows(handle, delimiter, request.options, len(header)):
-                if isinstance(cells, str):
-                    reason, _, detail = cells.partition(": ")
-                    staging.bad(number, reason, detail, raw)
+            first = 1
+            if request.options.get("header") not in _HEADLESS:
+                first += _skip_header(handle)
+            for number, data in blocks(handle, first, quotes=True):
+                table = csv_table(data, delimiter, header) if encoding == "utf-8" else None
+                if table is not None:
+                    picked = [table[1][place] if place is not None else None for place in places]
+                    staging.block(number, picked, table[0], trim=True, comma=comma)
                     continue
-                picked = [cells[place].strip() or None if place is not None else None for place in places]
-                for place in numeric:
-                    picked[place] = _point(picked[place])
-                staging.row(number, picked, raw.decode(request.options.get("encoding", "utf-8")))
+                for line, raw, found in _rows(io.BytesIO(data), number, delimiter, encoding, len(header)):
+                    if isinstance(found, str):
+                        reason, _, detail = found.partition(": ")
+                        staging.bad(line, reason, detail, raw)
+                        continue
+                    one = [found[place].strip() or None if place is not None else None for place in places]
+                    for place in numeric:
+                        one[place] = _point(one[place])
+                    staging.row(line, one, raw.decode(encoding), raw if encoding != "utf-8" else None)
 
     return stage(path, request, columns, fill)
+
+
+def _skip_header(handle: BinaryIO) -> int:
+    """Pass over the header; how many lines that was (blank ones may stand before it)."""
+    passed = 0
+    while line := handle.readline(LONGEST_LINE):
+        passed += 1
+        if line.strip(b"\r\n"):
+            break
+    return passed
 
 
 def head(path: Path, options: dict[str, str]) -> tuple[str, list[str]]:
@@ -79,7 +102,7 @@ def head(path: Path, options: dict[str, str]) -> tuple[str, list[str]]:
         raise FileUnreadable(
             f"The header cannot be read: {problem}.", where=f"{path}, line 1", cure="Mend its quotes."
         ) from None
-    if options.get("header") in {"no", "false", "none"}:
+    if options.get("header") in _HEADLESS:
         names = [f"column_{number}" for number in range(1, len(names) + 1)]
     if len(set(names)) != len(names):
         twice = next(name for name in names if names.count(name) > 1)
@@ -93,14 +116,11 @@ def head(path: Path, options: dict[str, str]) -> tuple[str, list[str]]:
 
 
 def _rows(
-    handle: BinaryIO, delimiter: str, options: dict[str, str], width: int
+    handle: BinaryIO, first: int, delimiter: str, encoding: str, width: int
 ) -> Iterator[tuple[int, bytes, list[str] | str]]:
     """(first line, its bytes, cells or ``"reason: detail"``). A quoted cell may span lines, at most ``_JOINED``."""
-    source = lines(handle)
-    if options.get("header") not in {"no", "false", "none"}:
-        next(source)
+    source = lines(handle, first)
     waiting: list[tuple[int, bytes, bool]] = []
-    encoding = options.get("encoding", "utf-8")
     while True:
         item = waiting.pop(0) if waiting else next(source, None)
         if item is None:
@@ -139,7 +159,9 @@ def _cells(raw: bytes, too_long: bool, delimiter: str, encoding: str, width: int
         cells = text.split(delimiter)
     else:
         try:
-            cells = next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True))
+            # Not splitlines(): U+0085 and its like end no row, they are text within a cell.
+            parts = [part + "\n" for part in text.split("\n")]
+            cells = next(csv.reader(parts, delimiter=delimiter, strict=True))
         except csv.Error as problem:
             return f"bad_quotes: {problem}"
     if len(cells) != width:

@@ -81,12 +81,24 @@ def items(handle: BinaryIO, packs: bool = False) -> Iterator[tuple[int, bytes, A
             yield 1, whole.strip(), value
             return
         handle.seek(start)
-    for number, raw, too_long in lines(handle):
-        yield (
-            number,
-            raw,
-            Problem("line_too_long", f"longer than {LONGEST_LINE:,} bytes") if too_long else _parsed(raw),
-        )
+    yield from line_items(handle)
+
+
+def line_items(handle: BinaryIO, first: int = 1) -> Iterator[tuple[int, bytes, Any]]:
+    """The same for a file, or the part of one from line ``first`` on, that has one object per line."""
+    for number, raw, too_long in lines(handle, first):
+        if too_long:
+            yield number, raw, Problem("line_too_long", f"longer than {LONGEST_LINE:,} bytes")
+        else:
+            yield number, raw, _parsed(raw)
+
+
+def is_lines(handle: BinaryIO) -> bool:
+    """Whether the first line is an object of its own; ``handle`` is left where it was."""
+    start = handle.tell()
+    first = next(iter(lines(handle)), (0, b"", False))[1]
+    handle.seek(start)
+    return isinstance(_parsed(first), dict)
 
 
 def _parsed(raw: bytes) -> Any:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from workbench.errors import FileUnreadable
-from workbench.mediation.formats.jsontext import Problem, check_text, flat, items
+from workbench.mediation.formats.blocks import blocks, json_table
+from workbench.mediation.formats.jsontext import Problem, check_text, flat, is_lines, items, line_items
 from workbench.mediation.formats.request import Request, opened, stage
 from workbench.mediation.staging import Decoded, Staging
 
@@ -35,25 +37,50 @@ def stage_objects(path: Path, request: Request, check: Check | None = None) -> D
     columns = request.wanted if request.wanted is not None else _names(path)
 
     def fill(staging: Staging, seen: set[str]) -> None:
-        good = bad = 0
         with opened(path) as handle:
-            for number, raw, value in items(handle):
-                try:
-                    cells = _cells(raw, value, check)
-                except Problem as problem:
-                    bad += 1
-                    staging.bad(number, problem.reason, problem.detail, raw)
-                    continue
-                good += 1
-                if not seen.issuperset(cells):
-                    seen.update(cells)
-                staging.row(number, [cells.get(name) for name in columns], raw.decode())
+            if check is None and is_lines(handle):
+                good, bad = _by_blocks(handle, staging, seen)
+            else:
+                good, bad = _one_by_one(items(handle), staging, seen, check)
         if bad and not good and not seen:
             _refuse_unless_json(path, check)
         if not good:
             seen.update(columns)
 
     return stage(path, request, columns, fill)
+
+
+def _by_blocks(handle: BinaryIO, staging: Staging, seen: set[str]) -> tuple[int, int]:
+    """Stage plain blocks at once and odd ones line by line; how many rows were good and bad."""
+    good = bad = 0
+    for first, data in blocks(handle):
+        table = json_table(data, staging.columns, seen)
+        if table is not None:
+            staging.block(first, table[1], table[0])
+            good += len(table[0])
+            continue
+        more, wrong = _one_by_one(line_items(io.BytesIO(data), first), staging, seen, None)
+        good, bad = good + more, bad + wrong
+    return good, bad
+
+
+def _one_by_one(
+    found: Iterable[tuple[int, bytes, Any]], staging: Staging, seen: set[str], check: Check | None
+) -> tuple[int, int]:
+    """Stage items one by one; how many were good and bad."""
+    good = bad = 0
+    for number, raw, value in found:
+        try:
+            cells = _cells(raw, value, check)
+        except Problem as problem:
+            bad += 1
+            staging.bad(number, problem.reason, problem.detail, raw)
+            continue
+        good += 1
+        if not seen.issuperset(cells):
+            seen.update(cells)
+        staging.row(number, [cells.get(name) for name in staging.columns], raw.decode())
+    return good, bad
 
 
 def _cells(raw: bytes, value: Any, check: Check | None) -> dict[str, str | None]:

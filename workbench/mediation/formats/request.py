@@ -70,12 +70,15 @@ def opened(path: Path) -> BinaryIO:
     return handle
 
 
-def lines(handle: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
+def lines(handle: BinaryIO, first: int = 1) -> Iterator[tuple[int, bytes, bool]]:
     """Numbered lines without their ends, blank ones left out; the flag says that a line is too long to be read.
 
     Of a line that is too long the first ``LONGEST_LINE`` bytes are given and the rest is passed over.
+
+    Args:
+        first: the number of the line ``handle`` stands at.
     """
-    for number in itertools.count(1):
+    for number in itertools.count(first):
         line = handle.readline(LONGEST_LINE)
         if not line:
             return
