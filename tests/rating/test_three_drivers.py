@@ -17,7 +17,7 @@ from workbench.reference.rater import rate
 from workbench.tariff.compile import compile_offer
 
 MANY = settings(
-    max_examples=40,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
     phases=(

@@ -58,6 +58,9 @@ class Rated:
 class Rater:
     """A plan at work on one connection.
 
+    Attributes:
+        within: SQL that holds for the records of the period.
+
     Args:
         con: where records can be read; the plan's tables live there in a schema of their own until ``close``.
         balances: promotional credits left from the period before, per (account id, offer id).
@@ -74,7 +77,7 @@ class Rater:
         self._outages = tuple(outages)
         self.con, self.plan = con, plan
         self.tables = PlanTables(con, plan)
-        self._within = (
+        self.within = (
             f"r.window_start >= TIMESTAMP '{naive(plan.period.start)}' "
             f"AND r.window_start < TIMESTAMP '{naive(plan.period.end)}'"
         )
@@ -104,13 +107,13 @@ class Rater:
         plan = self.tables.streams.get(stream)
         self._observed.add(stream)
         if plan is not None and "counted" in plan.kinds:
-            prepare_routes(self.con, self.tables, plan, records, self._within)
+            prepare_routes(self.con, self.tables, plan, records, self.within)
             if plan.sponsored:
-                prepare_sponsors(self.con, self.tables, plan, records, self._within)
+                prepare_sponsors(self.con, self.tables, plan, records, self.within)
             if plan.bundled or plan.sponsored:
-                ordered.observe(self.con, self.tables, plan, records, self._within)
+                ordered.observe(self.con, self.tables, plan, records, self.within)
             plain = dataclasses.replace(plan, shaped=False)  # what is shaped does not jump
-            counted.observe(self.con, self.tables, use(self.tables, plain, records, self._within))
+            counted.observe(self.con, self.tables, use(self.tables, plain, records, self.within))
 
     def rate(self, stream: str, records: str) -> Rated:
         """The charges of some records of one stream.
@@ -128,20 +131,20 @@ class Rater:
         if plan is None:
             return Rated(
                 uncharged.no_charges(),
-                uncharged.everything(self.tables, stream, records, self._within),
+                uncharged.everything(self.tables, stream, records, self.within),
                 _order(()),
             )
         self._check(plan, records)
-        prepare_routes(self.con, self.tables, plan, records, self._within)
+        prepare_routes(self.con, self.tables, plan, records, self.within)
         if plan.sponsored:
-            prepare_sponsors(self.con, self.tables, plan, records, self._within)
+            prepare_sponsors(self.con, self.tables, plan, records, self.within)
         if not self._decided:
             self._decided = True
             ordered.decide(self.con, self.tables, self.plan.offers)
-        parts = linear_charges(self.tables, plan, records, self._within)
+        parts = linear_charges(self.tables, plan, records, self.within)
         if "counted" in plan.kinds:
             mixed = first(self.con, f"SELECT count(*) FROM {self.tables.schema}.mixed") != (0,)
-            source = use(self.tables, plan, records, self._within, mixed=mixed)
+            source = use(self.tables, plan, records, self.within, mixed=mixed)
             try:
                 if plan.shaped:
                     source = shaped.measure(self.con, self.tables, plan, source)
@@ -149,13 +152,11 @@ class Rater:
             except EngineOverflow as error:
                 raise overflow(stream, error) from None
         if plan.sponsored:
-            parts.append(zero_charges(self.tables, plan, records, self._within))
+            parts.append(zero_charges(self.tables, plan, records, self.within))
         if "bursts" in plan.kinds:
-            parts += burst.collect(self.con, self.tables, plan, records, self._within)
+            parts += burst.collect(self.con, self.tables, plan, records, self.within)
         charges = " UNION ALL ".join(parts) if parts else uncharged.no_charges(plan.dims)
-        return Rated(
-            charges, uncharged.of_stream(self.tables, plan, records, self._within), _order(plan.dims)
-        )
+        return Rated(charges, uncharged.of_stream(self.tables, plan, records, self.within), _order(plan.dims))
 
     def recurring(self) -> str:
         """SQL of the charges that no single record makes, shaped like ``Rated.charges`` without dimensions: recurring
@@ -197,7 +198,7 @@ class Rater:
         row = first(
             self.con,
             f"SELECT min(window_start), max(window_start), coalesce(max(n_events), 0) FROM {records} r "
-            f"WHERE {self._within}",
+            f"WHERE {self.within}",
         )
         begins, ends, events = row if row else (None, None, 0)
         if stream.bounded and events > 1:
