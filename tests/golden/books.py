@@ -79,6 +79,32 @@ def close_together(folder: Path, cases: list[Case], spans: Spans) -> list[list[O
     return found
 
 
+def close_then_hear_late(folder: Path, case: Case, late: int) -> Outcome:
+    """Close a period without its last uses, then hear them: what closed documents and adjustments come to together."""
+    marked = marked_case(case, "c0-")
+    span = case.periods[0]
+    uses = [use for use in marked.uses if span[0] <= use.at < span[1]]
+    with Lake.open(folder / "lake", create=True) as lake, lake.writer():
+        parties.replace(lake, party_tables([marked], marked.catalogue), {"stage": "parties"})
+        ids = [device.device_id for device in marked.parties.devices]
+        _, registered = devices.register(lake, ids, "golden")
+        lake.commit({"stage": "devices"}, add=[registered] if registered else [])
+        for heard in (uses[:-late], uses):
+            before = lake.segments("records")
+            now = records(lake, marked.catalogue, heard)
+            same = {segment.id for segment in before} & {segment.id for segment in now}
+            lake.commit(
+                {"stage": "mediate"},
+                add=[segment for segment in now if segment.id not in same],
+                remove=[segment for segment in before if segment.id not in same],
+            )
+            plan = plan_of(lake, marked.catalogue, Period(*span))
+            rated = rate_period(lake, plan)
+            lake.commit({"stage": "rate"}, add=rated.add, remove=rated.remove, facts=rated.facts)
+            settle_period(lake, plan, NOW)
+        return read_books(lake, name_of(plan.period), 1)[0]
+
+
 def party_tables(cases: list[Case], catalogue: Catalogue) -> dict[str, pa.Table]:
     """The parties of all cases as the tables of a lake."""
     accounts = [account for case in cases for account in case.parties.accounts]
@@ -154,13 +180,14 @@ def records(lake: Lake, catalogue: Catalogue, uses: list[Use]) -> list:  # type:
 
 
 def read_books(lake: Lake, period: str, count: int) -> list[Outcome]:
-    """What the closed period says about each case."""
+    """What the closed period says about each case; what was adjusted later counts with the line it adjusts."""
     outcomes = [Outcome(rounded={}, shares={}, statements={}, invoices={}) for _ in range(count)]
     for offer_id, account, component, kind, amount, den, net in select(
         lake,
         "invoice_lines",
         period,
-        "offer_id, account_id, component_id, kind, amount, price_denominator, net_nano",
+        "offer_id, account_id, component_id, CASE kind WHEN 'adjustment' THEN of_kind ELSE kind END, amount, "
+        "price_denominator, net_nano",
     ):
         outcome = outcomes[number_of(offer_id)]
         name = (account.partition("-")[2], component, kind)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
+from itertools import zip_longest
 
 import duckdb
 import pyarrow as pa
@@ -40,15 +41,26 @@ class Carried:
     stock: list[Stock] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Manner:
+    """How the batch driver is run, which must not matter: partitions of the records in time, threads of the engine."""
+
+    parts: int = 1
+    threads: int = 2
+
+
+PLAIN = Manner()
+
+
 class NotPriced(Exception):
     """The engine says by name that it has no rows for a construct (``not_priced``)."""
 
 
-def by_batch(case: Case) -> list[Outcome]:
+def by_batch(case: Case, manner: Manner = PLAIN) -> list[Outcome]:
     """Rate every period of one case in batch, alone."""
     refuse_unpriced(case)
     carried = Carried()
-    return [rate_together({0: case}, span, carried)[0] for span in case.periods]
+    return [rate_together({0: case}, span, carried, manner)[0] for span in case.periods]
 
 
 def refuse_unpriced(case: Case) -> None:
@@ -90,7 +102,9 @@ def by_batch_together(cases: list[Case]) -> dict[str, list[Outcome] | NotPriced]
     return found
 
 
-def rate_together(cases: dict[int, Case], span: Span, carried: Carried) -> dict[int, Outcome]:
+def rate_together(
+    cases: dict[int, Case], span: Span, carried: Carried, manner: Manner = PLAIN
+) -> dict[int, Outcome]:
     """One outcome per case, from one plan; ``carried`` comes from earlier periods, and moves on."""
     marked = [marked_case(case, f"c{number}-") for number, case in cases.items()]
     catalogue = Catalogue(
@@ -106,10 +120,10 @@ def rate_together(cases: dict[int, Case], span: Span, carried: Carried) -> dict[
     )
     uses = [use for case in marked for use in case.uses if span[0] <= use.at < span[1]]
     outcomes = {number: Outcome(charges=[], uncharged=[], silent=is_made_at_close) for number in cases}
-    with duckdb.connect() as con:
+    with duckdb.connect(config={"threads": manner.threads}) as con:
         plan = compile_plan(catalogue, parties, Period(*span), con=con, stock=carried.stock)
         keys = {device_key("main", device.device_id): device.device_id for device in parties.devices}
-        charges, reasons = rate(con, plan, uses, carried)
+        charges, reasons = rate(con, plan, uses, carried, manner)
         share_out(outcomes, plan, keys, charges)
         for key, reason in reasons:
             uncharged = outcomes[number_of(keys[key])].uncharged
@@ -161,7 +175,7 @@ def number_of(name: str) -> int:
 
 
 def rate(
-    con: duckdb.DuckDBPyConnection, plan: Plan, uses: list[Use], carried: Carried
+    con: duckdb.DuckDBPyConnection, plan: Plan, uses: list[Use], carried: Carried, manner: Manner
 ) -> tuple[list[tuple[object, ...]], list[tuple[int, str]]]:
     """The charges (stream, line_no, device_key, window_start, amount) and the reasons of all that is not
     charged.
@@ -169,18 +183,17 @@ def rate(
     rater = Rater(con, plan, carried.balances)
     charges: list[tuple[object, ...]] = []
     reasons: list[tuple[int, str]] = []
-    tables: dict[str, str] = {}
+    tables: list[tuple[str, str]] = []
     for number, stream in enumerate(sorted({use.meter for use in uses} | set(plan.streams))):
-        columns = records([use for use in uses if use.meter == stream], plan.dimensions(stream))
-        tables[stream] = f"golden_{number}"
-        with con.cursor() as other:  # the rater may still hold a result of its own connection
-            other.register("golden_records", columns)
-            other.execute(
-                f"CREATE OR REPLACE TABLE {tables[stream]} AS SELECT * FROM golden_records"
-            ).fetchall()
-        if plan.needs_totals(stream):
-            rater.observe(stream, tables[stream])
-    for stream, table in tables.items():
+        for part, listed in enumerate(in_parts([use for use in uses if use.meter == stream], manner.parts)):
+            table = f"golden_{number}_{part}"
+            tables.append((stream, table))
+            with con.cursor() as other:  # the rater may still hold a result of its own connection
+                other.register("golden_records", records(listed, plan.dimensions(stream)))
+                other.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT * FROM golden_records").fetchall()
+            if plan.needs_totals(stream):
+                rater.observe(stream, table)
+    for stream, table in tables:
         rated = rater.rate(stream, table)
         charges += [(stream, *row) for row in con.execute(charges_sql(rated.charges)).fetchall()]
         reasons += con.execute(f"SELECT device_key, reason FROM ({rated.uncharged})").fetchall()
@@ -194,6 +207,17 @@ def rate(
     carried.stock = [row for row in carried.stock if row.account_id not in present] + rater.stock()
     rater.close()
     return charges, reasons
+
+
+def in_parts(uses: list[Use], parts: int) -> list[list[Use]]:
+    """The uses of a stream as partitions in the order of time; uses of one instant stay together."""
+    times = sorted({use.at for use in uses})
+    size = max(1, -(-len(times) // parts))
+    bounds = times[::size]
+    return [
+        [use for use in uses if begin <= use.at and (end is None or use.at < end)]
+        for begin, end in zip_longest(bounds, bounds[1:])
+    ] or [[]]
 
 
 def charge_table(rows: list[tuple[object, ...]]) -> pa.Table:

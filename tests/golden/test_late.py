@@ -1,0 +1,24 @@
+"""Close first and hear late, or hear first and close late: the same bill, to the unit (I15)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.golden.books import close_then_hear_late
+from tests.golden.suite import BY_ID, check
+
+CASES = (
+    "graduated: a charge is the cost after minus the cost before",
+    "volume: one byte over the bound makes the whole bill cheaper",
+    "adjustments: never more than fifty",
+    "money_out: tax on the sum of a rate, not on each line",
+    "splits: tiers of revenue",
+)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_late_use_is_an_adjustment(name: str, tmp_path: Path) -> None:
+    case = BY_ID[name]
+    check(case, [close_then_hear_late(tmp_path, case, late=1)])
