@@ -6,6 +6,7 @@ a replay or a simulation passes a ``ReplayClock``, and nothing else changes.
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -16,6 +17,11 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """The current instant, time zone UTC."""
         ...
+
+
+def nanoseconds() -> int:
+    """The machine's time in nanoseconds since 1970 UTC: what stamps a raw message's receipt."""
+    return time.time_ns()
 
 
 class SystemClock:

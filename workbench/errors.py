@@ -14,6 +14,10 @@
     │   ├── LakeReadOnly      a write was asked of a lake opened for reading
     │   ├── SegmentDamaged    a segment's bytes are not the bytes the manifest vouches for
     │   └── ManifestDamaged   the manifest chain is broken
+    ├── JournalError          the journal of raw messages cannot do what was asked
+    │   ├── JournalLocked     another process writes to this journal
+    │   ├── JournalGone       what is to be read was let go: every consumer had said that it has it
+    │   └── JournalDamaged    bytes of the journal are not what was written
     ├── RatingError           usage cannot be priced by this plan
     │   └── AmountOverflow    an amount does not fit its integer
     ├── SettlementError       a close, split, invoice or adjustment cannot be made
@@ -133,6 +137,30 @@ class ManifestDamaged(LakeError):
     """The manifest chain is broken."""
 
     code = "manifest_damaged"
+
+
+class JournalError(WorkbenchError):
+    """The journal of raw messages cannot do what was asked."""
+
+    code = "journal"
+
+
+class JournalLocked(JournalError):
+    """Another process writes to this journal."""
+
+    code = "journal_locked"
+
+
+class JournalGone(JournalError):
+    """What is to be read was let go: every consumer had said that it has it."""
+
+    code = "journal_gone"
+
+
+class JournalDamaged(JournalError):
+    """Bytes of the journal are not what was written."""
+
+    code = "journal_damaged"
 
 
 class RatingError(WorkbenchError):
