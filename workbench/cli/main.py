@@ -16,6 +16,7 @@ MODULES = (
     *("demo", "city", "serve", "lab", "price", "shadow"),
     *("ingest", "parties", "catalog", "bill"),
     *("status", "invoice", "trace", "verify"),
+    *("detect",),
     *("project",),
 )
 """Files of this room that hold commands, in the order of ``--help``; each has ``add(app)``."""

@@ -1,0 +1,81 @@
+"""``workbench detect evaluate``: how well the detectors work, on recordings with known answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench.cli import shell
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.insight.evaluation.result import Measured
+
+group = typer.Typer(
+    help="Find stuck sensors, compromised devices, theft and failing devices; measure how well that works.",
+    no_args_is_help=True,
+)
+DataOption = Annotated[
+    Path, typer.Option("--data", help="Folder of recordings with labels; files that are absent are left out.")
+]
+
+
+def add(app: typer.Typer) -> None:
+    """Hang the commands into the tree."""
+    app.add_typer(group, name="detect", rich_help_panel=shell.LOOK)
+
+
+@group.command()
+def evaluate(
+    data: DataOption,
+    only: Annotated[
+        list[str] | None, typer.Option("--only", help="Only rows whose name holds this; may be repeated.")
+    ] = None,
+    as_json: shell.JsonOption = False,
+) -> None:
+    """Score every detector beside its baseline, with the interval of the gain over devices.
+
+    Nothing is learned from the folder that is scored unless a row says so; then devices are held out in turn.
+    """
+    from workbench.insight.evaluation.folder import Folder
+    from workbench.insight.evaluation.suite import absent
+    from workbench.insight.evaluation.suite import evaluate as measure
+
+    folder = Folder(data)
+    remarks = shell.remarks()
+    found: list[Measured] = []
+    with remarks.status("measuring") as status:
+        for one in measure(folder, only or (), lambda row: status.update(f"measuring: {row}")):
+            found.append(one)
+    answer: dict[str, Any] = {
+        "data": str(data),
+        "rows": [one.as_dict() for one in found],
+        "absent": absent(folder),
+    }
+    shell.answer(as_json, answer, lambda console: _show(console, found, answer["absent"]))
+
+
+def _show(console: Console, found: list[Measured], left_out: list[str]) -> None:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in ("capability", "measure"):
+        table.add_column(name, overflow="fold")
+    for name in ("baseline", "ours", "gain, 95 %"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("", overflow="fold", style="dim")
+    last = ""
+    for one in found:
+        gain = "" if one.low is None else f"{one.low:+.3f} … {one.high:+.3f}"
+        baseline = "" if one.baseline is None else f"{one.baseline:.3f}"
+        row = f"[bold]{one.row}[/]" if one.row != last else ""
+        mark = "[green]" if one.sure else ""
+        table.add_row(row, one.measure, baseline, f"{one.ours:.3f}", f"{mark}{gain}", one.note)
+        last = one.row
+    console.print(table)
+    console.print("[dim]Green: the interval over devices excludes zero. No point-adjusted F1 anywhere.[/]")
+    if left_out:
+        console.print(f"[dim]Left out, their files are not in the folder: {', '.join(left_out)}[/]")
