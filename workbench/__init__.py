@@ -25,12 +25,17 @@ if TYPE_CHECKING:
     from workbench.showcase.notebook import city_lake, demo_lake
     from workbench.tariff.catalogue import load as load_catalogue
     from workbench.tariff.quote import price
+    from workbench.twin.scenario import Scenario
+    from workbench.twin.simulate import simulate
+    from workbench.twin.simulation import assert_reconciles
     from workbench.verify.door import verify as prove
 
 _NAMES = {
     "Lake": "workbench.lake.lake",
     "OpenLake": "workbench.lake.open",
+    "Scenario": "workbench.twin.scenario",
     "WorkbenchError": "workbench.errors",
+    "assert_reconciles": "workbench.twin.simulation",
     "city_lake": "workbench.showcase.notebook",
     "demo_lake": "workbench.showcase.notebook",
     "load_catalogue": "workbench.tariff.catalogue:load",
@@ -40,13 +45,16 @@ _NAMES = {
     "price": "workbench.tariff.quote",
     "prove": "workbench.verify.door:verify",  # `verify` is a room: importing it would hide a function of that name
     "shadow": "workbench.shadowbill.run",
+    "simulate": "workbench.twin.simulate",
 }
 """Public name to where it lives; ``module:name`` where it is called otherwise there."""
 
 __all__ = [
     "Lake",
     "OpenLake",
+    "Scenario",
     "WorkbenchError",
+    "assert_reconciles",
     "city_lake",
     "demo_lake",
     "load_catalogue",
@@ -56,6 +64,7 @@ __all__ = [
     "price",
     "prove",
     "shadow",
+    "simulate",
 ]
 
 

@@ -101,7 +101,7 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
         RatingError, AmountOverflow: a record cannot be priced; nothing becomes visible.
     """
     name = name_of(plan.period)
-    records = _records_within(lake, plan.period)
+    records = records_within(lake, plan.period)
     made_from = {"plan": plan.sha256, "records": ",".join(sorted(segment.id for segment in records))}
     if name in lake.facts("close") and lake.facts("rated").get(name) != made_from:
         name += RERATED
@@ -207,26 +207,22 @@ def _rate_partition(lake: Lake, rater: Rater, stream: str, records: Segment, nam
     return [charges, *([uncharged] if uncharged.rows else [])]
 
 
-def _records_within(lake: Lake, period: Period) -> list[Segment]:
+def records_within(lake: Lake, period: Period) -> list[Segment]:
     """Records segments whose partition overlaps the period, by stream and time."""
     return [
         s
         for s in lake.segments("records")
-        if _starts(s) < _naive(period.end) and _ends(s) > _naive(period.start)
+        if bounds(s)[0] < _naive(period.end) and bounds(s)[1] > _naive(period.start)
     ]
 
 
-def _starts(segment: Segment) -> datetime:
-    """When a partition (``2026-03``, ``2026-03-02`` or ``2026-03-02T13``) begins, UTC."""
-    whole_month = len(segment.partition) == len("2026-03")
-    return datetime.fromisoformat(segment.partition + ("-01" if whole_month else ""))
-
-
-def _ends(segment: Segment) -> datetime:
-    start = _starts(segment)
-    if len(segment.partition) == 7:
-        return start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
-    return start + timedelta(hours=24 if len(segment.partition) == 10 else 1)
+def bounds(segment: Segment) -> tuple[datetime, datetime]:
+    """When a partition (``2026-03``, ``2026-03-02`` or ``2026-03-02T13``) begins and ends, UTC without a zone."""
+    if len(segment.partition) == len("2026-03"):
+        start = datetime.fromisoformat(segment.partition + "-01")
+        return start, start.replace(year=start.year + start.month // 12, month=start.month % 12 + 1)
+    start = datetime.fromisoformat(segment.partition)
+    return start, start + timedelta(hours=24 if len(segment.partition) == 10 else 1)
 
 
 def _naive(at: datetime) -> datetime:

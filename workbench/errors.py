@@ -7,6 +7,7 @@
     │   ├── PolicyError       an aggregation policy is wrong
     │   ├── CatalogueError    an offer or a catalogue is wrong
     │   ├── PartyError        an account, partner, device, subscription or identity is wrong
+    │   ├── ScenarioError     a what-if scenario is wrong, or cannot be tried on this lake
     │   └── UsageError        a command or function was called with arguments that make no sense
     ├── LakeError             the lake cannot do what was asked
     │   ├── LakeMissing       there is no lake at that path
@@ -95,6 +96,12 @@ class PartyError(InputError):
     """An account, partner, device, subscription or identity is wrong."""
 
     code = "party"
+
+
+class ScenarioError(InputError):
+    """A what-if scenario is wrong, or cannot be tried on this lake."""
+
+    code = "scenario"
 
 
 class UsageError(InputError):

@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
@@ -287,7 +287,7 @@ class Lake:
         *,
         add: Sequence[Segment] = (),
         remove: Sequence[Segment] = (),
-        facts: dict[str, dict[str, dict[str, Any]]] | None = None,
+        facts: Mapping[str, Mapping[str, dict[str, Any] | None]] | None = None,
     ) -> int:
         """Make a stage visible: one manifest version, all or nothing.
 
@@ -295,7 +295,7 @@ class Lake:
             run: who did what (stage, code version, catalogue hash, seed); kept for ever.
             add: segments that enter.
             remove: segments they replace; the files stay for history.
-            facts: small facts as kind -> id -> values.
+            facts: small facts as kind -> id -> values; None takes a fact back.
 
         Returns: the new version number.
 

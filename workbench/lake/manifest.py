@@ -37,7 +37,12 @@ class State:
             segment = Segment.from_json(data)
             self.segments[segment.id] = segment
         for kind, facts in entry["facts"].items():
-            self.facts.setdefault(kind, {}).update(facts)
+            held = self.facts.setdefault(kind, {})
+            for name, fact in facts.items():
+                if fact is None:  # taken back: what a branch does before it tries a closed period again
+                    held.pop(name, None)
+                else:
+                    held[name] = fact
         self.version, self.sha256 = entry["version"], sha256
 
     def to_json(self) -> dict[str, Any]:
