@@ -12,32 +12,19 @@ import dataclasses
 from collections.abc import Iterable
 from datetime import date
 from fractions import Fraction
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from workbench.errors import ScenarioError
 from workbench.mediation.yamltree import did_you_mean
 from workbench.model.money import exact, round_half_away
-from workbench.model.offer import (
-    Allowance,
-    Catalogue,
-    Commitment,
-    Component,
-    Maximum,
-    Meter,
-    Offer,
-    PartnerRef,
-    Rate,
-    Trial,
-)
+from workbench.model.offer import Allowance, Catalogue, Commitment, Component, Maximum, Offer, Rate, Trial
 from workbench.model.plan import Period
 from workbench.model.units import UnitMismatch, to_base
-from workbench.model.when import HolidayCalendar
 from workbench.tariff.canonical import sha256_of
 from workbench.tariff.timeline import stretches
 from workbench.tariff.validate import validate
 from workbench.twin.scenario import Patch
 
-T = TypeVar("T", Meter, PartnerRef, HolidayCalendar)
 _SHORT: dict[type, str] = {Allowance: "units", Maximum: "amount", Commitment: "amount", Trial: "days"}
 """Parts that one number makes: ``energy.allowance: 2 GB``."""
 
@@ -99,7 +86,7 @@ def as_if_in_force(proposed: Catalogue, production: Catalogue, period: Period) -
     )
 
 
-def _both(old: tuple[T, ...], new: tuple[T, ...]) -> tuple[T, ...]:
+def _both(old: tuple[Any, ...], new: tuple[Any, ...]) -> tuple[Any, ...]:
     """Declarations of two catalogues; where both have one, the new one's."""
     return tuple({item.id: item for item in (*old, *new)}.values())
 
@@ -120,7 +107,36 @@ def patched(offer: Offer, patches: Iterable[Patch], catalogue: Catalogue) -> Off
                     code="patch_overlap",
                 )
         seen[place] = one
+        _check_numbers(offer, one)
     return offer
+
+
+def _check_numbers(offer: Offer, one: Patch) -> None:
+    """What reading a file would have refused: tiers that do not rise, money below zero."""
+    for component in offer.components:
+        for rate in component.rates:
+            parts = getattr(rate.price, "tiers", ()) or getattr(rate.price, "steps", ())
+            ends = [part.up_to for part in parts[:-1]]
+            if (
+                any(end is None for end in ends)
+                or ends != sorted(set(ends))
+                or (parts and parts[-1].up_to is not None)
+            ):
+                raise ScenarioError(
+                    f"With {one.name} = {one.value} the tiers of '{component.id}' no longer rise one after the other.",
+                    where=one.where or one.name,
+                    cure="Each `up_to` must be above the one before; the last tier has none.",
+                    code="patch_value",
+                )
+            for item in (rate.price, *parts):
+                numbers = (getattr(item, name, None) for name in ("amount", "flat", "rate", "factor", "fee"))
+                if (
+                    any(number is not None and number < 0 for number in numbers)
+                    or getattr(item, "per", 1) <= 0
+                ):
+                    raise _bad(one, "cannot be below zero")
+    if any(fee.amount < 0 for fee in offer.fees):
+        raise _bad(one, "cannot be below zero")
 
 
 def _sealed(offer: Offer) -> Offer:
