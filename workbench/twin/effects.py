@@ -41,14 +41,13 @@ class Pair:
     movers: str = ""
     offers: tuple[str, ...] | None = None
 
-    @property
-    def taking(self) -> str:
+    def taking(self, offer: str = "offer_id", account: str = "account_id") -> str:
         """SQL condition of the charges that the candidate replaces; empty: all of them."""
         tests = []
         if self.offers is not None:
-            tests.append(f"offer_id IN ({', '.join(map(quote, self.offers))})")
+            tests.append(f"{offer} IN ({', '.join(map(quote, self.offers))})")
         if self.movers:
-            tests.append(f"account_id IN (SELECT account_id FROM {self.movers})")
+            tests.append(f"{account} IN (SELECT account_id FROM {self.movers})")
         return " AND ".join(tests)
 
     @property
@@ -91,7 +90,7 @@ def contributions(
 def _signed(lake: Lake, pair: Pair) -> str:
     """Every charge of both worlds, in one column if it was, in the other if it would be."""
     zeros = "0::BIGINT AS units_{0}, 0::HUGEINT AS {0}"
-    taking = pair.taking
+    taking = pair.taking()
     stays = f" WHERE {taking}" if taking else ""
     elsewhere = f" WHERE NOT ({taking})" if taking else ""
     denominators = pair.denominators

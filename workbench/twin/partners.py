@@ -23,7 +23,7 @@ def partner_shares(lake: Lake, pair: Pair) -> Shares:
     found: Shares = {}
     _add(found, "before", lake, pair.before, "")
     last = pair.reacted or pair.after
-    taking = pair.taking
+    taking = pair.taking()
     _add(found, "after", lake, last, taking)
     if taking:
         _add(found, "after", lake, pair.before, f"NOT ({taking})")
