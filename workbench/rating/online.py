@@ -1,13 +1,13 @@
 """Online rating: one event at a time, plain Python integers, the same compiled rows as ``batch``.
 
-Counters live in a dict; a charging node keeps its own durable copy of it (``counters``). What cannot be decided before
-the period is over (percentiles, prices that jump, minimums, true-ups) is refused by name when the rater is made.
+Counters live in a dict that the caller may own: a charging node keeps one per account, durably. What cannot be decided
+before the period is over (percentiles, prices that jump, minimums, true-ups) is refused by name when the rater is made.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,8 +18,11 @@ from workbench.tariff.amount import chargeable, converted, cost, rounded
 from workbench.tariff.calendar import counter_windows, expand
 from workbench.tariff.lookup import Intervals, rate_at
 
-CounterKey = tuple[str, str, object, datetime | None]
-"""(component id, rate id, scope holder, start of a short counter's life or ``None``)."""
+CounterKey = tuple[object, ...]
+"""(component id, rate id, scope holder, start of a short counter's life or ``None``); a bucket of rounding adds its day
+and its device.
+"""
+Counters = dict[CounterKey, int]
 _NONE: Mapping[str, object] = {}
 
 
@@ -64,11 +67,11 @@ class OnlineRater:
                 cure="Charge it in batch, or change the price.",
             )
         self.offer, self.period = offer, period
-        self.counters: dict[CounterKey, int] = {}
-        self._by_meter: dict[str, list[_Priced]] = {}
+        self.counters: Counters = {}
+        self.by_meter: dict[str, list[Price]] = {}
         for component in offer.components:
-            priced = _Priced(component, offer, period, calendars, free_units, self.counters)
-            self._by_meter.setdefault(component.meter, []).append(priced)
+            price = Price(component, offer, period, calendars, free_units)
+            self.by_meter.setdefault(component.meter, []).append(price)
 
     def rate(
         self,
@@ -101,8 +104,9 @@ class OnlineRater:
             )
         return [
             charged
-            for priced in self._by_meter.get(meter, ())
-            if (charged := priced.charge(holder, units, at, dimensions, events, device)) is not None
+            for price in self.by_meter.get(meter, ())
+            if (charged := price.charge(self.counters, holder, units, at, dimensions, events, device))
+            is not None
         ]
 
 
@@ -121,8 +125,21 @@ def not_online(offer: PlanOffer) -> list[str]:
     return found
 
 
-class _Priced:
-    """One component, its look-ups prepared."""
+class Price:
+    """One component at work in one period, its look-ups prepared.
+
+    ``charge`` does everything. A charging node that holds money before it is spent asks in parts: ``place`` (which
+    rate, which counter), ``measured`` (how far the counter moves), ``between`` (what that costs).
+
+    Attributes:
+        plain: no record's charge depends on another; ``alone`` is all there is to ask.
+        timed: the answer depends on the instant within the period.
+    """
+
+    __slots__ = (
+        "alone", "component", "counts", "days", "free_units", "froms", "increment", "lives", "only", "plain",
+        "rounding", "shape", "steps", "timed", "windows",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -130,16 +147,19 @@ class _Priced:
         offer: PlanOffer,
         period: Period,
         calendars: Mapping[str, HolidayCalendar],
-        free_units: Callable[[PlanComponent, object], int] | None,
-        counters: dict[CounterKey, int],
+        free_units: Callable[[PlanComponent, object], int] | None = None,
     ) -> None:
-        self.component, self.counters = component, counters
+        self.component = component
         self.windows: dict[str, Intervals] = {
             rate.id: expand(rate.windows, period, calendars) for rate in component.rates if rate.windows
         }
         only = component.rates[0]
         self.only = 0 if len(component.rates) == 1 and not only.match and not only.windows else None
         self.froms = [[step.from_units for step in rate.steps] for rate in component.rates]
+        self.steps = [
+            [(s.origin_units, s.base, s.block_units, s.block_amount) for s in rate.steps]
+            for rate in component.rates
+        ]
         short = component.counter_period != "billing"
         self.lives = (
             [s for s, _ in counter_windows(period, offer.zone, component.counter_period)] if short else []
@@ -147,53 +167,110 @@ class _Priced:
         self.free_units = free_units
         self.plain = component.linear
         self.alone = component.scope == "event"
+        self.counts = component.fold == "count"
         self.shape = component.shape
         self.rounding = (component.increment_units, component.increment_add)
-        if self.shape in ("event", "bucket"):
-            self.increment = (1, 0)
-        else:
-            self.increment = self.rounding
+        self.increment = (1, 0) if self.shape in ("event", "bucket") else self.rounding
         daily = component.increment_per == "day"
         self.days = [start for start, _ in counter_windows(period, offer.zone, "day")] if daily else []
-        self.buckets: dict[tuple[object, ...], int] = {}
+        self.timed = bool(self.windows or self.lives or self.days)
 
     def charge(
         self,
+        counters: Counters,
         holder: object,
         units: int,
         at: datetime,
-        dimensions: Mapping[str, object],
-        events: int,
-        device: object,
+        dimensions: Mapping[str, object] = _NONE,
+        events: int = 1,
+        device: object = None,
     ) -> Charged | None:
+        """Charge one event and move its counter; ``None`` when no rate fits. See ``OnlineRater.rate``."""
+        placed = self.place(holder, at, dimensions)
+        if placed is None:
+            return None
+        index, key = placed
+        if self.counts:
+            units = events
+        before = 0 if self.alone else counters.get(key, 0)
+        measured = self.measured(counters, key, units, at, events, device) if self.shape else units
+        after = before + measured
+        if self.plain:
+            amount, step = self.linear(index, units, events), 0
+        else:
+            free = 0 if self.alone else self.component.free_units
+            if free and self.free_units is not None:
+                free = self.free_units(self.component, holder)
+            amount, step = self.between(index, before, after, free)
+        self.move(counters, key, measured, units, at, device)
+        component = self.component
+        rate_id = component.rates[index].id
+        return Charged(component.id, rate_id, units, before, after, amount, component.denominator, step)
+
+    def place(
+        self, holder: object, at: datetime, dimensions: Mapping[str, object] = _NONE
+    ) -> tuple[int, CounterKey] | None:
+        """Which rate and which counter an event falls on; ``None`` when no rate fits."""
         component = self.component
         index = self.only if self.only is not None else rate_at(component, at, dimensions, self.windows)
         if index is None:
             return None
-        rate = component.rates[index]
-        if component.fold == "count":
-            units = events
         life = self.lives[bisect_right(self.lives, at) - 1] if self.lives else None
-        key = (component.id, rate.id, holder, life)
-        measured = self._measured(key, units, at, events, device) if self.shape else units
-        before = 0 if self.alone else self.counters.get(key, 0)
-        after = before + measured
-        if self.plain:
-            amount, step = _linear(rate, units, events), 0
-        else:
-            amount, step = self._step(rate, self.froms[index], holder, before, after)
-        if not self.alone:
-            self.counters[key] = after
-        return Charged(component.id, rate.id, units, before, after, amount, component.denominator, step)
+        return index, (component.id, component.rates[index].id, holder, life)
 
-    def _measured(self, key: CounterKey, units: int, at: datetime, events: int, device: object) -> int:
-        """The difference a record makes: to its highest value, or to its bucket of rounding (see ``shaped.py``)."""
+    def linear(self, index: int, units: int, events: int = 1) -> int:
+        """What units cost under a ``plain`` price."""
+        return _linear(self.component.rates[index], units, events)
+
+    def measured(
+        self,
+        counters: Counters,
+        key: CounterKey,
+        units: int,
+        at: datetime,
+        events: int = 1,
+        device: object = None,
+    ) -> int:
+        """How far an event moves its counter: by its units, by the difference to the highest value so far, or by what
+        it adds to its bucket of rounding (see ``shaped.py``). Nothing is moved yet.
+        """
+        if not self.shape:
+            return units
         if self.shape == "max":
-            return max(units - self.counters.get(key, 0), 0)
+            return max(units - counters.get(key, 0), 0)
         if self.shape == "event":
             if events != 1:
                 raise _too_coarse(f"Rounding per event of '{self.component.id}'", events)
             return rounded(units, *self.rounding)
+        before = counters.get(self._bucket(key, at, device), 0)
+        return rounded(before + units, *self.rounding) - rounded(before, *self.rounding)
+
+    def measured_most(self, counters: Counters, key: CounterKey, units: int) -> int:
+        """The farthest that up to ``units`` can move the counter later, whatever is charged in between."""
+        if self.shape == "event":
+            return max(rounded(units, *self.rounding), 0)
+        if self.shape == "bucket":
+            size = self.rounding[0]
+            return (units // size + 1) * size if size > 1 else units
+        return max(units - counters.get(key, 0), 0) if self.shape == "max" else units
+
+    def move(
+        self,
+        counters: Counters,
+        key: CounterKey,
+        measured: int,
+        units: int,
+        at: datetime,
+        device: object = None,
+    ) -> None:
+        """Book what ``measured`` said."""
+        if self.shape == "bucket":
+            bucket = self._bucket(key, at, device)
+            counters[bucket] = counters.get(bucket, 0) + units
+        if not self.alone:
+            counters[key] = counters.get(key, 0) + measured
+
+    def _bucket(self, key: CounterKey, at: datetime, device: object) -> CounterKey:
         day = self.days[bisect_right(self.days, at) - 1] if self.days else None
         member = None
         if self.component.increment_of == "device":
@@ -205,28 +282,15 @@ class _Priced:
                     code="device_missing",
                     cure="Pass `device=`.",
                 )
-        bucket = (*key, day, member)
-        before = self.buckets.get(bucket, 0)
-        self.buckets[bucket] = before + units
-        return rounded(before + units, *self.rounding) - rounded(before, *self.rounding)
+        return (*key, day, member)
 
-    def _step(
-        self, rate: PlanRate, froms: Sequence[int], holder: object, before: int, after: int
-    ) -> tuple[int, int]:
-        """``C(after) - C(before)`` and the step reached."""
-        component = self.component
-        free = component.free_units
-        if free and self.free_units is not None:
-            free = self.free_units(component, holder)
-        free = 0 if self.alone else free
+    def between(self, index: int, before: int, after: int, free: int) -> tuple[int, int]:
+        """``C(after) - C(before)`` of a counter with ``free`` free units, and the step reached."""
         low = chargeable(before, *self.increment, free)
         high = chargeable(after, *self.increment, free)
+        froms, steps = self.froms[index], self.steps[index]
         first, last = bisect_right(froms, low) - 1, bisect_right(froms, high) - 1
-        x, y = rate.steps[first], rate.steps[last]
-        amount = cost(high, y.origin_units, y.base, y.block_units, y.block_amount) - cost(
-            low, x.origin_units, x.base, x.block_units, x.block_amount
-        )
-        return amount, last
+        return cost(high, *steps[last]) - cost(low, *steps[first]), last
 
 
 def _linear(rate: PlanRate, units: int, events: int) -> int:
