@@ -8,6 +8,7 @@
     │   ├── CatalogueError    an offer or a catalogue is wrong
     │   ├── PartyError        an account, partner, device, subscription or identity is wrong
     │   ├── ScenarioError     a what-if scenario is wrong, or cannot be tried on this lake
+    │   ├── SourceError       a source of messages is described wrongly, or cannot be reached
     │   └── UsageError        a command or function was called with arguments that make no sense
     ├── LakeError             the lake cannot do what was asked
     │   ├── LakeMissing       there is no lake at that path
@@ -102,6 +103,12 @@ class ScenarioError(InputError):
     """A what-if scenario is wrong, or cannot be tried on this lake."""
 
     code = "scenario"
+
+
+class SourceError(InputError):
+    """A source of messages is described wrongly, or cannot be reached."""
+
+    code = "source"
 
 
 class UsageError(InputError):
