@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _FEW_PARTITIONS = 4
+SPAN = {"first_us": "min(epoch_us(ends_at))", "last_us": "max(epoch_us(ends_at))"}
+"""Control totals of a landed segment: which instants it reaches over."""
 
 
 def typed(con: duckdb.DuckDBPyConnection, items_sql: str, stream: Stream) -> Stream:
@@ -120,7 +122,7 @@ def land(
                 partition=partition,
                 presorted=order[:-1],
                 origin=origin,
-                controls={"quantity": f"sum({stream.quantity})"},
+                controls={"quantity": f"sum({stream.quantity})", **SPAN},
                 con=con,
             )
         )
