@@ -320,6 +320,19 @@ class Lake:
         )
         return self.state.version
 
+    @contextmanager
+    def as_if(self, add: Sequence[Segment], remove: Sequence[Segment] = ()) -> Iterator[None]:
+        """Look at the lake as if these segments had been committed: for stages that end in one commit together."""
+        before = self.state
+        gone = {segment.id for segment in remove}
+        segments = {name: segment for name, segment in before.segments.items() if name not in gone}
+        segments |= {segment.id: segment for segment in add}
+        self.state = State(before.version, before.sha256, segments, before.facts)
+        try:
+            yield
+        finally:
+            self.state = before
+
     def _refuse_twice(self, add: Sequence[Segment], remove: Sequence[Segment]) -> None:
         present = set(self.state.segments) - {segment.id for segment in remove}
         for segment in add:
