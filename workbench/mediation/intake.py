@@ -101,7 +101,8 @@ class Intake:
 
         Messages below a journal's position are passed over: a batch that is handed in twice counts once.
         """
-        numbered, positions = [], {}
+        numbered: list[tuple[RawMessage, str, int]] = []
+        positions: dict[str, dict[str, Any]] = {}
         for batch in batches:
             done = max(self.position(batch.journal) or 0, positions.get(batch.journal, {}).get("position", 0))
             for sequence, message in enumerate(batch.messages, batch.first):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.mediation.landing import SPAN, landed_columns, sort_columns
+from workbench.mediation.messages import instant_of
 from workbench.mediation.stream import Stream
 from workbench.mediation.work import cursor_of
 
@@ -108,7 +109,7 @@ class Merger:
 
 
 def _sealed_before(now_ns: int, grace: timedelta) -> datetime:
-    return datetime(1970, 1, 1) + timedelta(microseconds=now_ns // 1000) - grace
+    return instant_of(now_ns).replace(tzinfo=None) - grace
 
 
 def _end(partition: str) -> datetime:

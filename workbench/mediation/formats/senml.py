@@ -160,7 +160,7 @@ def named(record: Any) -> Any:
 
 
 def _label(key: Any) -> Any:
-    return _LABELS.get(key, key) if isinstance(key, int | str) else str(key)
+    return _LABELS.get(key, key) if isinstance(key, int) else str(key)
 
 
 def _number(value: Any) -> Decimal:
