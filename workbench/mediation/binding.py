@@ -89,8 +89,10 @@ class Binding:
         self.types = found.columns
         self._check_columns()
         for spec in (mapping.ends_at, mapping.starts_at, mapping.received_at):
-            if found.messages or not spec:
-                continue  # a message cannot stop the others: its rows are rejected one by one
+            if (
+                spec is None or found.messages
+            ):  # a message must not stop others: its rows are rejected one by one
+                continue
             if zone_is_missing(con, spec, found.relation, self.types[spec.columns[0]]):
                 raise no_zone(mapping, spec.columns[0])
         self.received = self._received()
@@ -242,9 +244,8 @@ class Binding:
     def _in_memory(self, meter: Meter, plan: _Plan, parsed: str) -> tuple[str, str, int, tuple[Path, ...]]:
         """A batch of messages is small: what was read from it stays in a table of the connection."""
         table = f"parsed_{self.mapping.meters.index(meter)}"
-        self.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {parsed}")
-        counted = one(self.con, f"SELECT count(*) FROM {table}")
-        return *self._queries(meter, plan, table), int(counted[0]) if counted else 0, ()
+        made = self.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {parsed}").fetchall()
+        return *self._queries(meter, plan, table), int(made[0][0]), ()
 
     def _queries(self, meter: Meter, plan: _Plan, relation: str) -> tuple[str, str]:
         """Items and rejects of a relation of parsed rows."""
