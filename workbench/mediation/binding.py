@@ -88,12 +88,9 @@ class Binding:
         self.accept, self.delivery_id, self.delivered_at, self.work = accept, delivery_id, received_at, work
         self.types = found.columns
         self._check_columns()
-        for spec in (mapping.ends_at, mapping.starts_at, mapping.received_at):
-            if (
-                spec is None or found.messages
-            ):  # a message must not stop others: its rows are rejected one by one
-                continue
-            if zone_is_missing(con, spec, found.relation, self.types[spec.columns[0]]):
+        dated = () if found.messages else (mapping.ends_at, mapping.starts_at, mapping.received_at)
+        for spec in dated:  # a message must not stop others: its rows are rejected one by one
+            if spec and zone_is_missing(con, spec, found.relation, self.types[spec.columns[0]]):
                 raise no_zone(mapping, spec.columns[0])
         self.received = self._received()
         self.ends_at = instant(mapping.ends_at, self.types, mapping, "ends")
