@@ -37,7 +37,7 @@ time: {zone: UTC, ends_at: ts}
 device: {column: device}
 meters:
   energy: {column: mwh, unit: mWh}
-samples: {lux: integer}
+samples: {zone: {column: lux, type: integer}, lux: integer}
 """
 KINDS = {
     "by time": LAMPS,

@@ -73,7 +73,15 @@ class JournalReader:
         first, size = self.position, 0
         while size < bytes_max:
             assert self._cursor is not None
-            frame = self._cursor.next()
+            try:
+                frame = self._cursor.next()
+            except FileNotFoundError:
+                # Everything in it was read, the writer went on in a new file, and this one was let go.
+                self._cursor = None
+                if messages or not self._find():
+                    break
+                first = self.position
+                continue
             if frame is None:
                 self._at_tail = True
                 if messages or not self._advance():

@@ -201,7 +201,10 @@ class Intake:
                 _note_refused(con, part.rejects_sql, staged, refused, taken)
         facts.setdefault("delivery", {})[name] = account
         known = self.lake.facts("stream")
-        changed = {n: s.to_json() for n, s in done.streams.items() if known.get(n) != s.to_json()}
+        streams = {name: stream.stored for name, stream in done.streams.items()}
+        changed = {
+            n: s.to_json() for n, s in streams.items() if n not in known or Stream.from_json(known[n]) != s
+        }
         if changed:
             facts.setdefault("stream", {}).update(changed)
         count, _ = taken.sources.get(mapping.source, (0, 0))
@@ -210,7 +213,7 @@ class Intake:
             max(message.received_at_ns for message, _, _ in items),
         )
         change.apply(done.segments, [])
-        change.streams |= done.streams
+        change.streams |= streams
         found = [_refused(items[place], *why, driven_at) for place, why in sorted(refused.items())]
         if driven_at is not None:
             found += [
@@ -224,7 +227,7 @@ class Intake:
         """The line of account of a source's hour, as far as it goes."""
         known = self.lake.facts("delivery").get(name)
         if known:
-            return {**known, "streams": dict(known["streams"])}
+            return {**known, "received_at": at.isoformat(), "streams": dict(known["streams"])}
         return {
             "source": mapping.source, "file": "", "live": True, "hour": f"{at:%Y-%m-%dT%H}",
             "received_at": at.isoformat(), "mapping_sha256": mapping.sha256, "messages": 0, "items": 0, "streams": {},
