@@ -366,4 +366,3 @@ def month_of(at: datetime) -> Period:
     """The calendar month an instant lies in, UTC."""
     start = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     return Period(start, (start + timedelta(days=32)).replace(day=1))
-
