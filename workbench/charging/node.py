@@ -81,6 +81,7 @@ class Node:
     Attributes:
         tenants: whose accounts it keeps; requests of others are refused.
         older: asked for answers that memory has let go of: key to (hash, answer) or ``None``.
+        replaying: a log is carried out again: what it holds was new then, whatever ``older`` knows by now.
         facts: when set, told what happened, in order.
         notices: what crossed a threshold since somebody last took them.
         exposure: what all open reservations may still cost: the most that a loss of this node could leave unbilled.
@@ -94,6 +95,7 @@ class Node:
         self.pools: dict[tuple[str, str], Pool] = {}
         self.answers: dict[str, tuple[bytes, bytes]] = {}
         self.older: Callable[[str], tuple[bytes, bytes] | None] | None = None
+        self.replaying = False
         self.facts: Callable[[Fact], None] | None = None
         self.notices: list[Notice] = []
         self.due: list[tuple[int, str, str, int]] = []
@@ -137,7 +139,7 @@ class Node:
         digest = blake2b(record, digest_size=16).digest()
         key = f"{tenant}\x1f{ask.id}"
         known = self.answers.get(key)
-        if known is None and self.older is not None:
+        if known is None and self.older is not None and not self.replaying:
             known = self.older(key)
         if known is not None:
             return Handled(known[1] if known[0] == digest else refusal("key_reused", ask.id))
@@ -197,6 +199,10 @@ class Node:
                 self.facts(Fact("expire", account, "", now, None, made))
         self.expired += ended
         return ended
+
+    def remember_due(self, made: Reservation, account: Account) -> None:
+        """Note when a reservation that came from elsewhere ends."""
+        heappush(self.due, (made.expires_at, account.tenant, account.id, made.number))
 
     @property
     def next_due(self) -> int:
