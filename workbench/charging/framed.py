@@ -9,6 +9,7 @@ reads; one that does not read is first not read from, and cut off when its answe
 from __future__ import annotations
 
 import asyncio
+import json
 import socket
 from pathlib import Path
 from typing import cast
@@ -20,6 +21,10 @@ PILE_BYTES_MAX = 16 << 20
 """Answers that may wait for one caller before it is cut off."""
 FRAME_BYTES_MAX = 64 << 20
 """Who announces more than this does not speak this protocol, and is hung up on."""
+
+
+STATUS = b'{"op":"status"}'
+"""Asks about the node, not about an account."""
 
 
 class Framed(asyncio.Protocol):
@@ -61,7 +66,11 @@ class Framed(asyncio.Protocol):
                 break
             if end - at - 4 < size:
                 break
-            take(data[at + 4 : at + 4 + size], self, None, tenant)
+            body = data[at + 4 : at + 4 + size]
+            if body == STATUS:
+                self.service.refuse(json.dumps(self.service.status()).encode(), self)
+            else:
+                take(body, self, None, tenant)
             at += 4 + size
         self._data = data[at:]
 

@@ -39,7 +39,7 @@ from workbench.charging.messages import (
 from workbench.charging.pricing import Settled
 from workbench.charging.refusals import FORGETTABLE, REFUSALS, Refused
 from workbench.charging.sessions import finish, grant, grant_money, hold, instant_of
-from workbench.charging.state import NEVER, NO_FEATURES, Account, Pool, Reservation, rescale
+from workbench.charging.state import NEVER, NO_DIMS, NO_FEATURES, Account, Pool, Reservation, rescale
 from workbench.charging.tariffs import Tariffs
 from workbench.charging.watch import Notice
 from workbench.errors import WorkbenchError
@@ -53,8 +53,9 @@ OPERATOR = "*operator"
 class Fact(NamedTuple):
     """What happened to an account: for the ledger, the lake and proofs.
 
-    ``kind`` is the operation, or ``expire``; ``settled`` the charge of a slice that ended, with ``ended`` what it was.
-    ``paid`` is money added (negative: none), over the node's denominator.
+    ``kind`` is the operation, or ``expire``. A slice of use that was settled says what it was: ``units`` of ``meter`` at
+    the instant ``at``, of which ``settled.rows`` say what was rated and how. ``paid`` is money added, over the node's
+    denominator.
     """
 
     kind: str
@@ -62,10 +63,12 @@ class Fact(NamedTuple):
     id: str
     now: int
     settled: Settled | None = None
-    ended: Reservation | None = None
     units: int = 0
+    meter: str = ""
+    device: str = ""
+    dims: dict[str, str] = NO_DIMS
+    at: int = 0
     paid: int = 0
-    ask: Request | None = None
 
 
 class Handled(NamedTuple):
@@ -196,7 +199,7 @@ class Node:
             self.exposure += account.required - required
             ended += 1
             if self.facts is not None:
-                self.facts(Fact("expire", account, "", now, None, made))
+                self.facts(Fact("expire", account, "", now, meter=made.meter, at=made.at))
         self.expired += ended
         return ended
 
@@ -251,7 +254,10 @@ class Node:
     def _settle(self, account: Account, ask: Request, made: Reservation, used: int, now: int) -> Settled:
         settled = finish(account, made, used)
         if self.facts is not None:
-            self.facts(Fact(_word(ask), account, ask.id, now, settled, made, used, ask=ask))
+            word = type(ask).__name__.lower()
+            self.facts(
+                Fact(word, account, ask.id, now, settled, used, made.meter, made.device, made.dims, made.at)
+            )
         return settled
 
     def _update(self, account: Account, ask: Update, now: int) -> Answer:
@@ -342,7 +348,7 @@ class Node:
             raise Refused("unknown_charge")
         amount = accounts.refund(account, ask, earlier, self.scale)
         if self.facts is not None:
-            self.facts(Fact("refund", account, ask.id, now, paid=amount, ask=ask))
+            self.facts(Fact("refund", account, ask.id, now, paid=amount))
         return Answer(charged=-amount)
 
     def _topup(self, account: Account, ask: TopUp, now: int) -> Answer:
@@ -350,7 +356,7 @@ class Node:
             accounts.sweep_buckets(account, now)
         accounts.top_up(account, ask, self.scale, now)
         if self.facts is not None:
-            self.facts(Fact("topup", account, ask.id, now, paid=ask.amount_nano * self.scale, ask=ask))
+            self.facts(Fact("topup", account, ask.id, now, paid=ask.amount_nano * self.scale))
         return Answer(granted=ask.units or ask.amount_nano)
 
     def _balance(self, account: Account, ask: Balance, now: int) -> Answer:
@@ -359,7 +365,7 @@ class Node:
     def _open(self, ask: Open, now: int) -> Answer:
         account = accounts.open_account(self.accounts, self.pools, self.tariffs, ask)
         if self.facts is not None:
-            self.facts(Fact("open", account, ask.id, now, ask=ask))
+            self.facts(Fact("open", account, ask.id, now))
         return Answer(balance=account.balance, held=account.required, available=funds.available(account, now))
 
     def _publish(self, ask: Publish) -> Answer:
@@ -380,10 +386,6 @@ class Node:
             self.exposure *= tariffs.scale // self.scale
         self.tariffs, self.scale = tariffs, tariffs.scale
         return Answer()
-
-
-def _word(ask: Request) -> str:
-    return type(ask).__name__.lower()
 
 
 def _final(account: Account, short: bool) -> str:

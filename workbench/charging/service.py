@@ -64,7 +64,7 @@ class Service:
             self.loop.call_soon(self._flush)
 
     def refuse(self, answer: bytes, sink: Sink, token: object = None) -> None:
-        """Answer what never was a request, in its turn."""
+        """Answer what never was a request of an account, in its turn."""
         self.durable.reply(sink, token, answer)
         if not self._soon:
             self._soon = True

@@ -9,7 +9,7 @@ from workbench.charging.accounts import AMOUNT_MAX, UNITS_MAX
 from workbench.charging.messages import Wish
 from workbench.charging.pricing import Settled, keep, quote, settle
 from workbench.charging.refusals import Refused
-from workbench.charging.state import Account, Bucket, Hold, Reservation
+from workbench.charging.state import NO_EARNED, Account, Bucket, Hold, Reservation
 from workbench.charging.tariffs import Tariffs, micros
 
 RESERVATIONS_MAX = 1_000
@@ -221,8 +221,21 @@ def finish(account: Account, made: Reservation, used: int) -> Settled:
         found = settle(account, made, left)
     required = account.required - found.given_back
     if found.amount:
-        funds.pay(account, found.amount)
+        _earn(account, found, funds.pay(account, found.amount))
     account.required = required
     if account.held or account.backing:
         funds.relax(account)
     return found
+
+
+def _earn(account: Account, settled: Settled, given: int) -> None:
+    """Note for the ledger what each offer brought; ``given`` of it was promotional money."""
+    if account.earned is NO_EARNED:
+        account.earned = {}
+    earned = account.earned
+    if not settled.rows:
+        earned[""] = earned.get("", 0) + settled.amount - given
+    for hold, _, _, _, amount in settled.rows:
+        part = min(given, amount)
+        given -= part
+        earned[hold.offer] = earned.get(hold.offer, 0) + amount - part

@@ -22,6 +22,7 @@ from workbench.charging.pricing import price_of
 from workbench.charging.state import (
     NO_BACKING,
     NO_BUCKETS,
+    NO_EARNED,
     NO_FEATURES,
     NO_FIRED,
     NO_REFUNDS,
@@ -40,7 +41,7 @@ _HEAD = struct.Struct("<4sI")
 _MAGIC = b"WBC1"
 _BUCKET = ("name", "meter", "priority", "expires_at", "promotional", "left", "held", "size", "used")
 _ACCOUNT = (
-    "tenant", "id", "currency", "balance", "limit", "held", "required", "charged", "sequence", "devices", "critical",
+    "tenant", "id", "currency", "balance", "limit", "held", "required", "paid_in", "sequence", "devices", "critical",
     "at_limit",
 )  # fmt: skip
 
@@ -149,12 +150,13 @@ def account_out(account: Account) -> list[Any]:
         account.features,
         {of: str(part) for of, part in account.refunded.items()},
         [_reservation(made, place) for made in account.reservations.values()],
+        {offer: str(part) for offer, part in account.earned.items()},
     ]
 
 
 def account_in(node: Node, row: Sequence[Any]) -> Account:
     """Put an account back into a node, with its place among what is due."""
-    plain, terms, pool, buckets, backing, used, features, refunded, made = row
+    plain, terms, pool, buckets, backing, used, features, refunded, made, earned = row
     values = dict(zip(_ACCOUNT, plain, strict=True))
     account = Account(values["tenant"], values["id"], values["currency"])
     for name, value in values.items():
@@ -172,6 +174,7 @@ def account_in(node: Node, row: Sequence[Any]) -> Account:
         found.counters, found.held = _counters_in(counters), _counters_in(held)
     account.features = features or NO_FEATURES
     account.refunded = {of: int(part) for of, part in refunded.items()} or NO_REFUNDS
+    account.earned = {offer: int(part) for offer, part in earned.items()} or NO_EARNED
     for each in made:
         _reservation_in(node, account, each, every)
     node.accounts[account.tenant, account.id] = account
@@ -179,7 +182,7 @@ def account_in(node: Node, row: Sequence[Any]) -> Account:
     return account
 
 
-_MONEY = ("balance", "limit", "held", "required", "charged")
+_MONEY = ("balance", "limit", "held", "required", "paid_in")
 
 
 def _plain(value: object) -> object:
