@@ -181,4 +181,4 @@ def show(account: Account, ask: Balance, now: int) -> Answer:
     found = [(b.name, b.meter, b.free(now)) for b in account.buckets]
     if account.pool is not None:
         found += [(b.name, b.meter, b.free(now)) for b in account.pool.buckets]
-    return Answer(id=ask.id, buckets=found, available=funds.available(account, now))
+    return Answer(ok=True, id=ask.id, buckets=found, available=funds.available(account, now))

@@ -230,7 +230,7 @@ class Node:
 
     def _authorize(self, account: Account, ask: Authorize, now: int) -> Answer:
         found, _ = self._grant(account, ask, now)
-        return Answer(granted=found.units, charged=found.need, rating_group=ask.rating_group)
+        return Answer(ok=True, granted=found.units, charged=found.need, rating_group=ask.rating_group)
 
     def _reserve(self, account: Account, ask: Reserve, now: int) -> Answer:
         found, at = self._grant(account, ask, now)
@@ -239,7 +239,7 @@ class Node:
         made.critical, made.rating_group = ask.critical, ask.rating_group
         heappush(self.due, (made.expires_at, ask.tenant, ask.account, made.number))
         return Answer(
-            granted=made.units, reservation=made.number, expires_at=made.expires_at,
+            ok=True, granted=made.units, reservation=made.number, expires_at=made.expires_at,
             rating_group=made.rating_group, final_unit=_final(account, found.units < (ask.units or ask.amount_nano)),
         )  # fmt: skip
 
@@ -279,7 +279,7 @@ class Node:
                 code, affordable = refused.code, refused.affordable
         made.expires_at = now + ask.seconds * 1_000_000
         return Answer(
-            code=code, why=REFUSALS[code][1] if code else "", affordable=affordable, granted=made.units,
+            ok=True, code=code, why=REFUSALS[code][1] if code else "", affordable=affordable, granted=made.units,
             charged=settled.amount, debt=debt_of(account) - debt, reservation=made.number, expires_at=made.expires_at,
             rating_group=made.rating_group, final_unit=_final(account, made.units < ask.more),
         )  # fmt: skip
@@ -300,7 +300,7 @@ class Node:
         settled = self._settle(account, ask, made, ask.used, now)
         del account.reservations[made.number]
         return Answer(
-            granted=ask.used, charged=settled.amount, debt=debt_of(account) - debt, reservation=made.number,
+            ok=True, granted=ask.used, charged=settled.amount, debt=debt_of(account) - debt, reservation=made.number,
             rating_group=made.rating_group,
         )  # fmt: skip
 
@@ -308,7 +308,7 @@ class Node:
         made = self._open_session(account, ask.reservation, now)
         self._settle(account, ask, made, 0, now)
         del account.reservations[made.number]
-        return Answer(reservation=made.number, rating_group=made.rating_group)
+        return Answer(ok=True, reservation=made.number, rating_group=made.rating_group)
 
     def _debit(self, account: Account, ask: Wish, now: int) -> Answer:
         found, at = self._grant(account, ask, now)
@@ -318,7 +318,7 @@ class Node:
         sessions.attach(account, made, found, now, ask.critical)
         settled = self._settle(account, ask, made, found.units, now)
         return Answer(
-            granted=found.units, charged=settled.amount, debt=debt_of(account) - debt, rating_group=ask.rating_group,
+            ok=True, granted=found.units, charged=settled.amount, debt=debt_of(account) - debt, rating_group=ask.rating_group,
             final_unit=_final(account, found.units < (ask.units or ask.amount_nano)),
         )  # fmt: skip
 
@@ -329,7 +329,7 @@ class Node:
             raise Refused("bad_seconds")
         until = account.features.get(ask.feature, 0)
         if until > now:
-            return Answer(feature=ask.feature, expires_at=0 if until == NEVER else until)
+            return Answer(ok=True, feature=ask.feature, expires_at=0 if until == NEVER else until)
         answer = self._debit(account, ask, now)
         if account.features is NO_FEATURES:
             account.features = {}
@@ -349,7 +349,7 @@ class Node:
         amount = accounts.refund(account, ask, earlier, self.scale)
         if self.facts is not None:
             self.facts(Fact("refund", account, ask.id, now, paid=amount))
-        return Answer(charged=-amount)
+        return Answer(ok=True, charged=-amount)
 
     def _topup(self, account: Account, ask: TopUp, now: int) -> Answer:
         if len(account.buckets) >= accounts.BUCKETS_MAX:
@@ -357,7 +357,7 @@ class Node:
         accounts.top_up(account, ask, self.scale, now)
         if self.facts is not None:
             self.facts(Fact("topup", account, ask.id, now, paid=ask.amount_nano * self.scale))
-        return Answer(granted=ask.units or ask.amount_nano)
+        return Answer(ok=True, granted=ask.units or ask.amount_nano)
 
     def _balance(self, account: Account, ask: Balance, now: int) -> Answer:
         return accounts.show(account, ask, now)
@@ -366,7 +366,12 @@ class Node:
         account = accounts.open_account(self.accounts, self.pools, self.tariffs, ask)
         if self.facts is not None:
             self.facts(Fact("open", account, ask.id, now))
-        return Answer(balance=account.balance, held=account.required, available=funds.available(account, now))
+        return Answer(
+            ok=True,
+            balance=account.balance,
+            held=account.required,
+            available=funds.available(account, now),
+        )
 
     def _publish(self, ask: Publish) -> Answer:
         if ask.tenant != OPERATOR:
@@ -385,7 +390,7 @@ class Node:
             rescale(self.accounts.values(), self.pools.values(), tariffs.scale // self.scale)
             self.exposure *= tariffs.scale // self.scale
         self.tariffs, self.scale = tariffs, tariffs.scale
-        return Answer()
+        return Answer(ok=True)
 
 
 def _final(account: Account, short: bool) -> str:
