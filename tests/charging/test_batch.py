@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 
 from tests.charging.world import EUR, ask
+from workbench.charging.facts import Fact
 from workbench.charging.messages import Commit, Debit, Open, Publish, Reserve, TopUp, Update
-from workbench.charging.node import OPERATOR, Fact, Node
+from workbench.charging.node import OPERATOR, Node
 from workbench.charging.tariffs import instant, micros
 from workbench.model.ids import device_key
 from workbench.model.party import Account, Device, Parties, Subscription

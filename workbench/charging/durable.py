@@ -18,8 +18,9 @@ from typing import Protocol
 from workbench.charging.answers import Answers
 from workbench.charging.batches import pack
 from workbench.charging.messages import Command, encode
-from workbench.charging.node import Node, refusal
+from workbench.charging.node import Node
 from workbench.charging.recovery import recover
+from workbench.charging.refusals import refusal
 from workbench.clock import nanoseconds
 from workbench.errors import JournalError
 from workbench.journal.consumers import keep_position

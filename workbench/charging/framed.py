@@ -14,7 +14,8 @@ import socket
 from pathlib import Path
 from typing import cast
 
-from workbench.charging.node import BYTES_MAX, refusal
+from workbench.charging.node import BYTES_MAX
+from workbench.charging.refusals import refusal
 from workbench.charging.service import Service
 
 PILE_BYTES_MAX = 16 << 20

@@ -27,8 +27,8 @@ from starlette.routing import Route
 
 from workbench.charging.framed import FRAME_BYTES_MAX
 from workbench.charging.messages import Answer, Balance, Command, decode_answer, encode
-from workbench.charging.node import BYTES_MAX, refusal
-from workbench.charging.refusals import REFUSALS
+from workbench.charging.node import BYTES_MAX
+from workbench.charging.refusals import REFUSALS, refusal
 from workbench.charging.service import Service
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from workbench.charging import accounts, funds, sessions, watch
+from workbench.charging.facts import Fact
 from workbench.charging.messages import (
     Answer,
     Authorize,
@@ -37,38 +38,17 @@ from workbench.charging.messages import (
     encode,
 )
 from workbench.charging.pricing import Settled
-from workbench.charging.refusals import FORGETTABLE, REFUSALS, Refused
+from workbench.charging.refusals import FORGETTABLE, REFUSALS, Refused, refusal
 from workbench.charging.sessions import finish, grant, grant_money, hold, instant_of
-from workbench.charging.state import NEVER, NO_DIMS, NO_FEATURES, Account, Pool, Reservation, rescale
+from workbench.charging.state import NEVER, NO_FEATURES, Account, Pool, Reservation, rescale
 from workbench.charging.tariffs import Tariffs
 from workbench.charging.watch import Notice
 from workbench.errors import WorkbenchError
 
 BYTES_MAX = 64 * 1024
-READS = (Authorize, Balance)
+READS = frozenset((Authorize, Balance))
 OPERATOR = "*operator"
 """The tenant that may publish a catalogue; no caller from outside speaks for it."""
-
-
-class Fact(NamedTuple):
-    """What happened to an account: for the ledger, the lake and proofs.
-
-    ``kind`` is the operation, or ``expire``. A slice of use that was settled says what it was: ``units`` of ``meter`` at
-    the instant ``at``, of which ``settled.rows`` say what was rated and how. ``paid`` is money added, over the node's
-    denominator.
-    """
-
-    kind: str
-    account: Account
-    id: str
-    now: int
-    settled: Settled | None = None
-    units: int = 0
-    meter: str = ""
-    device: str = ""
-    dims: dict[str, str] = NO_DIMS
-    at: int = 0
-    paid: int = 0
 
 
 class Handled(NamedTuple):
@@ -166,8 +146,11 @@ class Node:
                 answer = do(account, ask, now)
                 self.exposure += account.required - required
                 answer.balance, answer.held = account.balance, account.required
-                answer.available = funds.available(account, now)
-                if account.low or account.usage_percent:
+                if account.buckets or account.pool is not None:
+                    answer.available = funds.available(account, now)
+                else:
+                    answer.available = account.balance + account.limit - account.held
+                if account.low or account.limit or account.buckets:
                     watch.look(account, self.seq + 1, now, self.scale, self.notices)
             else:
                 answer = self._open(ask, now) if type(ask) is Open else self._publish(ask)  # type: ignore[arg-type]
@@ -214,26 +197,25 @@ class Node:
 
     # -- use -------------------------------------------------------------------------------------------------
 
-    def _grant(self, account: Account, ask: Wish, now: int) -> tuple[sessions.Granted, int]:
-        sessions.check_wish(account, ask)
-        at = instant_of(ask, now)
+    def _grant(self, account: Account, ask: Wish, at: int, now: int) -> sessions.Granted:
         if ask.amount_nano:
-            found = grant_money(
+            return grant_money(
                 account, self.scale, ask.amount_nano, now, partial=ask.partial, critical=ask.critical
             )
-        else:
-            found = grant(
-                account, self.tariffs, ask.meter, ask.units, at, now,
-                device=ask.device, dims=ask.dims, partial=ask.partial, critical=ask.critical,
-            )  # fmt: skip
-        return found, at
+        return grant(
+            account, self.tariffs, ask.meter, ask.units, at, now,
+            device=ask.device, dims=ask.dims, partial=ask.partial, critical=ask.critical,
+        )  # fmt: skip
 
     def _authorize(self, account: Account, ask: Authorize, now: int) -> Answer:
-        found, _ = self._grant(account, ask, now)
+        sessions.check_wish(account, ask)
+        found = self._grant(account, ask, instant_of(ask, now), now)
         return Answer(ok=True, granted=found.units, charged=found.need, rating_group=ask.rating_group)
 
     def _reserve(self, account: Account, ask: Reserve, now: int) -> Answer:
-        found, at = self._grant(account, ask, now)
+        sessions.check_wish(account, ask)
+        at = instant_of(ask, now)
+        found = self._grant(account, ask, at, now)
         made = hold(account, found, ask.meter, at, now, ask.seconds, ask.critical)
         made.device, made.dims = ask.device, ask.dims
         made.critical, made.rating_group = ask.critical, ask.rating_group
@@ -311,15 +293,25 @@ class Node:
         return Answer(ok=True, reservation=made.number, rating_group=made.rating_group)
 
     def _debit(self, account: Account, ask: Wish, now: int) -> Answer:
-        found, at = self._grant(account, ask, now)
+        sessions.check_wish(account, ask)
+        at = instant_of(ask, now)
+        short = sessions.at_once(account, self.tariffs, ask, at, self.scale) if self.facts is None else None
+        if short is not None and short[0] <= account.balance + account.limit - account.held:
+            amount, offer = short
+            account.balance -= amount
+            sessions.earn(account, offer, amount)
+            return Answer(
+                ok=True, granted=ask.units or ask.amount_nano, charged=amount, rating_group=ask.rating_group
+            )
+        found = self._grant(account, ask, at, now)
         made = Reservation(0, ask.meter, found.units, at, 0)
         made.device, made.dims = ask.device, ask.dims
         debt = debt_of(account)
         sessions.attach(account, made, found, now, ask.critical)
         settled = self._settle(account, ask, made, found.units, now)
         return Answer(
-            ok=True, granted=found.units, charged=settled.amount, debt=debt_of(account) - debt, rating_group=ask.rating_group,
-            final_unit=_final(account, found.units < (ask.units or ask.amount_nano)),
+            ok=True, granted=found.units, charged=settled.amount, debt=debt_of(account) - debt,
+            rating_group=ask.rating_group, final_unit=_final(account, found.units < (ask.units or ask.amount_nano)),
         )  # fmt: skip
 
     def _unlock(self, account: Account, ask: Unlock, now: int) -> Answer:
@@ -400,8 +392,3 @@ def _final(account: Account, short: bool) -> str:
 def debt_of(account: Account) -> int:
     """How far an account is past its limit: critical services that somebody still has to pay."""
     return max(0, -account.limit - account.balance)
-
-
-def refusal(code: str, request_id: str = "", why: str = "") -> bytes:
-    """A refusal as the wire says it."""
-    return encode(Answer(id=request_id, ok=False, code=code, why=why or REFUSALS[code][1]))
