@@ -173,6 +173,31 @@ def test_files_go_when_every_consumer_has_them(journal: Journal) -> None:
     assert everything(journal.folder)[-1] == message(500)
 
 
+def test_a_reader_whose_file_was_let_go_under_it_reads_on(journal: Journal) -> None:
+    reader, seen = JournalReader(journal.folder), list[RawMessage]()
+    keep_position(journal.folder, "lake", 0)
+    for number in range(1000):
+        journal.append([message(number)])
+        if number % 20 == 0:
+            assert journal.flush(5)
+            if batch := reader.read(bytes_max=500):
+                seen += batch.messages
+                keep_position(journal.folder, "lake", batch.end)
+                let_go(journal.folder)
+    assert journal.flush(5)
+    while batch := reader.read():
+        seen += batch.messages
+        keep_position(journal.folder, "lake", batch.end)
+        let_go(journal.folder)
+    assert seen == [message(number) for number in range(1000)]
+    journal.append([message(number) for number in range(1000, 1300)])
+    assert journal.flush(5)
+    let_go(journal.folder)
+    batch = reader.read(bytes_max=1 << 20)
+    assert batch is not None
+    assert batch.messages[0] == message(1000)
+
+
 def test_a_position_of_another_journal_is_found_out_and_loses_nothing_silently(tmp_path: Path) -> None:
     with Journal(tmp_path / "j", SMALL) as journal:
         journal.append([message(0)])

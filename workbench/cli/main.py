@@ -14,7 +14,7 @@ from workbench.errors import VerifyFailed, WorkbenchError
 
 MODULES = (
     *("demo", "city", "serve", "lab", "price", "shadow"),
-    *("ingest", "parties", "catalog", "bill", "charge"),
+    *("ingest", "parties", "catalog", "bill"),
     *("status", "invoice", "trace", "verify"),
     *("detect",),
     *("project",),

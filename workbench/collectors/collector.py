@@ -74,8 +74,13 @@ class Collector(ABC):
         """Begin to collect; returns when messages can come. Raises ``SourceError`` when that cannot be."""
 
     @abstractmethod
-    def stop(self) -> None:
-        """Take no more, and end in order: what was taken is durable and acknowledged when this returns."""
+    def stop(self, for_good: bool = False) -> None:
+        """Take no more, and end in order: what was taken is durable and acknowledged when this returns.
+
+        Args:
+            for_good: this worker will not come back under its name; where the other side keeps things for it (a
+                session of MQTT), it need not.
+        """
 
     def lag(self) -> int | None:
         """Messages that wait at the source; None when the wire does not say."""

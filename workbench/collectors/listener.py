@@ -71,7 +71,7 @@ class ListenerCollector(Collector):
             )
         self.stats.connected = True
 
-    def stop(self) -> None:
+    def stop(self, for_good: bool = False) -> None:
         """Take no more, acknowledge what became durable, say goodbye."""
         if self._thread is None or self._loop is None:
             return

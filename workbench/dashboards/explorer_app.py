@@ -44,7 +44,8 @@ class ExplorerPage(param.Parameterized):
             location.sync(self, {name: name for name in _LEVELS})
         self.param.watch(lambda *_: self._show(), list(_LEVELS))
         self._show()
-        return theme.page("Charge explorer", [self._crumbs, self._body], theme.links("explorer"))
+        links = pmui.Row(pmui.Button(label="City", href="./city", variant="text", color="light"))
+        return theme.page("Charge explorer", [self._crumbs, self._body], [links])
 
     # -- the way -----------------------------------------------------------------------------------------------
 

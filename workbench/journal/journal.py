@@ -21,7 +21,7 @@ from typing import IO
 
 from workbench.clock import nanoseconds
 from workbench.errors import JournalError, JournalLocked
-from workbench.journal.consumers import let_go
+from workbench.journal.consumers import let_go, positions
 from workbench.journal.frame import CONFIRM, RECORDS, framed
 from workbench.journal.message import RawMessage, encoded
 from workbench.journal.recovery import SKIPPED, recover
@@ -266,7 +266,9 @@ class Journal:
             return
         self._stats.kept_bytes = kept
         limit = self.settings.backlog_bytes_max
-        self._backlog_full = limit is not None and kept > limit
+        # The file being written stays, however far everybody has read.
+        behind = min(positions(self.folder).values(), default=0) < self._end
+        self._backlog_full = limit is not None and behind and kept > limit
 
 
 def _locked(folder: Path) -> IO[str]:

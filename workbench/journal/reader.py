@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.errors import JournalGone
-from workbench.journal.frame import CHECKPOINT
+from workbench.journal.frame import CHECKPOINT, Frame
 from workbench.journal.message import RawMessage, decoded
 from workbench.journal.segment import Cursor, damaged, listed, opened, previous_end
 
@@ -60,30 +60,26 @@ class JournalReader:
             JournalGone: messages from ``position`` on were let go, or this is not the journal it was stored for.
         """
         deadline = time.monotonic() + wait_seconds
-        while (batch := self._some(bytes_max)) is None:
+        while (
+            batch := self._some(bytes_max) or self._some(bytes_max)
+        ) is None:  # twice: its file may be let go
             if time.monotonic() >= deadline:
                 return None
             time.sleep(_POLL_SECONDS)
         return batch
 
     def _some(self, bytes_max: int) -> Batch | None:
-        if self._cursor is None and not self._find():
+        try:
+            if self._cursor is None and not self._find():
+                return None
+        except FileNotFoundError:  # let go between being listed and being opened
+            self._cursor = None
             return None
         messages: list[RawMessage] = []
         first, size = self.position, 0
         while size < bytes_max:
-            assert self._cursor is not None
-            try:
-                frame = self._cursor.next()
-            except FileNotFoundError:
-                # Everything in it was read, the writer went on in a new file, and this one was let go.
-                self._cursor = None
-                if messages or not self._find():
-                    break
-                first = self.position
-                continue
+            frame = self._next()
             if frame is None:
-                self._at_tail = True
                 if messages or not self._advance():
                     break
                 first = self.position
@@ -100,8 +96,21 @@ class JournalReader:
             size += len(frame.records)
         return Batch(self.name, first, messages) if messages else None
 
+    def _next(self) -> Frame | None:
+        """The next whole frame of the segment in hand; None at its end, or when it was let go meanwhile."""
+        if self._cursor is None:
+            return None
+        try:
+            frame = self._cursor.next()
+        except FileNotFoundError:
+            self._cursor = None
+            return None
+        self._at_tail = self._at_tail or frame is None
+        return frame
+
     def _find(self) -> bool:
         """Go to the segment that holds ``position``. False while there is none."""
+        self._at_tail = False
         segments = listed(self.folder)
         if not segments:
             return False
@@ -143,17 +152,21 @@ class JournalReader:
         Raises:
             JournalDamaged: the next segment says that there was more here than can be read.
         """
-        assert self._cursor is not None
-        assert self._first is not None
+        if self._cursor is None or self._first is None:
+            return False
         later = [each for each in listed(self.folder) if each[0] > self._first]
         if not later:
             return False
         # The file was finished before the next one began; what came in between is read first.
         at, cursor = self._cursor.at, self._cursor
-        if cursor.next() is not None:
-            self._cursor = Cursor(cursor.path, cursor.salt, at)
-            return True
-        ended = self._enter(*later[0])
+        try:
+            if cursor.next() is not None:
+                self._cursor = Cursor(cursor.path, cursor.salt, at)
+                return True
+            ended = self._enter(*later[0])
+        except FileNotFoundError:
+            self._cursor = None
+            return False
         if self.position < ended:
             self._cursor = None
             raise damaged(cursor.path, at)
