@@ -24,6 +24,7 @@
     │   └── AmountOverflow    an amount does not fit its integer
     ├── SettlementError       a close, split, invoice or adjustment cannot be made
     │   └── PostingConflict   a posting key was used before with another payload
+    ├── ChargingError         a charging node's log or snapshot cannot be gone on with
     └── VerifyFailed          a proof did not hold; carries the first counter-example
 
 Bad *data* is never raised: a row that cannot become usage is a ``Reject`` (see ``model/usage.py``).
@@ -199,6 +200,12 @@ class PostingConflict(SettlementError):
     """A posting key was used before with another payload."""
 
     code = "posting_conflict"
+
+
+class ChargingError(WorkbenchError):
+    """A charging node's log or snapshot cannot be gone on with."""
+
+    code = "charging"
 
 
 class VerifyFailed(WorkbenchError):

@@ -8,7 +8,7 @@ from bisect import insort
 from workbench.charging import funds
 from workbench.charging.messages import Answer, Balance, Open, Refund, TopUp
 from workbench.charging.refusals import Refused
-from workbench.charging.state import NEVER, NO_BUCKETS, NO_REFUNDS, Account, Bucket, Pool
+from workbench.charging.state import NEVER, NO_BUCKETS, NO_EARNED, NO_REFUNDS, Account, Bucket, Pool
 from workbench.charging.tariffs import Tariffs, micros
 
 AMOUNT_MAX = 10**24
@@ -91,6 +91,7 @@ def top_up(account: Account, ask: TopUp, scale: int, now: int) -> Bucket | None:
         if ask.units or ask.pool or ask.promotional or ask.expires_at is not None:
             raise Refused("bad_account")
         account.balance += ask.amount_nano * scale
+        account.paid_in += ask.amount_nano * scale
         return None
     if not good_name(ask.bucket) or len(ask.meter) > 128 or abs(ask.priority) > 1_000_000:
         raise Refused("bad_account")
@@ -103,6 +104,8 @@ def top_up(account: Account, ask: TopUp, scale: int, now: int) -> Bucket | None:
             raise Refused("too_early")
     bucket = _bucket(account, ask, expires)
     amount = ask.units or ask.amount_nano * scale
+    if not ask.promotional:
+        account.paid_in += ask.amount_nano * scale
     bucket.left += amount
     bucket.size += amount
     return bucket
@@ -166,6 +169,10 @@ def refund(account: Account, ask: Refund, earlier: Answer, scale: int) -> int:
         account.refunded = {}
     account.refunded[ask.of] = account.refunded.get(ask.of, 0) + amount
     account.balance += amount
+    if account.earned is NO_EARNED:
+        account.earned = {}
+    offer = account.offers[0] if account.offers and account.offers[0] in account.earned else ""
+    account.earned[offer] = account.earned.get(offer, 0) - amount
     return amount
 
 
@@ -174,4 +181,4 @@ def show(account: Account, ask: Balance, now: int) -> Answer:
     found = [(b.name, b.meter, b.free(now)) for b in account.buckets]
     if account.pool is not None:
         found += [(b.name, b.meter, b.free(now)) for b in account.pool.buckets]
-    return Answer(id=ask.id, buckets=found, available=funds.available(account, now))
+    return Answer(ok=True, id=ask.id, buckets=found, available=funds.available(account, now))

@@ -61,18 +61,19 @@ def require(account: Account, amount: int, now: int, *, allow_debt: bool = False
 
 
 def pay(account: Account, amount: int) -> int:
-    """Take a charge out of what is held; answers how much of it the balance paid."""
+    """Take a charge out of what is held; answers how much of it nobody paid for (promotional money)."""
     account.required -= amount
-    account.charged += amount
+    given = 0
     for bucket in sorted(account.backing, key=_expiry) if account.backing else ():
         part = min(account.backing[bucket], amount)
         _unback(account, bucket, part)
         bucket.left -= part
         bucket.used += part
         amount -= part
+        given += part if bucket.promotional else 0
     account.held -= amount
     account.balance -= amount
-    return amount
+    return given
 
 
 def relax(account: Account) -> None:

@@ -194,9 +194,9 @@ class Answer(msgspec.Struct, omit_defaults=True, kw_only=True):
         buckets: with ``balance``: what is left in each bucket (name, meter, left).
     """
 
+    ok: bool
     id: str = ""
     account: str = ""
-    ok: bool = True
     code: str = ""
     why: str = ""
     granted: int = 0

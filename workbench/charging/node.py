@@ -15,6 +15,7 @@ from typing import NamedTuple
 import msgspec
 
 from workbench.charging import accounts, funds, sessions, watch
+from workbench.charging.facts import Fact
 from workbench.charging.messages import (
     Answer,
     Authorize,
@@ -37,7 +38,7 @@ from workbench.charging.messages import (
     encode,
 )
 from workbench.charging.pricing import Settled
-from workbench.charging.refusals import FORGETTABLE, REFUSALS, Refused
+from workbench.charging.refusals import FORGETTABLE, REFUSALS, Refused, refusal
 from workbench.charging.sessions import finish, grant, grant_money, hold, instant_of
 from workbench.charging.state import NEVER, NO_FEATURES, Account, Pool, Reservation, rescale
 from workbench.charging.tariffs import Tariffs
@@ -45,27 +46,9 @@ from workbench.charging.watch import Notice
 from workbench.errors import WorkbenchError
 
 BYTES_MAX = 64 * 1024
-READS = (Authorize, Balance)
+READS = frozenset((Authorize, Balance))
 OPERATOR = "*operator"
 """The tenant that may publish a catalogue; no caller from outside speaks for it."""
-
-
-class Fact(NamedTuple):
-    """What happened to an account: for the ledger, the lake and proofs.
-
-    ``kind`` is the operation, or ``expire``; ``settled`` the charge of a slice that ended, with ``ended`` what it was.
-    ``paid`` is money added (negative: none), over the node's denominator.
-    """
-
-    kind: str
-    account: Account
-    id: str
-    now: int
-    settled: Settled | None = None
-    ended: Reservation | None = None
-    units: int = 0
-    paid: int = 0
-    ask: Request | None = None
 
 
 class Handled(NamedTuple):
@@ -81,6 +64,7 @@ class Node:
     Attributes:
         tenants: whose accounts it keeps; requests of others are refused.
         older: asked for answers that memory has let go of: key to (hash, answer) or ``None``.
+        replaying: a log is carried out again: what it holds was new then, whatever ``older`` knows by now.
         facts: when set, told what happened, in order.
         notices: what crossed a threshold since somebody last took them.
         exposure: what all open reservations may still cost: the most that a loss of this node could leave unbilled.
@@ -94,6 +78,7 @@ class Node:
         self.pools: dict[tuple[str, str], Pool] = {}
         self.answers: dict[str, tuple[bytes, bytes]] = {}
         self.older: Callable[[str], tuple[bytes, bytes] | None] | None = None
+        self.replaying = False
         self.facts: Callable[[Fact], None] | None = None
         self.notices: list[Notice] = []
         self.due: list[tuple[int, str, str, int]] = []
@@ -137,7 +122,7 @@ class Node:
         digest = blake2b(record, digest_size=16).digest()
         key = f"{tenant}\x1f{ask.id}"
         known = self.answers.get(key)
-        if known is None and self.older is not None:
+        if known is None and self.older is not None and not self.replaying:
             known = self.older(key)
         if known is not None:
             return Handled(known[1] if known[0] == digest else refusal("key_reused", ask.id))
@@ -161,8 +146,11 @@ class Node:
                 answer = do(account, ask, now)
                 self.exposure += account.required - required
                 answer.balance, answer.held = account.balance, account.required
-                answer.available = funds.available(account, now)
-                if account.low or account.usage_percent:
+                if account.buckets or account.pool is not None:
+                    answer.available = funds.available(account, now)
+                else:
+                    answer.available = account.balance + account.limit - account.held
+                if account.low or account.limit or account.buckets:
                     watch.look(account, self.seq + 1, now, self.scale, self.notices)
             else:
                 answer = self._open(ask, now) if type(ask) is Open else self._publish(ask)  # type: ignore[arg-type]
@@ -194,9 +182,13 @@ class Node:
             self.exposure += account.required - required
             ended += 1
             if self.facts is not None:
-                self.facts(Fact("expire", account, "", now, None, made))
+                self.facts(Fact("expire", account, "", now, meter=made.meter, at=made.at))
         self.expired += ended
         return ended
+
+    def remember_due(self, made: Reservation, account: Account) -> None:
+        """Note when a reservation that came from elsewhere ends."""
+        heappush(self.due, (made.expires_at, account.tenant, account.id, made.number))
 
     @property
     def next_due(self) -> int:
@@ -205,32 +197,31 @@ class Node:
 
     # -- use -------------------------------------------------------------------------------------------------
 
-    def _grant(self, account: Account, ask: Wish, now: int) -> tuple[sessions.Granted, int]:
-        sessions.check_wish(account, ask)
-        at = instant_of(ask, now)
+    def _grant(self, account: Account, ask: Wish, at: int, now: int) -> sessions.Granted:
         if ask.amount_nano:
-            found = grant_money(
+            return grant_money(
                 account, self.scale, ask.amount_nano, now, partial=ask.partial, critical=ask.critical
             )
-        else:
-            found = grant(
-                account, self.tariffs, ask.meter, ask.units, at, now,
-                device=ask.device, dims=ask.dims, partial=ask.partial, critical=ask.critical,
-            )  # fmt: skip
-        return found, at
+        return grant(
+            account, self.tariffs, ask.meter, ask.units, at, now,
+            device=ask.device, dims=ask.dims, partial=ask.partial, critical=ask.critical,
+        )  # fmt: skip
 
     def _authorize(self, account: Account, ask: Authorize, now: int) -> Answer:
-        found, _ = self._grant(account, ask, now)
-        return Answer(granted=found.units, charged=found.need, rating_group=ask.rating_group)
+        sessions.check_wish(account, ask)
+        found = self._grant(account, ask, instant_of(ask, now), now)
+        return Answer(ok=True, granted=found.units, charged=found.need, rating_group=ask.rating_group)
 
     def _reserve(self, account: Account, ask: Reserve, now: int) -> Answer:
-        found, at = self._grant(account, ask, now)
+        sessions.check_wish(account, ask)
+        at = instant_of(ask, now)
+        found = self._grant(account, ask, at, now)
         made = hold(account, found, ask.meter, at, now, ask.seconds, ask.critical)
         made.device, made.dims = ask.device, ask.dims
         made.critical, made.rating_group = ask.critical, ask.rating_group
         heappush(self.due, (made.expires_at, ask.tenant, ask.account, made.number))
         return Answer(
-            granted=made.units, reservation=made.number, expires_at=made.expires_at,
+            ok=True, granted=made.units, reservation=made.number, expires_at=made.expires_at,
             rating_group=made.rating_group, final_unit=_final(account, found.units < (ask.units or ask.amount_nano)),
         )  # fmt: skip
 
@@ -245,7 +236,10 @@ class Node:
     def _settle(self, account: Account, ask: Request, made: Reservation, used: int, now: int) -> Settled:
         settled = finish(account, made, used)
         if self.facts is not None:
-            self.facts(Fact(_word(ask), account, ask.id, now, settled, made, used, ask=ask))
+            word = type(ask).__name__.lower()
+            self.facts(
+                Fact(word, account, ask.id, now, settled, used, made.meter, made.device, made.dims, made.at)
+            )
         return settled
 
     def _update(self, account: Account, ask: Update, now: int) -> Answer:
@@ -267,7 +261,7 @@ class Node:
                 code, affordable = refused.code, refused.affordable
         made.expires_at = now + ask.seconds * 1_000_000
         return Answer(
-            code=code, why=REFUSALS[code][1] if code else "", affordable=affordable, granted=made.units,
+            ok=True, code=code, why=REFUSALS[code][1] if code else "", affordable=affordable, granted=made.units,
             charged=settled.amount, debt=debt_of(account) - debt, reservation=made.number, expires_at=made.expires_at,
             rating_group=made.rating_group, final_unit=_final(account, made.units < ask.more),
         )  # fmt: skip
@@ -288,7 +282,7 @@ class Node:
         settled = self._settle(account, ask, made, ask.used, now)
         del account.reservations[made.number]
         return Answer(
-            granted=ask.used, charged=settled.amount, debt=debt_of(account) - debt, reservation=made.number,
+            ok=True, granted=ask.used, charged=settled.amount, debt=debt_of(account) - debt, reservation=made.number,
             rating_group=made.rating_group,
         )  # fmt: skip
 
@@ -296,18 +290,28 @@ class Node:
         made = self._open_session(account, ask.reservation, now)
         self._settle(account, ask, made, 0, now)
         del account.reservations[made.number]
-        return Answer(reservation=made.number, rating_group=made.rating_group)
+        return Answer(ok=True, reservation=made.number, rating_group=made.rating_group)
 
     def _debit(self, account: Account, ask: Wish, now: int) -> Answer:
-        found, at = self._grant(account, ask, now)
+        sessions.check_wish(account, ask)
+        at = instant_of(ask, now)
+        short = sessions.at_once(account, self.tariffs, ask, at, self.scale) if self.facts is None else None
+        if short is not None and short[0] <= account.balance + account.limit - account.held:
+            amount, offer = short
+            account.balance -= amount
+            sessions.earn(account, offer, amount)
+            return Answer(
+                ok=True, granted=ask.units or ask.amount_nano, charged=amount, rating_group=ask.rating_group
+            )
+        found = self._grant(account, ask, at, now)
         made = Reservation(0, ask.meter, found.units, at, 0)
         made.device, made.dims = ask.device, ask.dims
         debt = debt_of(account)
         sessions.attach(account, made, found, now, ask.critical)
         settled = self._settle(account, ask, made, found.units, now)
         return Answer(
-            granted=found.units, charged=settled.amount, debt=debt_of(account) - debt, rating_group=ask.rating_group,
-            final_unit=_final(account, found.units < (ask.units or ask.amount_nano)),
+            ok=True, granted=found.units, charged=settled.amount, debt=debt_of(account) - debt,
+            rating_group=ask.rating_group, final_unit=_final(account, found.units < (ask.units or ask.amount_nano)),
         )  # fmt: skip
 
     def _unlock(self, account: Account, ask: Unlock, now: int) -> Answer:
@@ -317,7 +321,7 @@ class Node:
             raise Refused("bad_seconds")
         until = account.features.get(ask.feature, 0)
         if until > now:
-            return Answer(feature=ask.feature, expires_at=0 if until == NEVER else until)
+            return Answer(ok=True, feature=ask.feature, expires_at=0 if until == NEVER else until)
         answer = self._debit(account, ask, now)
         if account.features is NO_FEATURES:
             account.features = {}
@@ -336,16 +340,16 @@ class Node:
             raise Refused("unknown_charge")
         amount = accounts.refund(account, ask, earlier, self.scale)
         if self.facts is not None:
-            self.facts(Fact("refund", account, ask.id, now, paid=amount, ask=ask))
-        return Answer(charged=-amount)
+            self.facts(Fact("refund", account, ask.id, now, paid=amount))
+        return Answer(ok=True, charged=-amount)
 
     def _topup(self, account: Account, ask: TopUp, now: int) -> Answer:
         if len(account.buckets) >= accounts.BUCKETS_MAX:
             accounts.sweep_buckets(account, now)
         accounts.top_up(account, ask, self.scale, now)
         if self.facts is not None:
-            self.facts(Fact("topup", account, ask.id, now, paid=ask.amount_nano * self.scale, ask=ask))
-        return Answer(granted=ask.units or ask.amount_nano)
+            self.facts(Fact("topup", account, ask.id, now, paid=ask.amount_nano * self.scale))
+        return Answer(ok=True, granted=ask.units or ask.amount_nano)
 
     def _balance(self, account: Account, ask: Balance, now: int) -> Answer:
         return accounts.show(account, ask, now)
@@ -353,8 +357,13 @@ class Node:
     def _open(self, ask: Open, now: int) -> Answer:
         account = accounts.open_account(self.accounts, self.pools, self.tariffs, ask)
         if self.facts is not None:
-            self.facts(Fact("open", account, ask.id, now, ask=ask))
-        return Answer(balance=account.balance, held=account.required, available=funds.available(account, now))
+            self.facts(Fact("open", account, ask.id, now))
+        return Answer(
+            ok=True,
+            balance=account.balance,
+            held=account.required,
+            available=funds.available(account, now),
+        )
 
     def _publish(self, ask: Publish) -> Answer:
         if ask.tenant != OPERATOR:
@@ -373,11 +382,7 @@ class Node:
             rescale(self.accounts.values(), self.pools.values(), tariffs.scale // self.scale)
             self.exposure *= tariffs.scale // self.scale
         self.tariffs, self.scale = tariffs, tariffs.scale
-        return Answer()
-
-
-def _word(ask: Request) -> str:
-    return type(ask).__name__.lower()
+        return Answer(ok=True)
 
 
 def _final(account: Account, short: bool) -> str:
@@ -387,8 +392,3 @@ def _final(account: Account, short: bool) -> str:
 def debt_of(account: Account) -> int:
     """How far an account is past its limit: critical services that somebody still has to pay."""
     return max(0, -account.limit - account.balance)
-
-
-def refusal(code: str, request_id: str = "", why: str = "") -> bytes:
-    """A refusal as the wire says it."""
-    return encode(Answer(id=request_id, ok=False, code=code, why=why or REFUSALS[code][1]))

@@ -81,6 +81,20 @@ def _hold(
     return Hold(stretch.offer.id, stretch.start, price, index, key, measured, 0, factor), need
 
 
+def price_of(account: Account, tariffs: Tariffs, offer_id: str, component: str, at: int) -> tuple[Price, int]:
+    """The price of a hold that was written down, and its factor; versions never change, so it is the same price.
+
+    Raises:
+        Refused: the catalogue does not have it.
+    """
+    stretch = tariffs.at(offer_id, account.currency, at)
+    for prices in stretch.prices.values():
+        for price in prices:
+            if price.component.id == component:
+                return price, stretch.factors[component]
+    raise Refused("unknown_offer")
+
+
 def _holder(price: Price, device: str) -> str:
     """Whose counter: the account's own for pools and groups (an account is one pool, one group), else the device's."""
     return device if price.component.scope == "device" else ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from workbench.charging.messages import Answer, encode
+
 
 class Refused(Exception):
     """Inside the node only: this request changes nothing; ``affordable`` goes with ``insufficient_balance``."""
@@ -57,3 +59,8 @@ FORGETTABLE: Final = frozenset(
     "elsewhere".split()
 )
 """Refusals that leave no trace: the same id may be used again for a better request."""
+
+
+def refusal(code: str, request_id: str = "", why: str = "") -> bytes:
+    """A refusal as the wire says it."""
+    return encode(Answer(id=request_id, ok=False, code=code, why=why or REFUSALS[code][1]))

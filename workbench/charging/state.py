@@ -110,18 +110,20 @@ class Used:
 class Account:
     """One account. ``balance`` may be negative down to ``-limit``; ``required`` is what its reservations may still cost.
 
-    ``held`` is the part of ``required`` that the balance backs; ``backing`` the part that money buckets back.
+    ``earned`` is what charges came to so far, by offer, less refunds and what promotional money covered; ``paid_in``
+    what was paid; both serve the ledger only. ``held`` is the part of ``required`` that the balance backs, ``backing``
+    the part that money buckets back.
     """
 
     __slots__ = (
-        "at_limit", "backing", "balance", "buckets", "charged", "critical", "currency", "devices", "features",
-        "fired", "held", "id", "limit", "low", "offers", "pool", "refunded", "required", "reservations", "sequence",
+        "at_limit", "backing", "balance", "buckets", "critical", "currency", "devices", "earned", "features",
+        "fired", "held", "id", "limit", "low", "offers", "paid_in", "pool", "refunded", "required", "reservations", "sequence",
         "tenant", "usage_percent", "used",
     )  # fmt: skip
 
     def __init__(self, tenant: str, name: str, currency: str) -> None:
         self.tenant, self.id, self.currency = tenant, name, currency
-        self.balance = self.limit = self.held = self.required = self.charged = self.sequence = 0
+        self.balance = self.limit = self.held = self.required = self.paid_in = self.sequence = 0
         self.offers: tuple[str, ...] = ()
         self.devices, self.critical, self.at_limit = 1, False, "cut_off"
         self.low: tuple[int, ...] = ()
@@ -134,6 +136,7 @@ class Account:
         self.features: dict[str, int] = NO_FEATURES
         self.refunded: dict[str, int] = NO_REFUNDS
         self.fired: set[str] = NO_FIRED
+        self.earned: dict[str, int] = NO_EARNED
 
 
 # Empty collections that all accounts share until they need their own: a hundred thousand dictionaries are 6 MB.
@@ -142,15 +145,17 @@ NO_BACKING: dict[Bucket, int] = {}
 NO_FEATURES: dict[str, int] = {}
 NO_REFUNDS: dict[str, int] = {}
 NO_FIRED: set[str] = set()
+NO_EARNED: dict[str, int] = {}
 
 
 def rescale(accounts: Iterable[Account], pools: Iterable[Pool], ratio: int) -> None:
     """Raise the denominator of all money, because a new catalogue needs a finer one; no amount changes."""
     for account in accounts:
-        for name in ("balance", "limit", "held", "required", "charged"):
+        for name in ("balance", "limit", "held", "required", "paid_in"):
             setattr(account, name, getattr(account, name) * ratio)
         account.backing = {b: part * ratio for b, part in account.backing.items()} or NO_BACKING
         account.refunded = {of: part * ratio for of, part in account.refunded.items()} or NO_REFUNDS
+        account.earned = {offer: part * ratio for offer, part in account.earned.items()} or NO_EARNED
         _rescale_buckets(account.buckets, ratio)
         for made in account.reservations.values():
             made.money *= ratio

@@ -14,7 +14,7 @@ from workbench.errors import VerifyFailed, WorkbenchError
 
 MODULES = (
     *("demo", "city", "serve", "lab", "price", "shadow"),
-    *("ingest", "parties", "catalog", "bill"),
+    *("ingest", "parties", "catalog", "bill", "charge"),
     *("status", "invoice", "trace", "verify"),
     *("detect",),
     *("project",),

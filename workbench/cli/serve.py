@@ -21,12 +21,15 @@ def serve(
     lake: Annotated[Path, typer.Argument(help="The lake to show.")] = Path("demo-lake"),
     tenant: Annotated[str, typer.Option(help="Whose facts.")] = "main",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where; 0 picks a free port.")] = 5006,
+    offers: Annotated[
+        Path | None, typer.Option(help="Folder the Studio publishes into; LAKE-offers when left out.")
+    ] = None,
 ) -> None:
-    """Show a lake in the browser: the city page and the charge explorer, on one port of this machine."""
-    serve_pages(lake, tenant, port=port)
+    """Show a lake in the browser: city, charge explorer and the Studio for offers, on one port of this machine."""
+    serve_pages(lake, tenant, port=port, offers=offers)
 
 
-def serve_pages(path: Path, tenant: str = "main", *, port: int = 5006) -> None:
+def serve_pages(path: Path, tenant: str = "main", *, port: int = 5006, offers: Path | None = None) -> None:
     """Serve until somebody stops it; only this machine can connect.
 
     Raises:
@@ -40,10 +43,11 @@ def serve_pages(path: Path, tenant: str = "main", *, port: int = 5006) -> None:
     from workbench.dashboards.server import app_of
 
     port = free_port(port)
-    app = app_of(path, tenant, port)
+    app = app_of(path, tenant, port, offers)
     shell.remarks().print(
         f"\n  City      [bold]http://127.0.0.1:{port}/city[/bold]       play the day, watch what it costs\n"
-        f"  Explorer  [bold]http://127.0.0.1:{port}/explorer[/bold]   from an invoice down to the raw events\n\n"
+        f"  Explorer  [bold]http://127.0.0.1:{port}/explorer[/bold]   from an invoice down to the raw events\n"
+        f"  Studio    [bold]http://127.0.0.1:{port}/studio[/bold]     build an offer, see what it would bill\n\n"
         "  Ctrl+C stops it; the lake stays.\n"
     )
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # a browser that left in mid-update is no news

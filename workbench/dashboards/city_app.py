@@ -61,7 +61,7 @@ class CityPage:
 
     def view(self) -> pmui.Page:
         """The page, ready to serve."""
-        links = [pmui.Button(label="Charge explorer", href="./explorer", variant="text", color="light")]
+        links = theme.links("city")
         if not self._tape.times:
             told = theme.empty("There are no usage records yet.", "Run `workbench demo`.")
             return theme.page("City", [told], links)

@@ -44,8 +44,7 @@ class ExplorerPage(param.Parameterized):
             location.sync(self, {name: name for name in _LEVELS})
         self.param.watch(lambda *_: self._show(), list(_LEVELS))
         self._show()
-        links = pmui.Row(pmui.Button(label="City", href="./city", variant="text", color="light"))
-        return theme.page("Charge explorer", [self._crumbs, self._body], [links])
+        return theme.page("Charge explorer", [self._crumbs, self._body], theme.links("explorer"))
 
     # -- the way -----------------------------------------------------------------------------------------------
 

@@ -18,17 +18,23 @@ from workbench.dashboards.explorer_app import ExplorerPage
 from workbench.dashboards.proof import Proof
 from workbench.dashboards.sessions import forget_lost_browsers
 from workbench.dashboards.store import Store
+from workbench.dashboards.studio.shelf import Shelf
+from workbench.dashboards.studio_app import StudioPage
 
 
-def app_of(path: Path, tenant: str, port: int) -> FastAPI:
+def app_of(path: Path, tenant: str, port: int, offers: Path | None = None) -> FastAPI:
     """The web application over a lake.
+
+    Args:
+        offers: the folder the Studio publishes into; ``LAKE-offers`` beside the lake when it is left out.
 
     Raises:
         LakeMissing: nothing is there.
     """
     store, proof = Store(path, tenant), Proof(path, tenant)
     forget_lost_browsers()
-    pn.extension("tabulator", inline=True)
+    shelf = Shelf(offers or path.with_name(f"{path.name}-offers"), store.lake)
+    pn.extension("tabulator", "codeeditor", inline=True)
     app = FastAPI(title="IoT tariff workbench", docs_url=None, redoc_url=None)
 
     @app.get("/", include_in_schema=False)
@@ -43,6 +49,7 @@ def app_of(path: Path, tenant: str, port: int) -> FastAPI:
     pages: dict[str, Any] = {
         "/city": lambda: CityPage(store, lambda: proof.words).view(),
         "/explorer": lambda: ExplorerPage(store).view(),
+        "/studio": lambda: StudioPage(shelf, {}).view(),
     }
     add_applications(
         pages,

@@ -37,13 +37,30 @@ _DARK = {"primary": {"main": "#0d9488"}, "secondary": {"main": "#fbbf24"}}
 THEMES = {"light": {"palette": _LIGHT, **_SHAPE}, "dark": {"palette": _DARK, **_SHAPE}}
 
 
-def page(title: str, main: list[Any], header: list[Any] | None = None) -> pmui.Page:
-    """The frame every page stands in."""
+PAGES = {"city": "City", "explorer": "Charge explorer", "studio": "Studio", "simulator": "Simulator"}
+
+
+def links(here: str) -> list[Any]:
+    """The way to the other pages, for the header."""
+    others = [
+        pmui.Button(label=name, href=f"./{path}", variant="text", color="light")
+        for path, name in PAGES.items()
+        if path != here
+    ]
+    return [pmui.Row(*others)]
+
+
+def page(title: str, main: list[Any], header: list[Any] | None = None, *, wide: bool = False) -> pmui.Page:
+    """The frame every page stands in; ``wide`` for pages that use a large screen."""
     return pmui.Page(
         title=title,
         main=[
             pn.Column(
-                *main, sizing_mode="stretch_width", margin=(16, 24), max_width=1440, styles={"gap": "16px"}
+                *main,
+                sizing_mode="stretch_width",
+                margin=(16, 24),
+                max_width=2200 if wide else 1440,
+                styles={"gap": "16px"},
             )
         ],
         header=header or [],

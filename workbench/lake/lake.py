@@ -248,7 +248,7 @@ class Lake:
 
         Raises:
             LakeReadOnly: outside ``writer()``.
-            LakeError: the file does not have the kind's columns (see ``schemas.check``).
+            LakeError: the file does not have the kind's columns.
         """
         self._check_writing()
         folder = self.home / "/".join(
@@ -320,6 +320,15 @@ class Lake:
         )
         return self.state.version
 
+    @contextmanager
+    def as_if(self, add: Sequence[Segment], remove: Sequence[Segment]) -> Iterator[None]:
+        """Look at the lake as if this had been committed: for stages that end in one commit together."""
+        before, self.state = self.state, self.state.changed(add, remove)
+        try:
+            yield
+        finally:
+            self.state = before
+
     def _refuse_twice(self, add: Sequence[Segment], remove: Sequence[Segment]) -> None:
         present = set(self.state.segments) - {segment.id for segment in remove}
         for segment in add:
@@ -387,8 +396,5 @@ class Lake:
 
 
 def _base_damaged(home: Path) -> ManifestDamaged:
-    return ManifestDamaged(
-        "A branch no longer fits the version of production it was made from.",
-        where=str(home / "BASE"),
-        cure="Drop the branch and make it again.",
-    )
+    what = "A branch no longer fits the version of production it was made from."
+    return ManifestDamaged(what, where=str(home / "BASE"), cure="Drop the branch and make it again.")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,14 @@ class State:
                 else:
                     held[name] = fact
         self.version, self.sha256 = entry["version"], sha256
+
+    def changed(self, add: Iterable[Segment], remove: Iterable[Segment]) -> State:
+        """This state with other segments, as no version says yet."""
+        gone = {segment.id for segment in remove}
+        segments = {name: segment for name, segment in self.segments.items() if name not in gone}
+        return State(
+            self.version, self.sha256, segments | {segment.id: segment for segment in add}, self.facts
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The whole state, for a checkpoint."""

@@ -88,7 +88,8 @@ class Binding:
         self.accept, self.delivery_id, self.delivered_at, self.work = accept, delivery_id, received_at, work
         self.types = found.columns
         self._check_columns()
-        for spec in (mapping.ends_at, mapping.starts_at, mapping.received_at):
+        dated = () if found.messages else (mapping.ends_at, mapping.starts_at, mapping.received_at)
+        for spec in dated:  # a message must not stop others: its rows are rejected one by one
             if spec and zone_is_missing(con, spec, found.relation, self.types[spec.columns[0]]):
                 raise no_zone(mapping, spec.columns[0])
         self.received = self._received()
@@ -113,6 +114,10 @@ class Binding:
     def _received(self) -> Cell:
         """The row's own receipt where it has one, else the delivery's; never later than the delivery plus a skew."""
         default = timestamp(self.delivered_at)
+        if self.found.messages:
+            return Cell(
+                "__received_at"
+            )  # recorded by the collector: no sender may choose its time of receipt
         if self.mapping.received_at is None:
             return Cell(default)
         own = instant(self.mapping.received_at, self.types, self.mapping, "received")
@@ -151,6 +156,8 @@ class Binding:
         checks = [Check(f"{value} >= '!'", blank, value)]
         if self.found.staged:
             checks.append(Check(f"strlen({value}) <= {_LONGEST_ID}", literal("bad_device"), value))
+        if self.found.messages and spec.identity is None:
+            checks.append(Check(f"__sender IS NULL OR __sender = {value}", literal("not_the_sender"), value))
         return Cell(value, tuple(checks))
 
     def stream(self, meter: Meter) -> NormalisedStream:
@@ -217,15 +224,28 @@ class Binding:
         return items, rejects, rows, ()
 
     def _parsed(self, meter: Meter, plan: _Plan) -> tuple[str, str, int, tuple[Path, ...]]:
-        """Text cells are read once: values and reasons go to a second file, and queries go to that."""
-        file = self.work / f"parsed-{os.getpid()}-{next(_NUMBER)}.parquet"
+        """Text cells are read once: values and reasons go to a second file (or table), and queries go to that."""
         received = f"coalesce({self.received.value}, {timestamp(self.delivered_at)})"
-        done = self.con.execute(
-            f"COPY (SELECT {plan.listed}, __item_no, {plan.reason} AS __reason, coalesce(__detail, {plan.detail}) AS "
+        parsed = (
+            f"SELECT {plan.listed}, __item_no, {plan.reason} AS __reason, coalesce(__detail, {plan.detail}) AS "
             f"__why, __raw, __sha, {received} AS __received FROM {nested(self.found.relation, plan.cells)} "
-            f"WHERE {plan.chosen or 'true'}) TO {literal(str(file))} (FORMAT parquet)"
-        ).fetchall()
-        relation = f"read_parquet({literal(str(file))})"
+            f"WHERE {plan.chosen or 'true'}"
+        )
+        if self.found.messages:
+            return self._in_memory(meter, plan, parsed)
+        file = self.work / f"parsed-{os.getpid()}-{next(_NUMBER)}.parquet"
+        done = self.con.execute(f"COPY ({parsed}) TO {literal(str(file))} (FORMAT parquet)").fetchall()
+        items, rejects = self._queries(meter, plan, f"read_parquet({literal(str(file))})")
+        return items, rejects, int(done[0][0]), (file,)
+
+    def _in_memory(self, meter: Meter, plan: _Plan, parsed: str) -> tuple[str, str, int, tuple[Path, ...]]:
+        """A batch of messages is small: what was read from it stays in a table of the connection."""
+        table = f"parsed_{self.mapping.meters.index(meter)}"
+        made = self.con.execute(f"CREATE OR REPLACE TEMP TABLE {table} AS {parsed}").fetchall()
+        return *self._queries(meter, plan, table), int(made[0][0]), ()
+
+    def _queries(self, meter: Meter, plan: _Plan, relation: str) -> tuple[str, str]:
+        """Items and rejects of a relation of parsed rows."""
         names = ", ".join(ident(name) for name in plan.columns)
         items = f"SELECT {names} FROM {relation} WHERE __reason IS NULL"
         rejects = (
@@ -233,7 +253,7 @@ class Binding:
             f"raw_sha256, left(__raw, {_RAW_SHOWN}) AS raw, __received AS received_at FROM {relation} "
             "WHERE __reason IS NOT NULL"
         )
-        return items, rejects, int(done[0][0]), (file,)
+        return items, rejects
 
     def _who(self, meter: Meter) -> str:
         return (

@@ -133,7 +133,7 @@ def deliver(
     streams = {}
     for part in normalised:
         part = resolved(lake, con, part)
-        streams[part.stream] = _land_stream(lake, con, part, policy, done)
+        streams[part.stream] = land_stream(lake, con, part, policy, done)
         for file in part.files:
             file.unlink(missing_ok=True)
     done.account = {
@@ -148,9 +148,24 @@ def deliver(
     return done
 
 
-def _land_stream(
-    lake: Lake, con: duckdb.DuckDBPyConnection, part: NormalisedStream, policy: Policy, done: Landed
+def land_stream(
+    lake: Lake,
+    con: duckdb.DuckDBPyConnection,
+    part: NormalisedStream,
+    policy: Policy,
+    done: Landed,
+    *,
+    origin: str = "",
+    meta: dict[str, Any] | None = None,
 ) -> dict[str, int]:
+    """Land one meter of a delivery; what it became is added to ``done``.
+
+    Args:
+        origin: what tells its landed segments from others with the same rows; the delivery's id when left out.
+        meta: small facts to note on the landed segments.
+
+    Returns: the stream's line of account.
+    """
     stream = typed(con, part.items_sql, stream_of(part, policy))
     _check_unchanged(lake, stream)
     items = arrow(con, part.items_sql)
@@ -159,7 +174,7 @@ def _land_stream(
         fresh = [segment for segment in done.segments if segment.kind == "devices"]
         items, registered = keyed(lake, items, part.mapping.source, fresh)
         done.segments += [registered] if registered else []
-        landed = land(lake, items, stream, con, origin=done.delivery_id)
+        landed = land(lake, items, stream, con, origin=origin or done.delivery_id, meta=meta)
     if items.num_rows < part.rows:
         rejected.append(_write_rejects(lake, con, part, done.delivery_id))
     counts = {

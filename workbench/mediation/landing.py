@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _FEW_PARTITIONS = 4
+SPAN = {"first_us": "min(epoch_us(ends_at))", "last_us": "max(epoch_us(ends_at))"}
+"""Control totals of a landed segment: which instants it reaches over."""
 
 
 def typed(con: duckdb.DuckDBPyConnection, items_sql: str, stream: Stream) -> Stream:
@@ -96,7 +98,13 @@ def sort_columns(stream: Stream) -> list[str]:
 
 
 def land(
-    lake: Lake, items: pa.Table, stream: Stream, con: duckdb.DuckDBPyConnection, *, origin: str = ""
+    lake: Lake,
+    items: pa.Table,
+    stream: Stream,
+    con: duckdb.DuckDBPyConnection,
+    *,
+    origin: str = "",
+    meta: dict[str, Any] | None = None,
 ) -> list[Segment]:
     """Write the landed segments of one delivery's stream, one per partition, sorted.
 
@@ -105,6 +113,7 @@ def land(
         stream: typed (see ``typed``).
         con: the connection or cursor to work on.
         origin: the delivery's id: the same rows delivered twice are two segments, and their copies are counted.
+        meta: small facts to note on the segments.
     """
     if not items.num_rows:
         return []
@@ -120,7 +129,8 @@ def land(
                 partition=partition,
                 presorted=order[:-1],
                 origin=origin,
-                controls={"quantity": f"sum({stream.quantity})"},
+                controls={"quantity": f"sum({stream.quantity})", **SPAN},
+                meta=meta,
                 con=con,
             )
         )

@@ -16,6 +16,7 @@ from workbench.lake.engine import EngineError
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.mediation.across import mediate_across
+from workbench.mediation.additive import add_fresh, adds_up
 from workbench.mediation.aggregate import sorted_records_sql
 from workbench.mediation.dedupe import flagged, flagged_sorted
 from workbench.mediation.publish import publish
@@ -63,22 +64,26 @@ def mediate_stream(
 def _mediate_partition(lake: Lake, con: duckdb.DuckDBPyConnection, stream: Stream, work: Work) -> Mediated:
     """Records of one partition: the sorted plan where one segment tells all, the portable plan where windows meet.
 
-    The portable plan redoes every window that has rows in more than one segment, or anything odd in the sorted one.
+    Where there are records already, new rows are added to them if they can be (``additive.py``). The portable plan
+    redoes every other window that has rows in more than one segment, or anything odd in the sorted one.
     """
     late = work.fresh if work.records else work.landed[1:]
     for table in ("touched", "base", "redone"):
         con.execute(f"DROP TABLE IF EXISTS {table}")
+    added = 0
     if work.records:
         con.execute(
             f"CREATE TEMP TABLE base AS SELECT * FROM {lake.scan('records', segments=[work.records])}"
         )
     else:
         _sorted_plan(lake, con, stream, work.landed[0])
-    window = stream.window_sql()
-    con.execute(
-        f"CREATE TEMP TABLE touched AS SELECT DISTINCT device_key, {window} AS window_start "
-        f"FROM {lake.scan('landed', segments=late)}"
-    )
+    if work.records and adds_up(stream):
+        added = add_fresh(lake, con, stream, work)
+    else:
+        con.execute(
+            f"CREATE TEMP TABLE touched AS SELECT DISTINCT device_key, {stream.window_sql()} AS window_start "
+            f"FROM {lake.scan('landed', segments=late)}"
+        )
     if not work.records:
         con.execute("INSERT INTO touched SELECT DISTINCT device_key, window_start FROM base WHERE n_odd > 0")
         con.execute("ALTER TABLE base DROP COLUMN n_odd")
@@ -87,7 +92,7 @@ def _mediate_partition(lake: Lake, con: duckdb.DuckDBPyConnection, stream: Strea
         con.execute(
             f"CREATE TEMP TABLE redone AS {flagged(_rows_of_windows(lake, stream, work.landed), stream)}"
         )
-    return publish(lake, con, stream, work, windows, redone=bool(windows))
+    return publish(lake, con, stream, work, windows + added, redone=bool(windows))
 
 
 def _sorted_plan(lake: Lake, con: duckdb.DuckDBPyConnection, stream: Stream, segment: Segment) -> None:

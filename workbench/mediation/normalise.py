@@ -72,7 +72,7 @@ def normalise(
         work=Path(work) if work is not None else _spill(con),
         received_at=received_at.astimezone(UTC),
         wanted=mapping.columns,
-        numeric=_numeric(mapping),
+        numeric=numeric_columns(mapping),
         options=dict(mapping.options),
     )
     found = decode(con, path, request, mapping.format)
@@ -85,7 +85,8 @@ def normalise(
             found.file.unlink(missing_ok=True)
 
 
-def _numeric(mapping: Mapping) -> frozenset[str]:
+def numeric_columns(mapping: Mapping) -> frozenset[str]:
+    """The columns whose cells are numbers."""
     names = {meter.column for meter in mapping.meters if meter.column}
     for spec in (mapping.ends_at, mapping.starts_at, mapping.received_at):
         if spec and spec.format.startswith("unix"):

@@ -47,5 +47,16 @@ REASONS: dict[str, tuple[str, str]] = {
     ),
     "not_exact": ("a binary float with more digits than `decimals`", "raise it, or say `rounding: half_up`"),
     "not_whole": ("not a whole number of the meter's unit", "use a smaller `unit:`, or say `rounding:`"),
+    "not_the_sender": (
+        "a device's message that speaks of another device than its connection does",
+        "let a gateway connect as a gateway",
+    ),
+    "bad_cbor": ("the payload is no CBOR, or something follows it", "mend the sender"),
+    "not_an_array": ("a batch or pack that is no array", "mend the sender"),
+    "ragged_columns": ("a column pack whose columns differ in length", "mend the sender"),
+    "not_a_value": ("a list or an object where a column pack has its values", "mend the sender"),
+    "too_many_items": ("more than 100,000 items in one message", "split it"),
+    "content_type_unknown": ("a content type no decoder reads", "say the right one, or none"),
+    "no_route": ("no route takes this source and topic", "add a route"),
     "negative": ("below zero", "say `negative: allow` where that is usage"),
 }

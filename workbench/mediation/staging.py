@@ -30,6 +30,8 @@ class Decoded:
 
     ``relation``: SQL to select from. ``numbered``: the same rows with ``__item_no`` (and the staged columns).
     ``columns``: name to DuckDB type of what the file offers. ``staged``: text cells with ``__problem``, in ``file``.
+    ``messages``: the rows came over a wire: each has ``__received_at`` (TIMESTAMP), the time of receipt that counts
+    whatever the payload says, and ``__sender``, the device the connection vouches for, or NULL.
     """
 
     relation: str
@@ -38,6 +40,7 @@ class Decoded:
     rows: int
     staged: bool = False
     file: Path | None = None
+    messages: bool = False
 
 
 class Enough(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -99,6 +100,13 @@ class Stream:
     def to_json(self) -> dict[str, Any]:
         """Plain types, for the manifest."""
         return asdict(self)
+
+    @property
+    def stored(self) -> Stream:
+        """The stream as a later reader of the manifest will see it: its columns are in the order of their names there,
+        and the fingerprint's lanes follow that order.
+        """
+        return Stream.from_json(json.loads(json.dumps(self.to_json(), sort_keys=True)))
 
     @staticmethod
     def from_json(data: dict[str, Any]) -> Stream:

@@ -158,6 +158,26 @@ class Rater:
         charges = " UNION ALL ".join(parts) if parts else uncharged.no_charges(plan.dims)
         return Rated(charges, uncharged.of_stream(self.tables, plan, records, self.within), _order(plan.dims))
 
+    def steady(self, stream: str) -> bool:
+        """Whether each counter of a stream's prices only ever adds up, so that ``more`` may charge what came late."""
+        parts = [c for offer in self.plan.offers for c in offer.components if stream in c.meters]
+        return not self.plan.needs_totals(stream) and not any(
+            c.shape or c.bursts or c.sponsored for c in parts
+        )
+
+    def more(self, stream: str, records: str) -> Rated:
+        """The charges of further use of a ``steady`` stream, in whatever order it comes.
+
+        A charge is ``C(before + units) - C(before)``, so the sum of all charges of a counter is the same in any order;
+        how the sum is divided over records and steps is not. Good for balances, not for the lake.
+
+        Args:
+            records: as for ``rate``; a record may come several times, each time with the units that came since.
+        """
+        assert self.steady(stream), f"{stream} is not steady"
+        self._seen.pop(stream, None)
+        return self.rate(stream, records)
+
     def recurring(self) -> str:
         """SQL of the charges that no single record makes, shaped like ``Rated.charges`` without dimensions: recurring
         and one-off fees, flat fees due without use, and percentile prices. Call it when all records were rated.

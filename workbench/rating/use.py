@@ -168,6 +168,26 @@ def use(tables: PlanTables, stream: Stream, records: str, within: str, *, mixed:
     )
 
 
+def held(tables: PlanTables, stream: Stream, records: str, within: str) -> str:
+    """What each device brought into each counter over all the records, for reckoning ``C(total)`` without them.
+
+    Columns: line_no, comp_no, rate_no, counter_no, account_no, holder, life, device_key, units (or events, where those
+    are counted), events. Prices of slots and of single events have no such total and are left out. Call
+    ``prepare_routes`` before.
+    """
+    s = tables.schema
+    routed = bool(_keys(stream))
+    rate = "coalesce(p.only_rate, q.rate_no)" if routed else "p.only_rate"
+    route = "LEFT " + _route_join(tables, stream) if routed else ""
+    lives = f"(SELECT max(l.from_at) FROM {s}.lives l WHERE l.comp_no = p.comp_no AND l.from_at <= r.window_start)"
+    return (
+        "SELECT p.line_no, p.comp_no, t.rate_no, t.counter_no, p.account_no, p.holder, "
+        f"CASE WHEN p.short THEN {lives} END AS life, r.device_key, sum(CASE WHEN p.counts THEN r.n_events::BIGINT "
+        f"ELSE r.units END)::HUGEINT AS units, sum(r.n_events)::HUGEINT AS events {under(tables, stream, records)} "
+        f"{route} JOIN {s}.rates t ON t.rate_no = {rate} WHERE {within} AND NOT p.bursts AND NOT p.alone GROUP BY ALL"
+    )
+
+
 def zero_charges(tables: PlanTables, stream: Stream, records: str, within: str) -> str:
     """What a user's own line shows of use that a sponsor pays or that is blocked: units at no price."""
     return (

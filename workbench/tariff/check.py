@@ -8,18 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations, pairwise
+from itertools import combinations
 
 from workbench.model.money import NANO, decimal_text, minor_nano
 from workbench.model.offer import Catalogue, Offer
 from workbench.model.plan import PlanComponent, PlanOffer, PlanRate
 from workbench.model.price import Percentile
 from workbench.tariff.compile import compile_offer
-from workbench.tariff.quote import cost_of
+from workbench.tariff.shape import MUCH, Bill, amount, crossings
 from workbench.tariff.show import money
-
-MUCH = 10**12
-"""Units of one counter and period beyond which no device goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,17 +72,13 @@ def _name(component: PlanComponent, rate: PlanRate) -> str:
     return component.id if len(component.rates) == 1 else f"{component.id}/{rate.id}"
 
 
-def _amount(component: PlanComponent, rate: PlanRate, units: int) -> Fraction:
-    return Fraction(cost_of(component, rate, units), component.denominator * NANO)
-
-
 def _falls(offer: Offer, component: PlanComponent, rate: PlanRate) -> Iterator[Finding]:
     """A bill that gets smaller when one more unit is used: only a jump can do that, and only where a step begins."""
     for step in rate.steps[1:]:
         units = step.from_units + component.free_units
         if units < 1:
             continue
-        before, after = _amount(component, rate, units - 1), _amount(component, rate, units)
+        before, after = amount(component, rate, units - 1), amount(component, rate, units)
         if after < before:
             yield Finding(
                 "bill_falls", "warning", offer.id, offer.version, _name(component, rate),
@@ -100,7 +93,7 @@ def _vanishes(offer: Offer, component: PlanComponent, rate: PlanRate) -> Iterato
     """A price so small that one device's whole period rounds to nothing."""
     if rate.percentile is not None or rate.conversion is not None:
         return
-    much = _amount(component, rate, MUCH)
+    much = amount(component, rate, MUCH)
     half = Fraction(minor_nano(offer.currency), 2 * NANO)
     if much == 0:
         sentence = f"'{_name(component, rate)}' costs nothing, however much is used."
@@ -151,55 +144,19 @@ def _arbitrage(offers: Sequence[tuple[Offer, PlanOffer]]) -> Iterator[Finding]:
         for meter in sorted(
             {c.meter for c in left_plan.components} & {c.meter for c in right_plan.components}
         ):
-            bills = [_Bill(offer, plan, meter) for offer, plan in ((left, left_plan), (right, right_plan))]
+            bills = [Bill(offer, plan, meter) for offer, plan in ((left, left_plan), (right, right_plan))]
             if all(bill.plain for bill in bills):
-                yield from _crossing(meter, *bills)
+                yield from _crossing(meter, bills[0], bills[1])
 
 
-class _Bill:
-    """What one device pays in one whole period for its use of one meter, fees included."""
-
-    def __init__(self, offer: Offer, plan: PlanOffer, meter: str) -> None:
-        self.offer = offer
-        self.components = [component for component in plan.components if component.meter == meter]
-        rates = [rate for component in self.components for rate in component.rates]
-        self.plain = len(rates) == len(self.components) and not any(
-            r.conversion or r.percentile for r in rates
-        )
-        every = {"day": 30, "period": 1, "once": 0}
-        self.fixed = sum((fee.amount * every[fee.every] for fee in offer.fees), Fraction(0))
-
-    def at(self, units: int) -> Fraction:
-        usage = sum((_amount(c, c.rates[0], units) for c in self.components), Fraction(0))
-        return self.fixed + usage
-
-    def edges(self) -> set[int]:
-        return {s.from_units + c.free_units for c in self.components for r in c.rates for s in r.steps}
-
-
-def _crossing(meter: str, left: _Bill, right: _Bill) -> Iterator[Finding]:
-    points = sorted({0, MUCH, *left.edges(), *right.edges(), *(10**n for n in range(13))})
-    for low, high in pairwise(points):
-        first, last = left.at(low) - right.at(low), left.at(high) - right.at(high)
-        if first * last < 0:
-            units = _bisect(left, right, low, high, first > 0)
-            cheaper = right if first < 0 else left
-            yield Finding(
-                "arbitrage", "note", left.offer.id, left.offer.version, meter,
-                f"From {units:,} units of {meter} per period on, '{cheaper.offer.id}' is the cheaper of "
-                f"'{left.offer.id}' and '{right.offer.id}': {money(left.at(units), left.offer.currency)} and "
-                f"{money(right.at(units), right.offer.currency)}.",
-                ((units, left.at(units)), (units, right.at(units))),
-            )  # fmt: skip
-            return
-
-
-def _bisect(left: _Bill, right: _Bill, low: int, high: int, above: bool) -> int:
-    """The first quantity at which the difference has changed its sign."""
-    while high - low > 1:
-        middle = (low + high) // 2
-        if (left.at(middle) - right.at(middle) > 0) == above and left.at(middle) != right.at(middle):
-            low = middle
-        else:
-            high = middle
-    return high
+def _crossing(meter: str, left: Bill, right: Bill) -> Iterator[Finding]:
+    """The first change of sides."""
+    for crossing in crossings(left, right)[:1]:
+        cheaper = left if crossing.cheaper_left else right
+        yield Finding(
+            "arbitrage", "note", left.offer.id, left.offer.version, meter,
+            f"From {crossing.units:,} units of {meter} per period on, '{cheaper.offer.id}' is the cheaper of "
+            f"'{left.offer.id}' and '{right.offer.id}': {money(crossing.left, left.offer.currency)} and "
+            f"{money(crossing.right, right.offer.currency)}.",
+            ((crossing.units, crossing.left), (crossing.units, crossing.right)),
+        )  # fmt: skip

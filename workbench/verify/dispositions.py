@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from workbench.lake.segment import Segment
+from workbench.mediation.merging import LIVE
 from workbench.verify.context import Context, paths_text
 from workbench.verify.report import CounterExample, Outcome
 
@@ -22,8 +23,12 @@ def deliveries_add_up(context: Context) -> Outcome:
             counts["rows"] += rows
             counts["landed"] += landed
             counts["rejected"] += rejected
-            where = f"Delivery {delivery_id} ({fact.get('file', '')}), stream {stream}"
+            where = f"Delivery {delivery_id} ({fact.get('file') or fact.get('hour', '')}), stream {stream}"
             on_disk, paths = files.get((delivery_id, stream), (0, ""))
+            if fact.get("live"):
+                on_disk = (
+                    landed  # told for stream by stream, below: segments of the wire are merged across hours
+                )
             for what, expected, observed in (
                 ("has rows without a disposition", rows, landed + rejected),
                 ("landed another number of rows than its files hold", landed, on_disk),
@@ -34,6 +39,9 @@ def deliveries_add_up(context: Context) -> Outcome:
                         counts,
                         CounterExample(f"{where} {what}.", str(expected), str(observed), segment=paths),
                     )
+    wrong = _live_landed(context)
+    if wrong:
+        return Outcome(counts, wrong)
     if strays:
         return Outcome(counts, CounterExample("Landed rows came with no delivery.", segment=strays[0].path))
     if listed:
@@ -41,6 +49,22 @@ def deliveries_add_up(context: Context) -> Outcome:
         text = f"{number} rejects of stream {stream} belong to delivery {delivery_id}, which is not accounted for."
         return Outcome(counts, CounterExample(text))
     return Outcome(counts)
+
+
+def _live_landed(context: Context) -> CounterExample | None:
+    """Of each stream, what came by the wire and was landed, by its accounts and by the files that hold it now."""
+    told: dict[str, int] = {}
+    for fact in context.lake.facts("delivery").values():
+        for stream, account in fact["streams"].items() if fact.get("live") else ():
+            told[stream] = told.get(stream, 0) + int(account["landed"])
+    for segment in context.lake.segments("landed"):
+        if LIVE in segment.meta:
+            told[segment.stream] = told.get(segment.stream, 0) - segment.rows
+    for stream, difference in sorted(told.items()):
+        if difference:
+            text = f"What came of stream {stream} by the wire is not what its files hold."
+            return CounterExample(text, "no difference", f"{difference} rows more in the accounts")
+    return None
 
 
 def landed_rows_told(context: Context) -> Outcome:
@@ -109,10 +133,11 @@ def _listed_rejects(context: Context) -> dict[tuple[str, str], int]:
 def _landed_files(context: Context) -> tuple[dict[tuple[str, str], tuple[int, str]], list[Segment]]:
     """Rows and first file of what each delivery landed, by delivery and stream; and files no delivery brought.
 
-    A landed segment belongs to the delivery whose account entered the lake in the same commit.
+    A landed segment belongs to the delivery whose account entered the lake in the same commit; those that came by the
+    wire are not among them.
     """
     found: dict[tuple[str, str], tuple[int, str]] = {}
-    present = {segment.id: segment for segment in context.lake.segments("landed")}
+    present = {s.id: s for s in context.lake.segments("landed") if LIVE not in s.meta}
     for entry in context.history:
         deliveries: dict[str, Any] = entry["facts"].get("delivery", {})
         if len(deliveries) != 1:

@@ -6,11 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from types import ModuleType
 
 from workbench.errors import UsageError
-from workbench.insight.evaluation import compromised, frozen
+from workbench.insight.evaluation import (
+    charging,
+    compromised,
+    crossing,
+    failing,
+    fraud,
+    frozen,
+    labels,
+    theft,
+)
 from workbench.insight.evaluation.folder import Folder
 from workbench.insight.evaluation.result import Measured
 
-ROWS: tuple[ModuleType, ...] = (frozen, compromised)
+ROWS: tuple[ModuleType, ...] = (frozen, compromised, fraud, labels, theft, crossing, charging, failing)
 """Each says which ``FILES`` it needs, what its ``ROW`` is called, and gives ``rows(folder)``."""
 
 

@@ -24,10 +24,11 @@ _REQUIRED = ("id", "source", "type")
 
 def decode(con: duckdb.DuckDBPyConnection, path: Path, request: Request) -> Decoded:
     """Stage the file's events; one that is no CloudEvent 1.0 is a bad row. Raises ``FileUnreadable``."""
-    return stage_objects(path, request, check=_check)
+    return stage_objects(path, request, check=check)
 
 
-def _check(event: Any) -> None:
+def check(event: Any) -> None:
+    """Refuse what is no CloudEvent 1.0. Raises ``Problem``."""
     if event.get("specversion") != "1.0":
         raise Problem("not_a_cloudevent", "specversion is not '1.0'")
     for name in _REQUIRED:

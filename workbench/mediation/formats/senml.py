@@ -148,16 +148,19 @@ def _cbor(path: Path) -> Iterator[tuple[int, bytes, Any]]:
             yield number, b"", None
             for record in pack if isinstance(pack, list) else [pack]:
                 number += 1
-                named = (
-                    {_LABELS.get(key, key): value for key, value in record.items()}
-                    if _is_map(record)
-                    else record
-                )
-                yield number, repr(named).encode("utf-8", "backslashreplace"), named
+                labelled = named(record)
+                yield number, repr(labelled).encode("utf-8", "backslashreplace"), labelled
 
 
-def _is_map(record: Any) -> bool:
-    return hasattr(record, "items")
+def named(record: Any) -> Any:
+    """A CBOR record with names in place of integer labels; anything but a map as it is."""
+    if not hasattr(record, "items"):
+        return record
+    return {_label(key): value for key, value in record.items()}
+
+
+def _label(key: Any) -> Any:
+    return _LABELS.get(key, key) if isinstance(key, int) else str(key)
 
 
 def _number(value: Any) -> Decimal:

@@ -1,0 +1,82 @@
+"""The shape of a bill agrees with the calculator, and crossing points are where they are said to be."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from workbench.model.offer import Catalogue
+from workbench.tariff.catalogue import loads
+from workbench.tariff.compile import compile_offer
+from workbench.tariff.quote import price
+from workbench.tariff.shape import Bill, bill_of, crossings
+
+_SPLIT = "split: {rules: [{partner: operator, percent: 100 %}]}"
+
+
+def shop(prices: str, rest: str = "", offer_id: str = "one") -> Catalogue:
+    return loads(
+        "meters: [{id: m.press, unit: press}]\npartners: [{id: operator}]\noffers:\n"
+        f"  - {{id: {offer_id}, version: 1, currency: EUR, effective: 2026-01-01, {_SPLIT},\n"
+        f"     prices: [{{id: use, meter: m.press, {prices}}}]{rest}}}\n"
+    )
+
+
+def shape(catalogue: Catalogue, units: int, **rates: str) -> Fraction:
+    offer = catalogue.offers[0]
+    return bill_of(offer, catalogue, "m.press", rates).at(units)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 5000))
+def test_without_adjustments_it_is_what_the_calculator_says(units: int) -> None:
+    catalogue = shop("graduated: {tiers: [{up_to: 1000, amount: 0.03, flat: 1}, {amount: 0.01}]}")
+    assert shape(catalogue, units) == price(catalogue, units).amount
+
+
+@pytest.mark.parametrize(
+    "rest, units, expected",
+    [
+        (", fees: [{id: rent, amount: 0.10, every: day}]", 0, "3"),
+        (", fees: [{id: unlock, amount: 9, every: once}]", 10, "1"),
+        (", maximum: {amount: 5}", 100, "5"),
+        (", commitment: {amount: 7}", 10, "7"),
+        (", commitment: {amount: 7}", 100, "10"),
+        (", discounts: [{id: d, percent: 10 %}]", 100, "9"),
+        (", discounts: [{id: d, percent: 10 %, code: SECRET}]", 100, "10"),
+        (", discounts: [{id: d, fixed: 3}]", 10, "0"),
+        (", maximum: {amount: 5}, fees: [{id: base, amount: 2}]", 100, "5"),
+        (", maximum: {amount: 5, components: [use]}, fees: [{id: base, amount: 2}]", 100, "7"),
+    ],
+)
+def test_fees_and_limits_count_as_they_do_at_close(rest: str, units: int, expected: str) -> None:
+    assert shape(shop("per_unit: {amount: 0.10}", rest), units) == Fraction(expected)
+
+
+def test_a_rate_can_be_chosen_and_the_last_one_holds_otherwise() -> None:
+    rates = (
+        "rates: [{id: night, windows: [{from: '22:00', to: '06:00'}], per_unit: {amount: 0.01}}, "
+        "{id: day, per_unit: {amount: 0.02}}]"
+    )
+    catalogue = shop(rates)
+    assert shape(catalogue, 100) == 2
+    assert shape(catalogue, 100, use="night") == 1
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 400), st.integers(1, 400))
+def test_a_crossing_is_the_first_quantity_on_the_other_side(fee: int, cents: int) -> None:
+    flat = shop("per_unit: {amount: 0.01}", f", fees: [{{id: base, amount: {fee}}}]", "flat")
+    steep = shop(f"per_unit: {{amount: 0.0{cents + 100}}}", offer_id="steep")
+    left, right = (
+        Bill(c.offers[0], compile_offer(c.offers[0], c), "m.press") for c in (steep, flat)
+    )  # fmt: skip
+    found = crossings(left, right)
+    assert len(found) == 1
+    units = found[0].units
+    assert left.at(units) > right.at(units)
+    assert left.at(units - 1) <= right.at(units - 1)
+    assert not found[0].cheaper_left

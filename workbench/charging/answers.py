@@ -1,0 +1,97 @@
+"""Answers that memory has let go of: a table on disk, and a filter in memory that nearly always says "never heard".
+
+Written by whoever makes snapshots (``follow.py``), read by the node. The filter only saves the look-up: it may say "maybe"
+for a new id, never "no" for a known one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import zlib
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+
+KEEP_MICROSECONDS = 48 * 3_600 * 1_000_000
+"""Answers are kept two days; callers are promised one."""
+_BITS_PER_KEY, _PROBES = 16, 4
+
+
+class Answers:
+    """The node's side: read only."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path, self._filter_path = folder / "answers.db", folder / "answers.filter"
+        self._con: sqlite3.Connection | None = None
+        self._bits = b""
+        self._size = 0
+        self.reopen()
+
+    def reopen(self) -> None:
+        """Look again: a snapshot was made."""
+        self.close()
+        if self._path.exists() and self._filter_path.exists():
+            self._bits = self._filter_path.read_bytes()
+            self._size = len(self._bits) * 8
+            self._con = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, check_same_thread=False)
+
+    def get(self, key: str) -> tuple[bytes, bytes] | None:
+        """(hash of the request, answer) of a key that was answered before."""
+        if self._con is None:
+            return None
+        raw = key.encode()
+        at, step, bits, size = zlib.crc32(raw), zlib.crc32(raw, 1) | 1, self._bits, self._size
+        for _ in range(_PROBES):
+            place = at % size
+            if not bits[place >> 3] >> (place & 7) & 1:
+                return None
+            at += step
+        row = self._con.execute("SELECT digest, answer FROM answers WHERE key = ?", [key]).fetchone()
+        return (row[0], row[1]) if row is not None else None
+
+    def close(self) -> None:
+        """Let go of the table."""
+        if self._con is not None:
+            self._con.close()
+            self._con = None
+
+
+def write(folder: Path, rows: Iterable[tuple[str, bytes, bytes, int]], now: int) -> int:
+    """Add (key, hash, answer, instant), drop what is older than is kept, renew the filter; durable on return.
+
+    A key that is there stays as it is, so doing this twice changes nothing. Answers how many are kept.
+    """
+    con = sqlite3.connect(folder / "answers.db", isolation_level=None, timeout=30)
+    try:
+        con.execute("PRAGMA journal_mode=WAL")
+        con.execute("PRAGMA synchronous=FULL")
+        con.execute(
+            "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, digest BLOB, answer BLOB, at INTEGER) WITHOUT ROWID"
+        )
+        con.execute("BEGIN")
+        con.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", rows)
+        con.execute("DELETE FROM answers WHERE at < ?", [now - KEEP_MICROSECONDS])
+        con.execute("COMMIT")
+        (count,) = con.execute("SELECT count(*) FROM answers").fetchone()
+        filter_ = _filter((key for (key,) in con.execute("SELECT key FROM answers")), count)
+    finally:
+        con.close()
+    temporary = folder / "answers.filter.tmp"
+    temporary.write_bytes(filter_)
+    temporary.replace(folder / "answers.filter")
+    return int(count)
+
+
+def _filter(keys: Iterable[str], count: int) -> bytes:
+    """A filter of the keys: each sets four bits of sixteen that are its share."""
+    size = max(64, -(-count * _BITS_PER_KEY // 8) * 8)
+    first = np.empty(count, np.int64)
+    step = np.empty(count, np.int64)
+    for index, key in enumerate(keys):
+        raw = key.encode()
+        first[index], step[index] = zlib.crc32(raw), zlib.crc32(raw, 1) | 1
+    bits = np.zeros(size, np.uint8)
+    for probe in range(_PROBES):
+        bits[(first + probe * step) % size] = 1
+    return np.packbits(bits, bitorder="little").tobytes()

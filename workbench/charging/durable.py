@@ -1,0 +1,273 @@
+"""A node whose every answer is on disk before anybody sees it: log, then answer, many at a time.
+
+Requests are carried out in memory at once and gathered into a batch; one batch at a time is written and synced by the
+journal's thread; then its answers leave. While one batch is being synced the next one gathers, so the size of a batch
+follows the load by itself. What is read (balances) waits with them, so that nobody sees what could still be lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Protocol
+
+from workbench.charging.answers import Answers
+from workbench.charging.batches import pack
+from workbench.charging.messages import Command, encode
+from workbench.charging.node import Node
+from workbench.charging.recovery import recover
+from workbench.charging.refusals import refusal
+from workbench.clock import nanoseconds
+from workbench.errors import JournalError
+from workbench.journal.consumers import keep_position
+from workbench.journal.journal import Journal
+from workbench.journal.message import RawMessage
+from workbench.journal.settings import JournalSettings
+
+log = logging.getLogger(__name__)
+RECORDS_MAX = 4096
+"""Requests in one batch."""
+UNANSWERED_MAX = 200_000
+"""Requests that may wait for the disk; more are refused as ``busy``."""
+
+
+class Sink(Protocol):
+    """Where answers go. Whatever goes wrong in one is its own affair: the pipeline goes on."""
+
+    def answer(self, token: object, answer: bytes) -> None:
+        """Take one answer; ``token`` is what came with the request."""
+
+    def flush(self) -> None:
+        """Everything of this round was handed over: send it."""
+
+
+class DurableNode:
+    """A node and its folder. Not for several threads: one loop calls it, through ``wake`` when the disk is done.
+
+    Args:
+        folder: made when it is not there; locked while this object lives.
+        tenants: whose accounts.
+        now_ns: the clock.
+        wake: runs a function on the caller's loop, called from the journal's thread (``loop.call_soon_threadsafe``).
+        keep_answers: answers that memory keeps at least; older ones come from ``answers.db``.
+
+    Raises:
+        JournalLocked, JournalDamaged, ChargingError: the folder cannot be gone on with.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tenants: tuple[str, ...] = ("main",),
+        now_ns: Callable[[], int] = nanoseconds,
+        wake: Callable[[Callable[[], None]], object] | None = None,
+        settings: JournalSettings | None = None,
+    ) -> None:
+        self.folder, self._now_ns, self._wake = folder, now_ns, wake or _at_once
+        self.journal = Journal(folder / "log", settings or JournalSettings(segment_bytes=64 << 20))
+        try:
+            started = perf_counter()
+            found = recover(folder, tenants)
+            self.recovery_seconds = perf_counter() - started
+        except BaseException:
+            self.journal.close()
+            raise
+        self.node: Node = found.node
+        self.recovered = found
+        self.answers = Answers(folder)
+        self.node.older = self.answers.get
+        self.first_seq = found.first_seq
+        keep_position(folder / "log", "snapshot", found.snapshot_position)
+        self._records: list[bytes] = []
+        self._said = 0
+        self._replies: list[tuple[Sink, object, bytes]] = []
+        self._flying: list[tuple[Sink, object, bytes]] | None = None
+        self._open = False
+        self.now = max(self.node.now, self.clock())
+        self.requests = self.batches = self.reads = 0
+        self.sync_seconds = 0.0
+        self._sync_began = 0.0
+        self.on_commit: list[Callable[[], None]] = []
+
+    def clock(self) -> int:
+        """The instant in microseconds."""
+        return self._now_ns() // 1000
+
+    # -- requests in, answers out ----------------------------------------------------------------------------
+
+    def take(self, body: bytes, sink: Sink, token: object = None, tenant: str = "") -> None:
+        """Carry out a request; its answer reaches ``sink`` when it is durable."""
+        self.requests += 1
+        if len(self._replies) >= UNANSWERED_MAX or self.journal.state == "crowded":
+            self.reply(sink, token, refusal("busy"))
+            return
+        if self.journal.state == "read_only":
+            self.reply(sink, token, refusal("read_only"))
+            return
+        if not self._open:
+            self._begin()
+        handled = self.node.handle(body, self.now, tenant)
+        if handled.record:
+            self._records.append(handled.record)
+            self._said = zlib.crc32(handled.answer, self._said)
+        self.reply(sink, token, handled.answer)
+        if len(self._records) >= RECORDS_MAX:
+            self.flush()
+
+    def reply(self, sink: Sink, token: object, answer: bytes) -> None:
+        """Queue an answer behind those before it; at once when nothing is on its way."""
+        if not self._records and self._flying is None and not self._replies:
+            self.reads += 1
+            deliver([(sink, token, answer)])
+        else:
+            self._replies.append((sink, token, answer))
+
+    def _begin(self) -> None:
+        self.now = max(self.now, self.clock())
+        self._open = True
+        if self.node.next_due <= self.now:
+            self.node.tick(self.now)
+            self._ticked = True
+
+    _ticked = False
+
+    @property
+    def idle(self) -> bool:
+        """Nothing waits for the disk."""
+        return self._flying is None and not self._records and not self._replies
+
+    def tick(self) -> None:
+        """Let the clock do its work when no request comes: expire what is due."""
+        if not self._open and self.node.next_due <= self.clock() and self.journal.state == "open":
+            self._begin()
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand the batch to the disk, unless one is on its way; it follows by itself then."""
+        if self._flying is not None or self.journal.state == "closed":
+            return
+        self._open = False
+        if not self._records and not self._ticked:
+            replies, self._replies = self._replies, []
+            deliver(replies)
+            return
+        payload = pack(self.node.seq, self._records, self._said)
+        self._flying, self._replies, self._records = self._replies, [], []
+        self._said, self._ticked = 0, False
+        self.batches += 1
+        self._sync_began = perf_counter()
+        message = RawMessage("", "charge", "", "", "", payload, self.now * 1000)
+        self.journal.append((message,), done=self._done)
+
+    def _done(self, error: JournalError | None) -> None:
+        self._wake(lambda: self._durable(error))
+
+    def _durable(self, error: JournalError | None) -> None:
+        self.sync_seconds += perf_counter() - self._sync_began
+        flown, self._flying = self._flying or [], None
+        if error is not None:
+            log.error("charging: %s answers are lost with their requests: %s", len(flown), error)
+            return
+        deliver(flown)
+        for each in self.on_commit:
+            each()
+        if self._records or self._replies or self._ticked:
+            self.flush()
+
+    # -- memory, and the end ---------------------------------------------------------------------------------
+
+    def let_go(self, seq: int, position: int) -> int:
+        """A snapshot holds everything up to ``seq`` and ``position``: forget its answers here, read them from there."""
+        self.answers.reopen()
+        answers = self.node.answers
+        gone = 0
+        for _ in range(max(0, min(seq - self.first_seq + 1, len(answers)))):
+            del answers[next(iter(answers))]
+            gone += 1
+        self.first_seq += gone
+        keep_position(self.folder / "log", "snapshot", position)
+        return gone
+
+    def close(self) -> None:
+        """Write what waits, answer it, let go of the folder."""
+        self.journal.close()
+        self.answers.close()
+
+
+def deliver(replies: list[tuple[Sink, object, bytes]]) -> None:
+    """Hand answers to their sinks. A sink that fails loses its own answers only: they are in the log."""
+    touched: dict[int, Sink] = {}
+    for sink, token, answer in replies:
+        try:
+            sink.answer(token, answer)
+            touched[id(sink)] = sink
+        except Exception:
+            log.debug("charging: an answer found nobody", exc_info=True)
+    for sink in touched.values():
+        try:
+            sink.flush()
+        except Exception:
+            log.debug("charging: answers found nobody", exc_info=True)
+
+
+def _at_once(do: Callable[[], None]) -> None:
+    do()
+
+
+class LocalNode:
+    """The in-process API: ``ask`` returns when the answer is durable. Safe to use from several threads.
+
+    >>> import tempfile
+    >>> from workbench.charging.messages import Open, TopUp, decode_answer as decode
+    >>> with tempfile.TemporaryDirectory() as folder, LocalNode(Path(folder)) as node:
+    ...     _ = node.ask(Open(account="car-1", id="1"))
+    ...     decode(node.ask(TopUp(account="car-1", id="2", amount_nano=5_000_000_000))).balance
+    5000000000
+    """
+
+    def __init__(self, folder: Path, tenants: tuple[str, ...] = ("main",), **more: object) -> None:
+        self._lock = threading.RLock()
+        self.durable = DurableNode(folder, tenants, wake=self._woken, **more)  # type: ignore[arg-type]
+
+    def _woken(self, do: Callable[[], None]) -> None:
+        with self._lock:
+            do()
+
+    def ask(self, message: Command | bytes, tenant: str = "", timeout_seconds: float = 60.0) -> bytes:
+        """One request, its answer as bytes (``messages.decode_answer`` reads them).
+
+        Raises:
+            TimeoutError: the disk took longer; whether it was done is answered by asking again.
+        """
+        waiting = _Waiting()
+        with self._lock:
+            self.durable.take(
+                message if isinstance(message, bytes) else encode(message), waiting, None, tenant
+            )
+            self.durable.flush()
+        if not waiting.there.wait(timeout_seconds):
+            raise TimeoutError("the answer is not durable yet")
+        return waiting.said
+
+    def __enter__(self) -> LocalNode:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.durable.close()
+
+
+class _Waiting:
+    """One caller that waits for one answer."""
+
+    def __init__(self) -> None:
+        self.there, self.said = threading.Event(), b""
+
+    def answer(self, token: object, answer: bytes) -> None:
+        self.said = answer
+
+    def flush(self) -> None:
+        self.there.set()

@@ -1,0 +1,169 @@
+"""The framed socket: for callers on the same machine, and between nodes. Four bytes of length, then one JSON message.
+
+    frame = length u32, big endian | JSON
+
+Answers come back in the order of the requests, framed the same way. A caller may send as many as it likes before it
+reads; one that does not read is first not read from, and cut off when its answers pile up.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from pathlib import Path
+from typing import cast
+
+from workbench.charging.node import BYTES_MAX
+from workbench.charging.refusals import refusal
+from workbench.charging.service import Service
+
+PILE_BYTES_MAX = 16 << 20
+"""Answers that may wait for one caller before it is cut off."""
+FRAME_BYTES_MAX = 64 << 20
+"""Who announces more than this does not speak this protocol, and is hung up on."""
+
+
+STATUS = b'{"op":"status"}'
+"""Asks about the node, not about an account."""
+
+
+class Framed(asyncio.Protocol):
+    """One connection."""
+
+    def __init__(self, service: Service, tenant: str = "") -> None:
+        self.service, self.tenant = service, tenant
+        self._data, self._skip = b"", 0
+        self._out: list[bytes] = []
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin; a peer that vanishes without a word is noticed by TCP's own keep-alive."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=1 << 20)
+        raw = transport.get_extra_info("socket")
+        if raw is not None and raw.family != socket.AF_UNIX:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Answers that are on their way find nobody; their requests are done all the same."""
+        self._transport = None
+
+    def data_received(self, data: bytes) -> None:
+        """Whole frames become requests; the rest waits for more."""
+        if self._skip > 0:
+            self._skip, data = self._skip - len(data), data[self._skip :]
+        if self._data:
+            data = self._data + data
+        at, end = 0, len(data)
+        take, tenant = self.service.take, self.tenant
+        while end - at >= 4:
+            size = int.from_bytes(data[at : at + 4], "big")
+            if size > BYTES_MAX:
+                self._too_large(size)
+                self._skip = size - (end - at - 4)
+                at += 4 + size
+                break
+            if end - at - 4 < size:
+                break
+            body = data[at + 4 : at + 4 + size]
+            if body == STATUS:
+                self.service.refuse(json.dumps(self.service.status()).encode(), self)
+            else:
+                take(body, self, None, tenant)
+            at += 4 + size
+        self._data = data[at:]
+
+    def _too_large(self, size: int) -> None:
+        """Refuse a frame that is no request; its bytes are let go as they come, or the caller is when it is absurd."""
+        self.service.refuse(refusal("too_large"), self)
+        if size > FRAME_BYTES_MAX and self._transport is not None:
+            self._transport.close()
+
+    def pause_writing(self) -> None:
+        """The caller reads too slowly: ask it for no more."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def answer(self, token: object, answer: bytes) -> None:
+        """Queue one answer for ``flush``."""
+        self._out.append(len(answer).to_bytes(4, "big"))
+        self._out.append(answer)
+
+    def flush(self) -> None:
+        """Send what is queued."""
+        out, self._out = self._out, []
+        if self._transport is None:
+            return
+        self._transport.write(b"".join(out))
+        if self._transport.get_write_buffer_size() > PILE_BYTES_MAX:
+            self._transport.abort()
+
+
+async def serve_unix(service: Service, path: Path, tenant: str = "") -> asyncio.AbstractServer:
+    """Listen on a socket file that only this user may open; whoever can open it is trusted."""
+    path.unlink(missing_ok=True)
+    server = await service.loop.create_unix_server(lambda: Framed(service, tenant), str(path), backlog=1024)
+    path.chmod(0o600)
+    return server
+
+
+async def serve_tcp(
+    service: Service, host: str, port: int, tenant: str = ""
+) -> tuple[asyncio.AbstractServer, int]:
+    """Listen on an address, for networks whose members are trusted; answers the port too."""
+    server = await service.loop.create_server(lambda: Framed(service, tenant), host, port, backlog=1024)
+    return server, int(server.sockets[0].getsockname()[1])
+
+
+class Caller:
+    """A blocking caller of the framed socket.
+
+    Args:
+        address: a socket file, or (host, port).
+    """
+
+    def __init__(self, address: Path | tuple[str, int], timeout_seconds: float = 30.0) -> None:
+        if isinstance(address, tuple):
+            self._socket = socket.create_connection(address, timeout_seconds)
+        else:
+            self._socket = socket.socket(socket.AF_UNIX)
+            self._socket.settimeout(timeout_seconds)
+            self._socket.connect(str(address))
+        self._data = bytearray()
+
+    def send(self, *bodies: bytes) -> None:
+        """Send requests without waiting."""
+        self._socket.sendall(b"".join(len(body).to_bytes(4, "big") + body for body in bodies))
+
+    def receive(self) -> bytes:
+        """The next answer.
+
+        Raises:
+            ConnectionError: the node hung up. TimeoutError: no answer in time; ask again with the same id.
+        """
+        while True:
+            size = int.from_bytes(self._data[:4], "big")
+            if len(self._data) >= 4 + size and len(self._data) >= 4:
+                answer = bytes(self._data[4 : 4 + size])
+                del self._data[: 4 + size]
+                return answer
+            more = self._socket.recv(1 << 16)
+            if not more:
+                raise ConnectionError("the node hung up")
+            self._data += more
+
+    def ask(self, body: bytes) -> bytes:
+        """One request, its answer."""
+        self.send(body)
+        return self.receive()
+
+    def close(self) -> None:
+        """Hang up."""
+        self._socket.close()

@@ -1,0 +1,246 @@
+"""HTTP/JSON: the same messages over Starlette. The hot route is bare ASGI under it; the others are for people and monitors.
+
+| route | does |
+|---|---|
+| ``POST /v1/charge`` | one request (``messages``), its answer; the status is the refusal's (402, 404, 422 ...) |
+| ``GET /v1/accounts/{account}`` | its balance |
+| ``GET /v1/status``, ``/health``, ``/metrics`` | the node, whether it takes requests, Prometheus |
+| ``GET /openapi.json`` | this, for programs |
+
+With tokens a caller must say ``Authorization: Bearer …``, and speaks for the token's tenant only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import msgspec
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+
+from workbench.charging.framed import FRAME_BYTES_MAX
+from workbench.charging.messages import Answer, Balance, Command, decode_answer, encode
+from workbench.charging.node import BYTES_MAX
+from workbench.charging.refusals import REFUSALS, refusal
+from workbench.charging.service import Service
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+_JSON = (b"content-type", b"application/json")
+
+
+class _Waiting:
+    """One HTTP request's answer."""
+
+    __slots__ = ("future",)
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.future: asyncio.Future[bytes] = loop.create_future()
+
+    def answer(self, token: object, answer: bytes) -> None:
+        if not self.future.done():
+            self.future.set_result(answer)
+
+    def flush(self) -> None:
+        """The future was the flush."""
+
+
+class Door:
+    """Who is calling: tokens by their hash, so that neither memory dumps nor timing tell them."""
+
+    def __init__(self, tokens: Mapping[str, str]) -> None:
+        self._tenants = {hashlib.sha256(token.encode()).digest(): tenant for token, tenant in tokens.items()}
+
+    def tenant(self, headers: list[tuple[bytes, bytes]]) -> str | None:
+        """The tenant a caller may speak for; empty: any; ``None``: nobody's."""
+        if not self._tenants:
+            return ""
+        for name, value in headers:
+            if name == b"authorization" and value[:7].lower() == b"bearer ":
+                return self._tenants.get(hashlib.sha256(value[7:]).digest())
+        return None
+
+
+class Charge:
+    """The hot route, as ASGI: read a body, hand it over, answer."""
+
+    def __init__(self, service: Service, door: Door) -> None:
+        self.service, self.door = service, door
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        tenant = self.door.tenant(scope["headers"])
+        if tenant is None:
+            await _send(send, refusal("unauthorized"))
+            return
+        body, more, size = b"", True, 0
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return
+            part, more = message.get("body", b""), message.get("more_body", False)
+            size += len(part)
+            if size <= BYTES_MAX:
+                body += part
+            elif size > FRAME_BYTES_MAX:  # reading on only so that the answer is not lost has an end
+                await _send(send, refusal("too_large"), close=True)
+                return
+        if size > BYTES_MAX:
+            await _send(send, refusal("too_large"))
+            return
+        waiting = _Waiting(self.service.loop)
+        self.service.take(body, waiting, None, tenant)
+        await _send(send, await waiting.future)
+
+
+async def _send(send: Send, answer: bytes, *, close: bool = False) -> None:
+    status = 200 if b'"ok":false' not in answer else REFUSALS[decode_answer(answer).code][0]
+    headers = [_JSON, (b"content-length", str(len(answer)).encode())]
+    if status in (429, 503):
+        headers.append((b"retry-after", b"1"))
+    if close:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer})
+
+
+def application(service: Service, tokens: Mapping[str, str] | None = None) -> Starlette:
+    """The node's HTTP application.
+
+    Args:
+        tokens: token to the tenant it speaks for; none at all: whoever reaches the port is trusted.
+    """
+    door = Door(tokens or {})
+
+    async def account(request: Request) -> Response:
+        tenant = door.tenant(request.scope["headers"])
+        if tenant is None:
+            return _response(refusal("unauthorized"))
+        ask = Balance(
+            account=request.path_params["account"],
+            tenant=tenant or request.query_params.get("tenant", "main"),
+        )
+        waiting = _Waiting(service.loop)
+        service.take(encode(ask), waiting, None, tenant)
+        return _response(await waiting.future)
+
+    async def status(request: Request) -> Response:
+        if door.tenant(request.scope["headers"]) is None:
+            return _response(refusal("unauthorized"))
+        return JSONResponse(service.status())
+
+    async def health(request: Request) -> Response:
+        state = service.durable.journal.state
+        return JSONResponse({"state": state}, status_code=200 if state == "open" else 503)
+
+    async def metrics(request: Request) -> Response:
+        return PlainTextResponse(metrics_text(service.status()))
+
+    async def openapi(request: Request) -> Response:
+        return JSONResponse(document())
+
+    routes = [
+        Route("/v1/charge", Charge(service, door), methods=["POST"]),
+        Route("/v1/accounts/{account}", account),
+        Route("/v1/status", status),
+        Route("/health", health),
+        Route("/metrics", metrics),
+        Route("/openapi.json", openapi),
+    ]
+    return Starlette(routes=routes)
+
+
+def _response(answer: bytes) -> Response:
+    said = decode_answer(answer)
+    return Response(answer, 200 if said.ok else REFUSALS[said.code][0], media_type="application/json")
+
+
+def metrics_text(status: Mapping[str, Any]) -> str:
+    """The numbers of a status as Prometheus reads them."""
+    numbers = {name: value for name, value in status.items() if isinstance(value, int | float)}
+    lines = [f"workbench_charging_{name} {value}" for name, value in sorted(numbers.items())]
+    return "\n".join([*lines, f"workbench_charging_open {int(status['state'] == 'open')}", ""])
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI 3.1 document, its schemas made from the messages themselves."""
+    (asked, answered), parts = msgspec.json.schema_components(
+        (Command, Answer), ref_template="#/components/schemas/{name}"
+    )
+    statuses: dict[int, list[str]] = {}
+    for code, (status, why) in REFUSALS.items():
+        statuses.setdefault(status, []).append(f"`{code}`: {why}")
+    said = {"application/json": {"schema": answered}}
+    responses = {
+        "200": {"description": "It was done (`ok`), durably.", "content": said},
+        **{
+            str(status): {"description": " ".join(whys), "content": said}
+            for status, whys in sorted(statuses.items())
+        },
+    }
+    charge = {
+        "summary": "One request to the charging node",
+        "requestBody": {"required": True, "content": {"application/json": {"schema": asked}}},
+        "responses": responses,
+    }
+    name = {"name": "account", "in": "path", "required": True, "schema": {"type": "string"}}
+    balance = {"summary": "What an account has", "parameters": [name], "responses": responses}
+    plain = {"summary": "The node", "responses": {"200": {"description": "Its numbers."}}}
+    return json.loads(
+        json.dumps(
+            {
+                "openapi": "3.1.0",
+                "info": {"title": "Charging node", "version": "1"},
+                "components": {
+                    "schemas": parts,
+                    "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+                },
+                "security": [{"token": []}],
+                "paths": {
+                    "/v1/charge": {"post": charge},
+                    "/v1/accounts/{account}": {"get": balance},
+                    "/v1/status": {"get": plain},
+                    "/health": {"get": plain},
+                    "/metrics": {"get": plain},
+                },
+            }
+        )
+    )
+
+
+class HttpServer:
+    """uvicorn on the service's own loop."""
+
+    def __init__(
+        self, service: Service, host: str, port: int, tokens: Mapping[str, str] | None = None
+    ) -> None:
+        config = uvicorn.Config(
+            application(service, tokens), host=host, port=port, log_level="warning", access_log=False,
+            lifespan="off", http="httptools", ws="none", timeout_keep_alive=75, backlog=2048,
+        )  # fmt: skip
+        self._server = uvicorn.Server(config)
+        self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
+        self._task: asyncio.Task[None] | None = None
+        self._loop = service.loop
+
+    async def start(self) -> int:
+        """Listen; answers the port."""
+        config = self._server.config
+        config.load()
+        self._server.lifespan = config.lifespan_class(config)
+        await self._server.startup()
+        self._task = self._loop.create_task(self._server.main_loop())
+        return int(self._server.servers[0].sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Answer what is under way, then stop listening."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+        await self._server.shutdown()

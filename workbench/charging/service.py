@@ -1,0 +1,142 @@
+"""A durable node on an event loop: what all interfaces share. They bring bytes and a sink, and nothing else.
+
+One flush per turn of the loop: whatever came in together is one batch. Beside it: the clock that expires reservations,
+snapshots made by another process, and whoever wants to know of thresholds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from workbench.charging.durable import DurableNode, Sink
+from workbench.charging.watch import Notice
+
+log = logging.getLogger(__name__)
+TICK_SECONDS = 0.05
+SNAPSHOT_REQUESTS = 200_000
+"""A snapshot is made when this many requests are behind the last one."""
+
+
+class Service:
+    """A node at work.
+
+    Args:
+        snapshot_requests: see ``SNAPSHOT_REQUESTS``; 0 makes no snapshots.
+        more: what ``DurableNode`` takes.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        tenants: tuple[str, ...] = ("main",),
+        *,
+        snapshot_requests: int = SNAPSHOT_REQUESTS,
+        **more: Any,
+    ) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.durable = DurableNode(folder, tenants, wake=self.loop.call_soon_threadsafe, **more)
+        self.folder, self.tenants = folder, tenants
+        self.started = perf_counter()
+        self.notify: Callable[[list[Notice]], None] | None = None
+        self.latencies: deque[float] = deque(maxlen=20_000)
+        self.recent: deque[tuple[float, int, int]] = deque(maxlen=600)
+        self._soon = False
+        self._snapshot_requests = snapshot_requests
+        self._snapshot_seq = self.durable.first_seq - 1
+        self._following: asyncio.Task[None] | None = None
+        self._began = 0.0
+        self.durable.on_commit.append(self._committed)
+        self._ticker = self.loop.create_task(self._tick())
+
+    def take(self, body: bytes, sink: Sink, token: object = None, tenant: str = "") -> None:
+        """One request; see ``DurableNode.take``."""
+        self.durable.take(body, sink, token, tenant)
+        if not self._soon:
+            self._soon = True
+            self.loop.call_soon(self._flush)
+
+    def refuse(self, answer: bytes, sink: Sink, token: object = None) -> None:
+        """Answer what never was a request of an account, in its turn."""
+        self.durable.reply(sink, token, answer)
+        if not self._soon:
+            self._soon = True
+            self.loop.call_soon(self._flush)
+
+    def _flush(self) -> None:
+        self._soon = False
+        self.durable.flush()
+
+    def _committed(self) -> None:
+        notices = self.durable.node.notices
+        if notices:
+            taken, notices[:] = notices[:], []
+            if self.notify is not None:
+                self.notify(taken)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(TICK_SECONDS)
+            self.durable.tick()
+            behind = self.durable.node.seq - self._snapshot_seq
+            if self._snapshot_requests and behind >= self._snapshot_requests and self._following is None:
+                self._following = self.loop.create_task(self._follow())
+
+    async def _follow(self) -> None:
+        """Have a snapshot made; one that fails is tried again when as many requests have come once more."""
+        self._snapshot_seq = self.durable.node.seq
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "workbench.charging.follow", str(self.folder), ",".join(self.tenants),
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+            out, err = await process.communicate()
+            if process.returncode:
+                log.error("charging: no snapshot was made: %s", err.decode(errors="replace")[-2000:])
+                return
+            made = json.loads(out.splitlines()[-1])
+            self.durable.let_go(made["seq"], made["position"])
+        finally:
+            self._following = None
+
+    def status(self) -> dict[str, Any]:
+        """The node as plain values, for status pages and metrics."""
+        durable, node = self.durable, self.durable.node
+        stats = durable.journal.stats()
+        return {
+            "state": durable.journal.state,
+            "tenants": sorted(node.tenants),
+            "accounts": len(node.accounts),
+            "open_reservations": sum(len(a.reservations) for a in node.accounts.values()),
+            "exposure_nano": node.exposure // node.scale,
+            "seq": node.seq,
+            "approved": node.approved,
+            "refused": node.refused,
+            "expired": node.expired,
+            "answers_in_memory": len(node.answers),
+            "batches": stats.commits,
+            "sync_seconds": stats.sync_seconds_sum,
+            "sync_seconds_max": stats.sync_seconds_max,
+            "recovered_requests": durable.recovered.requests,
+            "recovery_seconds": round(durable.recovery_seconds, 3),
+            "up_seconds": round(perf_counter() - self.started, 1),
+        }
+
+    async def close(self) -> None:
+        """Stop: write what waits, answer it, let go of the folder."""
+        self._ticker.cancel()
+        if self._following is not None:
+            self._following.cancel()
+        self.durable.flush()
+        for _ in range(1000):
+            if self.durable.idle:
+                break
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(self.durable.close)

@@ -1,0 +1,168 @@
+"""``workbench charge``: run a charging node."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from workbench.cli import shell
+from workbench.errors import FileUnreadable, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from workbench.charging.serve import Running
+
+Address = Annotated[str, typer.Option(metavar="HOST:PORT", show_default=False)]
+
+
+def add(app: typer.Typer) -> None:
+    """Hang the command into the tree."""
+    app.command(rich_help_panel=shell.BILL)(charge)
+
+
+def charge(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the node keeps its log; made when new.")
+    ],
+    catalog: Annotated[
+        Path | None, typer.Option("--catalog", help="The price list to charge by: a YAML file.")
+    ] = None,
+    tenant: Annotated[
+        list[str] | None, typer.Option("--tenant", help="Whose accounts; may be given several times. [main]")
+    ] = None,
+    socket: Annotated[
+        Path | None,
+        typer.Option("--socket", help="Socket file for callers on this machine. [FOLDER/node.sock]"),
+    ] = None,
+    http: Annotated[str, typer.Option("--http", metavar="HOST:PORT", help="Serve HTTP/JSON there.")] = "",
+    tcp: Annotated[
+        str, typer.Option("--tcp", metavar="HOST:PORT", help="Serve frames there, to a trusted network.")
+    ] = "",
+    mqtt: Annotated[str, typer.Option("--mqtt", metavar="HOST:PORT", help="Serve through this broker.")] = "",
+    tokens: Annotated[
+        Path | None, typer.Option("--tokens", help="File of HTTP tokens, a line each: TENANT TOKEN.")
+    ] = None,
+    webhook: Annotated[str, typer.Option("--webhook", help="Post notices of thresholds to this URL.")] = "",
+    secret: Annotated[
+        Path | None, typer.Option("--secret", help="File with the key that signs notices.")
+    ] = None,
+    status: Annotated[bool, typer.Option("--status", help="Show a running node and stop.")] = False,
+    ask: Annotated[
+        str, typer.Option("--ask", metavar="JSON", help="Send one request to a running node.")
+    ] = "",
+    as_json: shell.JsonOption = False,
+) -> None:
+    """Charge in real time: accounts, balances and reservations behind a socket, HTTP and MQTT.
+
+    Every answer is on disk before it leaves. Start a node, then ask it:
+
+    `workbench charge my-node --catalog offers.yaml --http 127.0.0.1:8100`
+
+    `workbench charge my-node --ask '{"op":"open","account":"car-1","id":"1","offers":["car"]}'`
+    """
+    path = socket or folder / "node.sock"
+    if status or ask:
+        _ask(path, ask, as_json)
+        return
+    from workbench.charging.serve import Doors, serve
+
+    doors = Doors(
+        folder, tuple(tenant or ["main"]), _text(catalog), path, _address(tcp), _address(http), _address(mqtt),
+        tokens=_tokens(tokens), webhook=webhook, secret=_text(secret).strip(),
+    )  # fmt: skip
+    folder.mkdir(parents=True, exist_ok=True)
+    serve(doors, lambda running: _ready(running, as_json))
+
+
+def _ready(running: Running, as_json: bool) -> None:
+    import sys
+
+    doors, found = running.doors, running.service.durable.recovered
+    data: dict[str, Any] = {
+        "folder": str(doors.folder),
+        "socket": str(doors.socket),
+        **running.ports,
+        "accounts": len(found.node.accounts),
+        "seq": found.node.seq,
+        "recovered_requests": found.requests,
+        "recovery_seconds": round(running.service.durable.recovery_seconds, 3),
+    }
+
+    def show(console: Console) -> None:
+        console.print(f"[bold]Charging[/] {data['accounts']:,} accounts in {doors.folder}", highlight=False)
+        console.print(f"  socket {doors.socket}", highlight=False)
+        if "http" in data and doors.http is not None:
+            console.print(f"  http   http://{doors.http[0]}:{data['http']}/openapi.json", highlight=False)
+        if not doors.tokens and doors.http is not None and doors.http[0] not in ("127.0.0.1", "localhost"):
+            console.print("  [yellow]no tokens: whoever reaches this port may charge any account[/]")
+        console.print(
+            f"  {found.requests:,} requests read from the log in {data['recovery_seconds']} s. Ctrl+C stops.",
+            highlight=False,
+        )
+
+    shell.answer(as_json, data, show)
+    sys.stdout.flush()
+
+
+def _ask(path: Path, text: str, as_json: bool) -> None:
+    import json
+
+    from workbench.charging.framed import Caller
+
+    try:
+        caller = Caller(path)
+    except OSError as error:
+        raise UsageError(
+            "No node listens there.",
+            where=str(path),
+            cure="Start one: `workbench charge FOLDER --catalog offers.yaml`.",
+            code="no_node",
+        ) from error
+    found = json.loads(caller.ask(text.encode() if text else b'{"op":"status"}'))
+    caller.close()
+    shell.answer(as_json, found, lambda console: shell.show_rows(console, [_flat(found)]))
+
+
+def _flat(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, list | dict) else value for name, value in found.items()}
+
+
+def _address(text: str) -> tuple[str, int] | None:
+    if not text:
+        return None
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65_535:
+        raise UsageError(
+            f"{text!r} is no address.",
+            cure="Write HOST:PORT, for example 127.0.0.1:8100.",
+            code="bad_address",
+        )
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+def _text(path: Path | None) -> str:
+    if path is None:
+        return ""
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise FileUnreadable("The file cannot be read.", where=str(path), cure="Check its name.") from error
+
+
+def _tokens(path: Path | None) -> dict[str, str]:
+    found = {}
+    for line in _text(path).splitlines():
+        words = line.split()
+        if len(words) == 2 and not line.startswith("#"):
+            found[words[1]] = words[0]
+        elif words and not line.startswith("#"):
+            raise UsageError(
+                "A line of the tokens is not TENANT TOKEN.",
+                where=str(path),
+                cure="Two words a line.",
+                code="bad_tokens",
+            )
+    return found

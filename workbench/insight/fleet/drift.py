@@ -1,0 +1,100 @@
+"""Drift: a device's daily distance from its peers, against the days it kept with them. Never against its own past alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workbench.insight.arrays import Array
+from workbench.insight.fleet.batch import DAY_MS, HOUR_MS, Batch
+from workbench.insight.fleet.scores import Scores
+
+_DAYS_LEAST = 4
+_PER_HOUR = 4_000  # readings that set an hour's middle and spread of the fleet
+
+
+class Drift:
+    """One numeric column. Each reading counts as its distance from the fleet's middle in that hour."""
+
+    kind, rule = "drift", "drift.peers"
+
+    def __init__(self, column: str, devices: int) -> None:
+        self.column, self.unit = column, column
+        self._devices = devices
+        self._total: dict[int, Array] = {}
+        self._count: dict[int, Array] = {}
+        self._scale: list[float] = []
+
+    def update(self, batch: Batch) -> None:
+        """Add the hour's distances to the day's sums."""
+        value = batch.values[self.column][batch.first]
+        known = np.isfinite(value)
+        device, ts, value = batch.reading_device[known], batch.reading_ts[known], value[known]
+        if not len(device):
+            return
+        hour = ts // HOUR_MS
+        low = int(hour.min())
+        middle = np.zeros(int(hour.max()) - low + 1)
+        place = hour - low
+        stride = max(1, len(value) // (_PER_HOUR * len(middle)))
+        thin_place, thin = place[::stride], value[::stride]
+        order = np.argsort(thin_place, kind="stable")
+        edges = np.searchsorted(thin_place[order], np.arange(len(middle) + 1))
+        ordered = thin[order]
+        for at in range(len(middle)):
+            part = ordered[edges[at] : edges[at + 1]]
+            if len(part):
+                middle[at] = np.median(part)
+        away = value - middle[place]
+        self._scale.append(float(np.median(np.abs(away[::stride]))))
+        limit = 8 * max(float(np.median(self._scale)), 1e-9) + 0.0
+        away = np.clip(away, -limit, limit)  # a spike or a sentinel value is no drift
+        day = ts // DAY_MS
+        for one in np.unique(day):
+            mine = day == one
+            total = np.bincount(device[mine], weights=away[mine], minlength=self._devices)
+            count = np.bincount(device[mine], minlength=self._devices)
+            self._total[int(one)] = self._total.get(int(one), 0.0) + total
+            self._count[int(one)] = self._count.get(int(one), 0) + count
+
+    def scores(self, now_ms: int) -> Scores:
+        """The largest sustained distance of two neighbouring days from the device's usual day."""
+        days = sorted(self._total)
+        count = np.array([self._count[day] for day in days], dtype=float).T.reshape(self._devices, -1)
+        if len(days) < _DAYS_LEAST:
+            zero = np.zeros(self._devices, dtype=np.int64)
+            return Scores(
+                np.full(self._devices, -np.inf), np.zeros(self._devices, dtype=bool), zero, zero,
+                zero.astype(float), zero.astype(float), np.zeros(self._devices, dtype=bool),
+            )  # fmt: skip
+        total = np.array([self._total[day] for day in days]).T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            daily = np.where(count > 0, total / count, np.nan)
+        pair = (daily[:, 1:] + daily[:, :-1]) / 2
+        known = np.isfinite(pair)
+        top, bottom = np.where(known, pair, -np.inf), np.where(known, pair, np.inf)
+        at, low = top.argmax(axis=1), bottom.argmin(axis=1)
+        rows = np.arange(self._devices)
+        worst = np.where(known.any(axis=1), top[rows, at] - bottom[rows, low], 0.0)
+        bend = (
+            np.abs(daily[:, 2:] - 2 * daily[:, 1:-1] + daily[:, :-2]) / 2.45
+        )  # a steady drift does not bend
+        noise = _quiet(np.nanmedian, bend)
+        seen = np.isfinite(noise)
+        fleet = float(np.median(noise[seen])) if seen.any() else 1.0
+        noise = np.nan_to_num(noise, nan=fleet) * 0.5 + 0.5 * fleet + 1e-9
+        days_ms = np.array(days, dtype=np.int64) * DAY_MS
+        rose = at > low
+        at, signed = np.where(rose, at, low), np.where(rose, worst, -worst)
+        return Scores(
+            np.log(np.maximum(worst / noise, 1e-6)), (count > 0).sum(axis=1) >= _DAYS_LEAST,
+            np.minimum(days_ms[at], days_ms[np.minimum(at, low)]), days_ms[at + 1] + DAY_MS - 1, signed, np.zeros(self._devices),
+            np.zeros(self._devices, dtype=bool),
+        )  # fmt: skip
+
+
+def _quiet(reduce: object, table: Array) -> Array:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # devices without a day are NaN, and stay so
+        return np.asarray(reduce(table, axis=1))  # type: ignore[operator]

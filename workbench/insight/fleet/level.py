@@ -1,0 +1,104 @@
+"""Spikes and sentinel values: readings far outside the range in which a device and its peers live."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from workbench.insight.arrays import Array
+from workbench.insight.fleet.batch import Batch
+from workbench.insight.fleet.samples import Samples
+from workbench.insight.fleet.scores import Scores
+
+SENTINELS = (-9999.0, -999.0, -99.0, 9999.0, 99999.0, 32767.0, -32768.0, 65535.0, 2147483647.0, -2147483648.0)
+"""What loggers write for "no data": never a measurement."""
+
+_READINGS_LEAST = 12
+_OUTSIDE = 0.5  # ranges beyond the usual range from which a sentinel value is believed to be one
+_DEVICE_SHARE = 0.25  # a device's own range counts at least this share of its peers'
+
+
+class _Worst:
+    """The worst reading of each device so far."""
+
+    def __init__(self, devices: int) -> None:
+        self.far, self.value = np.zeros(devices), np.full(devices, np.nan)
+        self.since, self.until = (np.zeros(devices, dtype=np.int64) for _ in range(2))
+        self.count = np.zeros(devices, dtype=np.int64)
+
+    def keep(self, device: Array, far: Array, value: Array, ts: Array) -> None:
+        """Rows sorted by device and time; only readings with ``far`` > 0 are given."""
+        new = self.count[device] == 0
+        order = np.flatnonzero(new)[::-1]
+        self.since[device[order]] = ts[order]
+        self.until[device] = ts
+        np.add.at(self.count, device, 1)
+        worse = np.flatnonzero(far > self.far[device])
+        order = worse[np.argsort(far[worse], kind="stable")]
+        self.far[device[order]], self.value[device[order]] = far[order], value[order]
+
+
+class Level:
+    """One numeric column: ``kind`` spike looks for far values, ``kind`` sentinel for codes that mean "no data"."""
+
+    def __init__(self, column: str, devices: int, kind: str = "spike", of_steps: bool = False) -> None:
+        self.column, self.kind, self.rule, self.unit = column, kind, f"level.{kind}", column
+        self._of_steps = of_steps  # of a register, what was added since the reading before
+        self._last = np.full(devices, np.nan)
+        self._samples = Samples(devices)
+        self._worst = _Worst(devices)
+
+    def update(self, batch: Batch) -> None:
+        """Measure each reading's distance from the range, in ranges."""
+        value = batch.values[self.column][batch.first]
+        known = np.isfinite(value)
+        device, ts, value = batch.reading_device[known], batch.reading_ts[known], value[known]
+        if not len(device):
+            return
+        if self._of_steps:
+            head = np.r_[True, device[1:] != device[:-1]]
+            before = np.r_[np.nan, value[:-1]]
+            before[head] = self._last[device[head]]
+            tail = np.flatnonzero(np.r_[head[1:], True])
+            self._last[device[tail]] = value[tail]
+            step = np.abs(value - before)
+            device, ts, value = (part[np.isfinite(step)] for part in (device, ts, step))
+        code = np.isin(value, SENTINELS)
+        self._samples.add(device[~code], value[~code])
+        low, high, width = self._range()
+        if self.kind == "sentinel":
+            candidate = np.flatnonzero(code)
+            if not len(candidate) or len(candidate) > 0.05 * len(
+                value
+            ):  # what everybody says is a measurement
+                return
+            device, ts, value = device[candidate], ts[candidate], value[candidate]
+        far = np.maximum(value - high[device], low[device] - value) / width[device]
+        out = far > (_OUTSIDE if self.kind == "sentinel" else 1.0)
+        self._worst.keep(device[out], far[out], value[out], ts[out])
+
+    def _range(self) -> tuple[Array, Array, Array]:
+        """5th and 95th percentile and their distance, per device, leaning on the fleet's where that is wider."""
+        low, high = self._samples.quantiles(0.05, 0.95)
+        width = high - low
+        known = np.isfinite(width)
+        fleet = float(np.median(width[known])) if known.any() else 1.0
+        magnitude = float(np.median(np.abs(high[known]))) if known.any() else 1.0
+        least = max(_DEVICE_SHARE * fleet, 0.02 * magnitude, 1e-9)
+        return np.nan_to_num(low), np.nan_to_num(high), np.maximum(np.nan_to_num(width), least)
+
+    def scores(self, now_ms: int) -> Scores:
+        """The worst reading; a sentinel value needs no statistics."""
+        worst = self._worst
+        low, high, _ = self._range()
+        expected = np.where(worst.value > high, high, low)
+        sentinel = np.full(len(worst.far), self.kind == "sentinel") & (worst.count > 0)
+        raw = np.where(worst.count > 0, np.log(np.maximum(worst.far, 1e-6)), np.log(0.5))
+        return Scores(
+            raw, self._samples.seen >= _READINGS_LEAST, worst.since, worst.until,
+            np.nan_to_num(worst.value), expected, sentinel,
+        )  # fmt: skip
+
+    @property
+    def readings_out(self) -> Array:
+        """How many readings of each device lay outside: a spike is a few, more is something else."""
+        return self._worst.count

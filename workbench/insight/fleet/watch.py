@@ -1,0 +1,164 @@
+"""All detectors over one stream: which ones fit its columns, and what they say together of each device."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from workbench.insight.arrays import Array
+from workbench.insight.fleet.batch import Batch
+from workbench.insight.fleet.company import Hours, Rare, Volume
+from workbench.insight.fleet.delivery import Backlog, Conflicts, Disorder, Duplicates
+from workbench.insight.fleet.detector import Detector
+from workbench.insight.fleet.drift import Drift
+from workbench.insight.fleet.level import Level
+from workbench.insight.fleet.register import Register
+from workbench.insight.fleet.scores import Scores
+from workbench.insight.fleet.silence import Silence
+from workbench.insight.fleet.stuck import Stuck
+
+BUDGET_PER_DEVICE_DAY = 1e-3
+"""Alerts an analyst accepts on healthy devices: one per 1,000 device-days."""
+
+_RULES_SHARE = 20.0  # the budget is spread over about this many rules and columns
+PRECEDENCE = ("sentinel", "counter_reset", "conflict", "compromised", "late", "reordered", "duplicate", "stuck", "silent",
+              "spike", "drift")  # fmt: skip
+"""When one episode moves several rules, the one that explains the others names it: a run of -9999 is no frozen value."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What a stream's columns are to a detector.
+
+    Attributes:
+        values: numbers to watch for stuck, spike, sentinel, drift.
+        registers: those of them that count upwards for ever.
+        volume: the numbers whose sum is traffic (bytes), for compromised devices.
+        destination, handset: columns of words, empty when the stream has none.
+    """
+
+    values: tuple[str, ...]
+    registers: tuple[str, ...] = ()
+    volume: tuple[str, ...] = ()
+    destination: str = ""
+    handset: str = ""
+
+
+def detectors(columns: Columns, devices: int) -> list[Detector]:
+    """The detectors that fit."""
+    found: list[Detector] = [
+        Silence(devices),
+        Duplicates(devices),
+        Disorder(devices),
+        Backlog(devices),
+        Conflicts(devices),
+    ]
+    for name in columns.values:
+        found += [Stuck(name, devices), Level(name, devices, "sentinel")]
+        if name in columns.registers:
+            found += [Register(name, devices), Level(name, devices, "spike", of_steps=True)]
+        else:
+            found += [Level(name, devices, "spike"), Drift(name, devices)]
+    if columns.destination:
+        found += [Rare(columns.destination, devices, "destination"), Hours(devices)]
+        found += [Volume(name, devices) for name in columns.volume]
+    if columns.handset:
+        found.append(Rare(columns.handset, devices, "handset"))
+    return found
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """One rule's alert on one device.
+
+    Attributes:
+        device: code.
+        detector: which rule.
+        surprise: -log10 of the tail probability.
+        since_ms, until_ms, observed, expected: see ``Scores``.
+        peers: what is usual for the device's peers.
+        also: other rules that alert on the same device, strongest first.
+    """
+
+    device: int
+    detector: Detector
+    surprise: float
+    since_ms: int
+    until_ms: int
+    observed: float
+    expected: float
+    peers: float
+    also: tuple[Suspicion, ...] = ()
+
+
+class Watch:
+    """A stream being watched.
+
+    Args:
+        columns: what its columns mean.
+        devices: how many devices there are.
+        cohort: code of each device's cohort (kind, model); one cohort when left out.
+    """
+
+    def __init__(self, columns: Columns, devices: int, cohort: Array | None = None) -> None:
+        self.devices = devices
+        self.cohort = np.zeros(devices, dtype=np.int64) if cohort is None else cohort
+        self.detectors = detectors(columns, devices)
+        self.begun_ms, self.now_ms = np.iinfo(np.int64).max, 0
+        self.rows = 0
+
+    def update(self, batch: Batch) -> None:
+        """Show a batch to every detector."""
+        if not len(batch):
+            return
+        self.rows += len(batch)
+        self.begun_ms = min(self.begun_ms, int(batch.ts.min()))
+        self.now_ms = max(self.now_ms, int(batch.ts.max()))
+        for detector in self.detectors:
+            detector.update(batch)
+
+    def threshold(self) -> float:
+        """Surprise from which a rule alerts, so that all rules together keep to the budget."""
+        days = max((self.now_ms - self.begun_ms) / 86_400_000, 1.0)
+        return float(-np.log10(min(BUDGET_PER_DEVICE_DAY * days / _RULES_SHARE, 0.05)))
+
+    def suspicions(self) -> list[Suspicion]:
+        """One alert per device, named by the rule that explains the others; strongest first."""
+        level = self.threshold()
+        alerts: dict[int, list[Suspicion]] = {}
+        for detector in self.detectors:
+            scores = detector.scores(self.now_ms)
+            surprise = scores.surprise(self.cohort)
+            peers = _peers(scores)
+            for device in np.flatnonzero(surprise >= level):
+                alerts.setdefault(int(device), []).append(
+                    Suspicion(
+                        int(device), detector, float(surprise[device]), int(scores.since[device]),
+                        int(scores.until[device]), float(scores.observed[device]), float(scores.expected[device]), peers,
+                    )
+                )  # fmt: skip
+        named = [_named(found) for found in alerts.values()]
+        return sorted(named, key=lambda one: (-one.surprise, one.device))
+
+    def states(self) -> Array:
+        """Per device: True once at least half of the rules have seen enough of it to judge."""
+        enough = np.array([detector.scores(self.now_ms).enough for detector in self.detectors])
+        return np.asarray(enough.mean(axis=0) >= 0.5)
+
+
+def _peers(scores: Scores) -> float:
+    usable = scores.enough & np.isfinite(scores.observed)
+    return float(np.median(scores.observed[usable])) if usable.any() else float("nan")
+
+
+def _named(found: list[Suspicion]) -> Suspicion:
+    """The alert that names the device: strong ones first, and among strong ones the one that explains the others."""
+    strongest = max(one.surprise for one in found)
+    near = [one for one in found if one.surprise >= 0.3 * strongest]
+    first = min(near, key=lambda one: (PRECEDENCE.index(one.detector.kind), -one.surprise))
+    rest = sorted((one for one in found if one is not first), key=lambda one: -one.surprise)
+    return Suspicion(
+        first.device, first.detector, first.surprise, first.since_ms, first.until_ms, first.observed,
+        first.expected, first.peers, tuple(rest),
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""The loop that never ends: journals into the lake, and from the lake's changes what people ask for, in memory."""
