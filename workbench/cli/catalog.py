@@ -79,18 +79,26 @@ def publish(
     backdate: Annotated[
         bool, typer.Option("--backdate", help="Allow versions that have begun already.")
     ] = False,
+    override: Annotated[
+        str,
+        typer.Option(metavar="REASON", help="Publish without a passed gate; the reason is signed and kept."),
+    ] = "",
     as_json: shell.JsonOption = False,
 ) -> None:
-    """Make every new version immutable: its hash goes into `catalog.lock` beside the files."""
+    """Make every new version immutable: its hash goes into `catalog.lock` beside the files.
+
+    A new version of an offer that was published before must have passed `workbench twin gate`. The first version of an
+    offer moves nobody's bill and needs none.
+    """
     from workbench.clock import SystemClock
     from workbench.tariff.catalogue import load
     from workbench.tariff.check import check as judge
-    from workbench.tariff.publish import publish as lock
+    from workbench.twin.publishing import publish as let_out
 
     catalogue = load(path)
     findings = judge(catalogue)
     folder = path if path.is_dir() else path.parent
-    fresh = lock(catalogue, folder, SystemClock().now().date(), backdate=backdate)
+    fresh = let_out(catalogue, folder, SystemClock().now(), override=override, backdate=backdate)
     data = {
         "published": [
             {"offer_id": o.id, "version": o.version, "sha256": o.sha256, "effective": o.effective}

@@ -24,6 +24,7 @@ WORDS = {
     "rate": "records to charges",
     "settle": "split, invoiced, closed",
     "verify": "proven",
+    "replay": "scenarios tried",
 }
 """What people read instead of a stage's name."""
 

@@ -23,7 +23,7 @@ from workbench.billing import name_of, plan_of, records_within
 from workbench.errors import ScenarioError
 from workbench.lake.lake import Lake
 from workbench.lake.open import OpenLake
-from workbench.model.money import NANO
+from workbench.model.money import NANO, decimal_text
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period, PlanOffer
 from workbench.tariff.plan import Plan
@@ -71,7 +71,7 @@ class Board:
 
     Attributes:
         plain: ids of the offers that can be reckoned from totals; ``reasons`` says why the others cannot.
-        build_seconds: what reading the records took.
+        build_seconds: what reading the records took. bought: currency -> what is paid for what is bought.
     """
 
     period: Period
@@ -84,6 +84,7 @@ class Board:
     plain: frozenset[str]
     reasons: Mapping[str, str]
     build_seconds: float
+    bought: Mapping[str, Fraction] = field(default_factory=dict)
     _wanted: tuple[tuple[str, str, str], ...] = field(repr=False, default=())
 
     @classmethod
@@ -112,7 +113,7 @@ class Board:
         ids = {offer.offer_id for offer in plan.offers}
         return cls(
             seen.period, seen.version, seen.catalogue, plan, held, names, before, frozenset(ids - set(reasons)), reasons,
-            time.perf_counter() - begun, tuple(wanted),
+            time.perf_counter() - begun, _bought(inner, seen.period), tuple(wanted),
         )  # fmt: skip
 
     @property
@@ -203,6 +204,18 @@ def _production(lake: Lake, period: Period) -> tuple[dict[Key, Fraction], dict[s
     return found, names
 
 
+def _bought(lake: Lake, period: Period) -> dict[str, Fraction]:
+    name = name_of(period)
+    rows = lake.con.execute(
+        f"SELECT l.currency, l.price_denominator, sum(c.amount)::HUGEINT FROM {lake.scan('charges', period=name)} c JOIN "
+        f"{lake.scan('lines', period=name)} l USING (line_no) WHERE l.side = 'buy' GROUP BY ALL"
+    ).fetchall()
+    found: dict[str, Fraction] = {}
+    for currency, denominator, amount in rows:
+        found[currency] = found.get(currency, Fraction(0)) + Fraction(int(amount), int(denominator) * NANO)
+    return found
+
+
 def _shape(offer: PlanOffer) -> tuple[object, ...]:
     """Everything about a compiled offer but its numbers."""
     parts = tuple(
@@ -256,8 +269,6 @@ def _sliders(catalogue: Catalogue, offer: Any) -> Iterable[Slider]:
 
 
 def _text(amount: Fraction) -> str:
-    from workbench.model.money import decimal_text
-
     return decimal_text(amount)
 
 

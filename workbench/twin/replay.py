@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import lcm
 
-from workbench.billing import name_of, plan_of, rate_period
+from workbench.billing import name_of, plan_of, rate_period, records_within
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.model.offer import Catalogue, Offer
@@ -27,12 +27,13 @@ class World:
     """A period under one catalogue, rated.
 
     Attributes:
-        plan: what it was rated by. version: of the branch, to look at it again later.
+        plan: what it was rated by. version: of the branch, to look at it again later. records: what was rated.
         segments: charges, uncharged and lines of the period, by kind.
     """
 
     plan: Plan
     version: int
+    records: tuple[Segment, ...]
     segments: dict[str, tuple[Segment, ...]]
 
     @property
@@ -84,6 +85,5 @@ def replay(
         run = {"stage": "rate", "period": done.name, "catalogue": catalogue.sha256}
         lake.commit(run, add=done.add, remove=done.remove, facts=done.facts)
     name = name_of(period)
-    return World(
-        plan, lake.state.version, {kind: tuple(lake.segments(kind, period=name)) for kind in OF_PERIOD}
-    )
+    made = {kind: tuple(lake.segments(kind, period=name)) for kind in OF_PERIOD}
+    return World(plan, lake.state.version, tuple(records_within(lake, period)), made)

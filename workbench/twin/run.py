@@ -120,7 +120,7 @@ class Run:
         """Production on this traffic: its own charges where they were made from this very traffic, else a replay."""
         made_from = {"plan": plan.sha256, "records": ",".join(sorted(segment.id for segment in records))}
         if made_from == self.rated:
-            return World(plan, self.lake.state.version, self.charged)
+            return World(plan, self.lake.state.version, tuple(records), self.charged)
         return replay(self.lake, self.seen.catalogue, self.seen.period, plan)
 
     def _planned(self, scenario: Scenario) -> _Planned | WorkbenchError:

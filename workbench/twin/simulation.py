@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from types import TracebackType
@@ -21,8 +22,10 @@ from workbench.mediation.yamltree import did_you_mean
 from workbench.model.ids import device_key
 from workbench.model.money import NANO, decimal_text, round_half_away
 from workbench.model.plan import Period
-from workbench.twin import effects
+from workbench.tariff.tables import naive
+from workbench.twin import effects, traces
 from workbench.twin.cell import Cell, Change, money
+from workbench.twin.traces import Traced
 
 
 class Simulation:
@@ -184,6 +187,57 @@ class Simulation:
                  "delta": money(after - before)}
             )  # fmt: skip
         return pd.DataFrame(rows, columns=["partner", "currency", "before", "after", "delta"])
+
+    def trace(
+        self,
+        scenario: str | None = None,
+        *,
+        account: str = "",
+        rule: str = "",
+        device: str = "",
+        window: datetime | None = None,
+    ) -> Traced:
+        """The largest contribution that fits, opened to its two traces side by side.
+
+        Raises:
+            UsageError: ``trace_missing``: nothing fits.
+        """
+        cell = self.cell(scenario)
+        wheres = [
+            f"{name} = {quote(value)}" for name, value in (("account", account), ("rule", rule)) if value
+        ]
+        if device:
+            wheres.append(f"device_key = {self._device_key(device)}")
+        largest = self.lake.con.execute(
+            f"SELECT account, rule, device_key FROM {cell.table} WHERE side = 'sell'"
+            + "".join(f" AND {each}" for each in wheres)
+            + " GROUP BY ALL ORDER BY abs(sum(delta)) DESC, sum(before) DESC, account, rule, device_key LIMIT 1"
+        ).fetchall()
+        if not largest:
+            raise traces.nothing(cell.name)
+        who, part, key = largest[0]
+        same = "device_key IS NULL" if key is None else f"device_key = {int(key)}"
+        at = f" AND window_start = TIMESTAMP '{naive(window) if window.tzinfo else window}'" if window else ""
+        source = effects.contributions(
+            self.lake, _pair(cell), ("account", "rule", "device_key", "window_start"),
+            f"side = 'sell' AND account = {quote(who)} AND rule = {quote(part)} AND {same}{at}",
+        )  # fmt: skip
+        rows = self.lake.con.execute(
+            f"SELECT currency, account, rule, device_key, window_start FROM {source} "
+            "ORDER BY abs(delta) DESC, window_start LIMIT 1"
+        ).fetchall()
+        if not rows:
+            raise traces.nothing(cell.name)
+        found = dict(zip(("currency", "account", "rule", "device_key", "window_start"), rows[0], strict=True))
+        return traces.opened(self.lake, _pair(cell), found, self._device_id(key))
+
+    def _device_id(self, key: int | None) -> str:
+        if key is None:
+            return ""
+        rows = self.lake.con.execute(
+            f"SELECT any_value(device_id) FROM {self.lake.scan('devices')} WHERE device_key = {int(key)}"
+        ).fetchall()
+        return str(rows[0][0] or key)
 
     def plot(self, scenario: str | None = None) -> Any:
         """The waterfall as an hvPlot chart."""
