@@ -25,12 +25,15 @@ if TYPE_CHECKING:
     from workbench.showcase.notebook import city_lake, demo_lake
     from workbench.tariff.catalogue import load as load_catalogue
     from workbench.tariff.quote import price
+    from workbench.twin.board import Board
+    from workbench.twin.gate import gate
     from workbench.twin.scenario import Scenario
     from workbench.twin.simulate import simulate
     from workbench.twin.simulation import assert_reconciles
     from workbench.verify.door import verify as prove
 
 _NAMES = {
+    "Board": "workbench.twin.board",
     "Lake": "workbench.lake.lake",
     "OpenLake": "workbench.lake.open",
     "Scenario": "workbench.twin.scenario",
@@ -38,6 +41,7 @@ _NAMES = {
     "assert_reconciles": "workbench.twin.simulation",
     "city_lake": "workbench.showcase.notebook",
     "demo_lake": "workbench.showcase.notebook",
+    "gate": "workbench.twin.gate",
     "load_catalogue": "workbench.tariff.catalogue:load",
     "load_mapping": "workbench.mediation.mapping_file",
     "load_policy": "workbench.mediation.policy",
@@ -50,6 +54,7 @@ _NAMES = {
 """Public name to where it lives; ``module:name`` where it is called otherwise there."""
 
 __all__ = [
+    "Board",
     "Lake",
     "OpenLake",
     "Scenario",
@@ -57,6 +62,7 @@ __all__ = [
     "assert_reconciles",
     "city_lake",
     "demo_lake",
+    "gate",
     "load_catalogue",
     "load_mapping",
     "load_policy",

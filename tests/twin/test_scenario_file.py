@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from workbench.errors import ScenarioError
-from workbench.twin.scenario import Reaction, Who
+from workbench.twin.scenario import Growth, Reaction, Scenario, Who
 from workbench.twin.scenario_file import loads
 
 WHOLE = """
@@ -40,6 +40,19 @@ def test_a_whole_file_is_read() -> None:
     assert first.reaction == Reaction("-0.5", "-0.3", "-0.1")
     assert (first.migration, first.seed, first.period) == ("opt_in", 11, "2026-03-01/2026-04-01")
     assert first.moves == (("pulse", "pulse-plus"),)
+
+
+def test_python_may_write_it_short() -> None:
+    short = Scenario(
+        "x", patches={"a.b.c": "1"}, who={"accounts": "city-*"},  # type: ignore[arg-type]
+        growth={"segment": {"offers": "lights-on"}, "usage": "1.1"}, reaction=("-0.5", "-0.3", "-0.1"),  # type: ignore[arg-type]
+        moves={"a": "b"},  # type: ignore[arg-type]
+    )  # fmt: skip
+    assert short.who == Who(accounts=("city-*",)) and short.moves == (("a", "b"),)
+    assert short.growth == (Growth(Who(offers=("lights-on",)), usage=Fraction(11, 10)),)
+    assert short.reaction == Reaction(Fraction(-1, 2), Fraction(-3, 10), Fraction(-1, 10))
+    with pytest.raises(ScenarioError):
+        Scenario("x", reaction=("-1", "0"))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

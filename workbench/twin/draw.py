@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from html import escape
 from itertools import pairwise
-
-from markupsafe import Markup, escape
 
 from workbench.twin.show import rounded, signed
 
@@ -15,9 +14,7 @@ EDGES = (-50, -25, -15, -10, -5, -1, 0, 0, 1, 5, 10, 15, 25, 50)
 """Bounds of the histogram's bins, in percent; the empty bin in the middle holds the bills that stay."""
 
 
-def waterfall(
-    before: Fraction, rules: Sequence[tuple[str, Fraction]], after: Fraction, currency: str
-) -> Markup:
+def waterfall(before: Fraction, rules: Sequence[tuple[str, Fraction]], after: Fraction, currency: str) -> str:
     """From production's revenue to the candidate's, a bar for each rule.
 
     The scale is that of the movements: when they are small beside the revenue, the first bar starts off the page.
@@ -39,7 +36,7 @@ def waterfall(
         rows.append(_bar(place, name, at, at + delta, shade, signed(delta, currency), (low, high)))
         at += delta
     rows.append(_bar(len(shown) + 1, "would be", low, after, "total", rounded(after, currency), (low, high)))
-    return _svg(len(rows) * _ROW + 6, Markup("").join(rows), f"Revenue rule by rule, {currency}")
+    return _svg(len(rows) * _ROW + 6, "".join(rows), f"Revenue rule by rule, {currency}")
 
 
 def _bar(
@@ -50,7 +47,7 @@ def _bar(
     shade: str,
     label: str,
     scale: tuple[Fraction, Fraction],
-) -> Markup:
+) -> str:
     low, high = scale
     width = _WIDE - _LEFT - _RIGHT
 
@@ -59,17 +56,15 @@ def _bar(
 
     left, right = sorted((x(start), x(end)))
     y = place * _ROW + 4
-    return Markup(
-        '<text class="name" x="{nx}" y="{ty}" text-anchor="end">{name}</text>'
+    return ('<text class="name" x="{nx}" y="{ty}" text-anchor="end">{name}</text>'
         '<rect class="{shade}" x="{x:.1f}" y="{y}" width="{w:.1f}" height="{h}" rx="3"/>'
-        '<text class="value" x="{vx:.1f}" y="{ty}">{label}</text>'
-    ).format(
-        nx=_LEFT - 10, ty=y + 15, name=name if len(name) < 34 else name[:32] + "…", shade=shade, x=left, y=y,
-        w=max(right - left, 2), h=_ROW - 9, vx=right + 8, label=label,
+        '<text class="value" x="{vx:.1f}" y="{ty}">{label}</text>').format(
+        nx=_LEFT - 10, ty=y + 15, name=escape(name if len(name) < 34 else name[:32] + "…"), shade=shade, x=left, y=y,
+        w=max(right - left, 2), h=_ROW - 9, vx=right + 8, label=escape(label),
     )  # fmt: skip
 
 
-def histogram(percents: Sequence[Fraction]) -> Markup:
+def histogram(percents: Sequence[Fraction]) -> str:
     """How many bills move by how much."""
     names, counts = bins(percents)
     most = max([*counts, 1])
@@ -80,7 +75,7 @@ def histogram(percents: Sequence[Fraction]) -> Markup:
         middle = len(names) // 2
         shade = "down" if place < middle else "up" if place > middle else "same"
         parts.append(
-            Markup(
+            (
                 '<rect class="{shade}" x="{x:.1f}" y="{y}" width="{w:.1f}" height="{h}" rx="3"/>'
                 '<text class="count" x="{cx:.1f}" y="{cy}" text-anchor="middle">{count}</text>'
                 '<text class="tick" x="{cx:.1f}" y="{ty}" text-anchor="middle">{name}</text>'
@@ -94,10 +89,10 @@ def histogram(percents: Sequence[Fraction]) -> Markup:
                 cy=high - tall - 5,
                 count=f"{count:,}" if count else "",
                 ty=high + 16,
-                name=name,
+                name=escape(name),
             )
         )
-    return _svg(high + 24, Markup("").join(parts), "How many bills move by how many percent")
+    return _svg(high + 24, "".join(parts), "How many bills move by how many percent")
 
 
 def bins(percents: Sequence[Fraction]) -> tuple[list[str], list[int]]:
@@ -118,8 +113,8 @@ def bins(percents: Sequence[Fraction]) -> tuple[list[str], list[int]]:
     return names, counts
 
 
-def _svg(height: int, inner: Markup, title: str) -> Markup:
-    return Markup(
+def _svg(height: int, inner: Markup, title: str) -> str:
+    return (
         '<svg viewBox="0 0 {w} {h}" role="img" aria-label="{title}" xmlns="http://www.w3.org/2000/svg"><title>{title}</title>'
         "{inner}</svg>"
     ).format(w=_WIDE, h=height, title=escape(title), inner=inner)

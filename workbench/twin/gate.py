@@ -14,12 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from fractions import Fraction
+from html import escape
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any
 
 from workbench.billing import name_of
+from workbench.clock import SystemClock
 from workbench.errors import ScenarioError, VerifyFailed
 from workbench.lake.lake import Lake
 from workbench.lake.open import OpenLake
@@ -143,6 +145,15 @@ class GateResult:
         """Whether every rule holds."""
         return all(check.passed for check in self.checks)
 
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{'✓' if check.passed else '✗'}</td><td style='text-align:left'><strong>{escape(check.name)}</strong><br>"
+            f"{escape(check.sentence)}</td></tr>"
+            for check in self.checks
+        )
+        said = "The gate is passed" if self.passed else "The gate is not passed"
+        return f"<div><strong>{said}</strong><table>{rows}</table></div>"
+
     def summary(self) -> dict[str, Any]:
         """What is signed and kept with the published version; all text, numbers exact."""
         cell = self.sim.cell()
@@ -176,7 +187,7 @@ def gate(
     candidate: Catalogue | str | Path,
     rules: Rules | None = None,
     *,
-    now: datetime,
+    now: datetime | None = None,
     production: Catalogue | str | Path | None = None,
     period: str = "",
     watch: Watch | None = None,
@@ -185,7 +196,7 @@ def gate(
 
     Args:
         candidate: the catalogue that is to be published; each offer's newest version counts.
-        now: the instant of the verdict, UTC.
+        now: the instant of the verdict, UTC; left out: the machine's clock.
 
     Raises:
         ScenarioError: nothing differs from production, or nothing could be tried.
@@ -214,7 +225,7 @@ def gate(
         *_checker(rules, findings),
     )
     return GateResult(
-        checks, offers, proposed, _differences(seen.catalogue, proposed), sim, rules, traces, now, inner.tenant,
+        checks, offers, proposed, _differences(seen.catalogue, proposed), sim, rules, traces, now or SystemClock().now(), inner.tenant,
         inner.state.sha256, findings,
     )  # fmt: skip
 

@@ -164,9 +164,10 @@ class Scenario:
         object.__setattr__(self, "patches", _patches(self.patches))
         if isinstance(self.moves, Mapping):
             object.__setattr__(self, "moves", tuple((str(old), str(new)) for old, new in self.moves.items()))
-        object.__setattr__(
-            self, "growth", (self.growth,) if isinstance(self.growth, Growth) else tuple(self.growth)
-        )
+        if isinstance(self.who, Mapping):
+            object.__setattr__(self, "who", Who(**self.who))
+        object.__setattr__(self, "growth", _growths(self.growth))
+        object.__setattr__(self, "reaction", _reaction(self.reaction))
         if self.migration not in MIGRATIONS:
             raise ScenarioError(
                 f"The migration rule {self.migration[:40]!r} is not known.",
