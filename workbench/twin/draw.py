@@ -113,7 +113,7 @@ def bins(percents: Sequence[Fraction]) -> tuple[list[str], list[int]]:
     return names, counts
 
 
-def _svg(height: int, inner: Markup, title: str) -> str:
+def _svg(height: int, inner: str, title: str) -> str:
     return (
         '<svg viewBox="0 0 {w} {h}" role="img" aria-label="{title}" xmlns="http://www.w3.org/2000/svg"><title>{title}</title>'
         "{inner}</svg>"
