@@ -7,6 +7,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -97,14 +98,13 @@ def lives(tmp_path: Path, count: int, seed: int) -> Load:
             process = start(folder, path)
         assert ready(process)
         waiter = subprocess.Popen(["sleep", str(0.15 + rng.random() * 0.5)])
-        import threading
-
         killer = threading.Thread(target=lambda w=waiter, p=process: (w.wait(), kill(p)))
         killer.start()
         load.run(30)
         killer.join()
         if number % 10 == 9:
             check(folder, load)
+            follow(folder, ("main",))  # lives here are too short for one to be finished beside them
     process = start(folder, path, 0)
     assert ready(process)
     load.run(0)  # asks again what it never heard about

@@ -41,6 +41,11 @@ def pack(seq: int, records: list[bytes], answers: int) -> bytes:
     return _encode(Batch(seq, answers, records))
 
 
+def unpack(message: RawMessage) -> list[bytes]:
+    """The requests of a batch, in order."""
+    return _decode(message.payload).records
+
+
 def replay(node: Node, message: RawMessage) -> int:
     """Carry out a batch again; answers how many requests it held.
 

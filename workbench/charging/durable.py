@@ -17,6 +17,7 @@ from typing import Protocol
 
 from workbench.charging.answers import Answers
 from workbench.charging.batches import pack
+from workbench.charging.facts import Fact
 from workbench.charging.messages import Command, encode
 from workbench.charging.node import Node
 from workbench.charging.recovery import recover
@@ -52,6 +53,7 @@ class DurableNode:
         folder: made when it is not there; locked while this object lives.
         tenants: whose accounts.
         now_ns: the clock.
+        listen: answers who is told what happens, and first what the log says happened behind the snapshot.
         wake: runs a function on the caller's loop, called from the journal's thread (``loop.call_soon_threadsafe``).
         keep_answers: answers that memory keeps at least; older ones come from ``answers.db``.
 
@@ -66,12 +68,13 @@ class DurableNode:
         now_ns: Callable[[], int] = nanoseconds,
         wake: Callable[[Callable[[], None]], object] | None = None,
         settings: JournalSettings | None = None,
+        listen: Callable[[Node], Callable[[Fact], None]] | None = None,
     ) -> None:
         self.folder, self._now_ns, self._wake = folder, now_ns, wake or _at_once
         self.journal = Journal(folder / "log", settings or JournalSettings(segment_bytes=64 << 20))
         try:
             started = perf_counter()
-            found = recover(folder, tenants)
+            found = recover(folder, tenants, None, listen)
             self.recovery_seconds = perf_counter() - started
         except BaseException:
             self.journal.close()
@@ -91,6 +94,7 @@ class DurableNode:
         self.requests = self.batches = self.reads = 0
         self.sync_seconds = 0.0
         self._sync_began = 0.0
+        self.durable_seq = self._flying_seq = found.node.seq
         self.on_commit: list[Callable[[], None]] = []
 
     def clock(self) -> int:
@@ -155,6 +159,7 @@ class DurableNode:
             replies, self._replies = self._replies, []
             deliver(replies)
             return
+        self._flying_seq = self.node.seq
         payload = pack(self.node.seq, self._records, self._said)
         self._flying, self._replies, self._records = self._replies, [], []
         self._said, self._ticked = 0, False
@@ -172,6 +177,7 @@ class DurableNode:
         if error is not None:
             log.error("charging: %s answers are lost with their requests: %s", len(flown), error)
             return
+        self.durable_seq = self._flying_seq
         deliver(flown)
         for each in self.on_commit:
             each()

@@ -13,7 +13,7 @@ class Fact(NamedTuple):
 
     ``kind`` is the operation, or ``expire``. A slice of use that was settled says what it was: ``units`` of ``meter`` at
     the instant ``at``, of which ``settled.rows`` say what was rated and how. ``paid`` is money added, over the node's
-    denominator.
+    denominator; ``seq`` the place of the request among all that changed the node.
     """
 
     kind: str
@@ -27,3 +27,4 @@ class Fact(NamedTuple):
     dims: dict[str, str] = NO_DIMS
     at: int = 0
     paid: int = 0
+    seq: int = 0

@@ -1,4 +1,4 @@
-"""Beside the node: carry out the log again, write snapshots and the table of answers from it.
+"""Beside the node: carry out the log again, write snapshots, the table of answers, and the lake's postings from it.
 
 A process of its own does this, so the node never stops for a snapshot; and since every answer must come out as it was
 given, each snapshot is also a proof of the log it was made from.
@@ -11,23 +11,48 @@ import sys
 from pathlib import Path
 
 from workbench.charging import answers, snapshot
+from workbench.charging.book import Collector, book, booked_upto, utc_now
 from workbench.charging.recovery import recover
 
 
-def follow(folder: Path, tenants: tuple[str, ...], upto: int | None = None) -> dict[str, int]:
+def follow(
+    folder: Path, tenants: tuple[str, ...], upto: int | None = None, lake: Path | None = None
+) -> dict[str, int]:
     """Bring the snapshot and the answers of a folder up to the log, or up to a position of it.
 
-    Answers first, then the snapshot: whoever finds the snapshot finds its answers.
+    The lake first, then answers, then the snapshot: whoever finds the snapshot finds what belongs to it, and what comes
+    before it can be done again without harm.
 
-    Returns: ``seq`` and ``position`` of the snapshot, ``answers`` kept, ``requests`` carried out.
+    Returns: ``seq`` and ``position`` of the snapshot, ``answers`` kept, ``requests`` carried out, ``postings`` booked.
+
+    Raises:
+        LakeLocked: another process writes to the lake; nothing was changed.
     """
-    found = recover(folder, tenants, upto)
-    node = found.node
+    facts = Collector(booked_upto(lake, folder.name, tenants)) if lake is not None else None
+    found = recover(folder, tenants, upto, facts.listen if facts is not None else None)
+    node, posted = found.node, 0
+    for tenant in tenants if lake is not None and facts is not None else ():
+        assert lake is not None
+        posted += book(
+            lake, folder.name, tenant, node, facts.rows.get(tenant, []) if facts else [], utc_now(node.now)
+        )
     rows = ((key, digest, said, node.now) for key, (digest, said) in node.answers.items())
     kept = answers.write(folder, rows, node.now)
     snapshot.write(folder, node, found.position)
-    return {"seq": node.seq, "position": found.position, "answers": kept, "requests": found.requests}
+    return {
+        "seq": node.seq,
+        "position": found.position,
+        "answers": kept,
+        "requests": found.requests,
+        "postings": posted,
+    }
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(follow(Path(sys.argv[1]), tuple(sys.argv[2].split(",")))) + "\n")
+    made = follow(
+        Path(sys.argv[1]),
+        tuple(sys.argv[2].split(",")),
+        None,
+        Path(sys.argv[3]) if len(sys.argv) > 3 else None,
+    )
+    sys.stdout.write(json.dumps(made) + "\n")

@@ -93,6 +93,14 @@ class Debit(Wish, tag="debit", kw_only=True):
     """One event, charged at once."""
 
 
+class Settle(Wish, tag="settle", kw_only=True, omit_defaults=True):
+    """An event that an edge granted out of its lease (``reservation``): charged at its own instant, whatever the lease
+    held; what goes past the limit is ``debt``. A lease that has ended does not undo what was used.
+    """
+
+    reservation: int = 0
+
+
 class Unlock(Wish, tag="unlock", kw_only=True, omit_defaults=True):
     """Pay for a feature and have it: until ``seconds`` from now, or for good with 0. Already open costs nothing."""
 
@@ -167,6 +175,7 @@ Command = (
     | Commit
     | Release
     | Debit
+    | Settle
     | Unlock
     | Refund
     | TopUp

@@ -119,13 +119,14 @@ def keep(account: Account, holds: list[Hold]) -> None:
 
 
 class Settled:
-    """What settling a reservation comes to: the charge, what stays required, and a row per price."""
+    """What settling a reservation comes to: the charge, what stays required, a row per price, units by bucket."""
 
-    __slots__ = ("amount", "given_back", "rows")
+    __slots__ = ("amount", "given_back", "parts", "rows")
 
     def __init__(self) -> None:
         self.amount = self.given_back = 0
         self.rows: list[tuple[Hold, int, int, int, int]] = []
+        self.parts: list[tuple[str, int]] = []
 
 
 def settle(account: Account, held: Reservation, units: int) -> Settled:

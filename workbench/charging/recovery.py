@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.charging import snapshot
 from workbench.charging.answers import Answers
 from workbench.charging.batches import replay
+from workbench.charging.facts import Fact
 from workbench.charging.node import Node
 from workbench.journal.reader import JournalReader
 
@@ -31,8 +33,16 @@ class Recovered:
     requests: int
 
 
-def recover(folder: Path, tenants: tuple[str, ...], upto: int | None = None) -> Recovered:
+def recover(
+    folder: Path,
+    tenants: tuple[str, ...],
+    upto: int | None = None,
+    listen: Callable[[Node], Callable[[Fact], None]] | None = None,
+) -> Recovered:
     """Read a folder, up to a position of its log; changes nothing in it but to move a damaged snapshot aside.
+
+    Args:
+        listen: given the node before the log is read, answers who is told what happens.
 
     Raises:
         ChargingError: the log's requests do not give the log's answers.
@@ -43,13 +53,12 @@ def recover(folder: Path, tenants: tuple[str, ...], upto: int | None = None) -> 
     found = Recovered(node, shot.position if shot else 0, shot.position if shot else 0, node.seq + 1, 0)
     older = Answers(folder)
     node.older, node.replaying = older.get, True
+    node.facts = listen(node) if listen is not None else None
     try:
         advance(found, folder, upto)
     finally:
         older.close()
         node.older, node.replaying = None, False
-    gc.collect()
-    gc.freeze()  # what is there stays: the collector need not look at it again
     return found
 
 

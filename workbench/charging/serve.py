@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from typing import Any
 
 import uvloop
 
+from workbench.charging.edge import Edge
 from workbench.charging.framed import serve_tcp, serve_unix
 from workbench.charging.http import HttpServer
 from workbench.charging.messages import Publish, encode
@@ -37,6 +39,8 @@ class Doors:
         tcp, http: (host, port); port 0 takes a free one.
         mqtt: (host, port) of a broker.
         tokens: HTTP bearer token to tenant.
+        lake: where postings and charges go, with each snapshot and at the end.
+        edge, centre: an edge node's name, and where the centre it leases from listens.
         webhook, secret: where notices are posted, and the key they are signed with.
     """
 
@@ -49,6 +53,9 @@ class Doors:
     mqtt: tuple[str, int] | None = None
     mqtt_prefix: str = "charging"
     tokens: Mapping[str, str] = field(default_factory=dict)
+    lake: Path | None = None
+    edge: str = ""
+    centre: Path | tuple[str, int] | None = None
     webhook: str = ""
     secret: str = ""
     snapshot_requests: int = SNAPSHOT_REQUESTS
@@ -65,14 +72,27 @@ class Running:
 
     def __init__(self, doors: Doors) -> None:
         self.doors, self.ports = doors, dict[str, int]()
+        self.edge: Edge | None = None
+        more = dict(doors.more)
+        if doors.centre is not None:
+            doors.folder.mkdir(parents=True, exist_ok=True)
+            self.edge = Edge(doors.edge or doors.folder.name, doors.centre, doors.folder / "edge.json")
+            told = self.edge.told
+            more["listen"] = lambda node: told
         self.service = Service(
-            doors.folder, doors.tenants, snapshot_requests=doors.snapshot_requests, **doors.more
-        )
+            doors.folder, doors.tenants, lake=doors.lake,
+            snapshot_requests=0 if self.edge else doors.snapshot_requests, **more,
+        )  # fmt: skip
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
     async def open(self) -> None:
         """Publish the catalogue, then open each door."""
         doors, service = self.doors, self.service
+        if self.edge is not None:
+            self.edge.attach(service)
+            service.more_status = self.edge.status
+            edge = self.edge
+            self._closers.append(lambda: asyncio.to_thread(edge.close))
         if doors.catalogue and service.durable.node.tariffs.text != doors.catalogue:
             await self._publish(doors.catalogue)
         if doors.webhook or doors.mqtt:
@@ -121,6 +141,12 @@ class Running:
         for close in reversed(self._closers):
             await close()
         await self.service.close()
+        if self.doors.lake is not None:
+            from workbench.charging.follow import (
+                follow,
+            )  # brings the lake along, which an edge has no room for
+
+            await asyncio.to_thread(follow, self.doors.folder, self.doors.tenants, None, self.doors.lake)
 
 
 def raise_if_refused(answer: bytes) -> None:
@@ -156,8 +182,14 @@ async def run(doors: Doors, ready: Callable[[Running], None], stop: asyncio.Even
 
 
 def serve(doors: Doors, ready: Callable[[Running], None]) -> None:
-    """``run`` on a loop of its own."""
-    uvloop.run(run(doors, ready))
+    """``run`` on a loop of its own, as all this process does."""
+
+    def begin(running: Running) -> None:
+        gc.collect()
+        gc.freeze()  # what is there stays: the collector need not look at it again
+        ready(running)
+
+    uvloop.run(run(doors, begin))
 
 
 class Threaded:

@@ -10,7 +10,6 @@ import asyncio
 import json
 import logging
 import sys
-from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter
@@ -29,6 +28,7 @@ class Service:
     """A node at work.
 
     Args:
+        lake: where each snapshot's postings and charges go too.
         snapshot_requests: see ``SNAPSHOT_REQUESTS``; 0 makes no snapshots.
         more: what ``DurableNode`` takes.
     """
@@ -39,20 +39,19 @@ class Service:
         tenants: tuple[str, ...] = ("main",),
         *,
         snapshot_requests: int = SNAPSHOT_REQUESTS,
+        lake: Path | None = None,
         **more: Any,
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.durable = DurableNode(folder, tenants, wake=self.loop.call_soon_threadsafe, **more)
-        self.folder, self.tenants = folder, tenants
+        self.folder, self.tenants, self._lake = folder, tenants, lake
         self.started = perf_counter()
         self.notify: Callable[[list[Notice]], None] | None = None
-        self.latencies: deque[float] = deque(maxlen=20_000)
-        self.recent: deque[tuple[float, int, int]] = deque(maxlen=600)
+        self.more_status: Callable[[], dict[str, Any]] = dict
         self._soon = False
         self._snapshot_requests = snapshot_requests
         self._snapshot_seq = self.durable.first_seq - 1
         self._following: asyncio.Task[None] | None = None
-        self._began = 0.0
         self.durable.on_commit.append(self._committed)
         self._ticker = self.loop.create_task(self._tick())
 
@@ -90,11 +89,12 @@ class Service:
                 self._following = self.loop.create_task(self._follow())
 
     async def _follow(self) -> None:
-        """Have a snapshot made; one that fails is tried again when as many requests have come once more."""
+        """Have a snapshot made, and the lake brought up to it; after a failure, once as many requests have come again."""
         self._snapshot_seq = self.durable.node.seq
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "workbench.charging.follow", str(self.folder), ",".join(self.tenants),
+                *([str(self._lake)] if self._lake is not None else ()),
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
             out, err = await process.communicate()
@@ -127,6 +127,7 @@ class Service:
             "recovered_requests": durable.recovered.requests,
             "recovery_seconds": round(durable.recovery_seconds, 3),
             "up_seconds": round(perf_counter() - self.started, 1),
+            **self.more_status(),
         }
 
     async def close(self) -> None:

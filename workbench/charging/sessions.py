@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from workbench.charging import funds
 from workbench.charging.accounts import AMOUNT_MAX, UNITS_MAX
-from workbench.charging.messages import Wish
+from workbench.charging.messages import Settle, Wish
 from workbench.charging.pricing import Settled, keep, quote, settle
 from workbench.charging.refusals import Refused
 from workbench.charging.state import NO_EARNED, Account, Bucket, Hold, Reservation
@@ -123,7 +123,7 @@ def grant(
     try:
         holds, need = quote(account, tariffs, meter, rest, at, device, dims)
     except Refused as refused:
-        if refused.code != "unknown_meter" or not from_buckets:
+        if refused.code != "unknown_meter" or next(funds.unit_buckets(account, meter), None) is None:
             raise
         most = wanted - rest
         if partial and most:
@@ -229,19 +229,22 @@ def finish(account: Account, made: Reservation, used: int) -> Settled:
         raise Refused("more_than_reserved")
     if used < 0:
         raise Refused("bad_quantity")
-    left = used
+    left, parts = used, []
     for bucket, part in made.from_buckets:
         taken = min(part, left)
         bucket.held -= part
         bucket.left -= taken
         bucket.used += taken
         left -= taken
+        if taken:
+            parts.append((bucket.name, taken))
     if made.money:
         found = Settled()
         found.amount = made.money // made.units * used
         found.given_back = made.money
     else:
         found = settle(account, made, left)
+    found.parts = parts
     required = account.required - found.given_back
     if found.amount:
         _earn(account, found, funds.pay(account, found.amount))
@@ -256,6 +259,39 @@ def earn(account: Account, offer: str, amount: int) -> None:
     if account.earned is NO_EARNED:
         account.earned = {}
     account.earned[offer] = account.earned.get(offer, 0) + amount
+
+
+def settle_lease(account: Account, tariffs: Tariffs, ask: Settle, at: int, now: int) -> Settled:
+    """Charge an event out of a lease: the lease gives up its hold, the event is charged, the rest is held again.
+
+    All that was leased stays covered, because what a counter's holds may cost together does not depend on their order.
+    """
+    wish = (account, tariffs, ask.meter, ask.units, at, now)
+    grant(*wish, device=ask.device, dims=ask.dims, critical=True)  # refuses before anything is changed
+    lease = account.reservations.get(ask.reservation)
+    rest = max(lease.units - ask.units, 0) if lease is not None else 0
+    if lease is not None:
+        finish(account, lease, 0)
+        lease.units, lease.holds, lease.from_buckets = 0, [], []
+    found = grant(*wish, device=ask.device, dims=ask.dims, critical=True)
+    made = Reservation(0, ask.meter, ask.units, at, 0)
+    made.device, made.dims = ask.device, ask.dims
+    attach(account, made, found, now, True)
+    settled = finish(account, made, ask.units)
+    if lease is not None and rest:
+        again = grant(
+            account,
+            tariffs,
+            lease.meter,
+            rest,
+            lease.at,
+            now,
+            device=lease.device,
+            dims=lease.dims,
+            critical=True,
+        )
+        attach(account, lease, again, now, True)
+    return settled
 
 
 def _earn(account: Account, settled: Settled, given: int) -> None:

@@ -49,6 +49,21 @@ def charge(
     secret: Annotated[
         Path | None, typer.Option("--secret", help="File with the key that signs notices.")
     ] = None,
+    lake: Annotated[
+        Path | None, typer.Option("--into", metavar="LAKE", help="Book postings and charges into this lake.")
+    ] = None,
+    edge: Annotated[
+        bool, typer.Option("--edge", help="Be an edge: grant out of units leased from a centre.")
+    ] = False,
+    lease: Annotated[
+        str, typer.Option("--lease", metavar="FROM", help="The centre: its socket file or HOST:PORT.")
+    ] = "",
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Prove a stopped centre: with its edges it charged what it would have alone."
+        ),
+    ] = False,
     status: Annotated[bool, typer.Option("--status", help="Show a running node and stop.")] = False,
     ask: Annotated[
         str, typer.Option("--ask", metavar="JSON", help="Send one request to a running node.")
@@ -64,6 +79,9 @@ def charge(
     `workbench charge my-node --ask '{"op":"open","account":"car-1","id":"1","offers":["car"]}'`
     """
     path = socket or folder / "node.sock"
+    if check:
+        _check(folder, tuple(tenant or ["main"]), as_json)
+        return
     if status or ask:
         _ask(path, ask, as_json)
         return
@@ -71,7 +89,8 @@ def charge(
 
     doors = Doors(
         folder, tuple(tenant or ["main"]), _text(catalog), path, _address(tcp), _address(http), _address(mqtt),
-        tokens=_tokens(tokens), webhook=webhook, secret=_text(secret).strip(),
+        tokens=_tokens(tokens), lake=lake, edge=folder.name if edge else "", centre=_centre(edge, lease),
+        webhook=webhook, secret=_text(secret).strip(),
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     serve(doors, lambda running: _ready(running, as_json))
@@ -124,6 +143,43 @@ def _ask(path: Path, text: str, as_json: bool) -> None:
     found = json.loads(caller.ask(text.encode() if text else b'{"op":"status"}'))
     caller.close()
     shell.answer(as_json, found, lambda console: shell.show_rows(console, [_flat(found)]))
+
+
+def _check(folder: Path, tenants: tuple[str, ...], as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from workbench.charging.alone import compare
+    from workbench.errors import VerifyFailed
+
+    found = compare(folder, tenants)
+    if not found.ok:
+        name, real, alone = found.different[0]
+        raise VerifyFailed(
+            f"{len(found.different)} accounts came to something else than the centre alone.",
+            where=f"account {name}: {real} with edges, {alone} alone",
+            cure="Let every edge tell what it has, then check again.",
+        )
+    shell.answer(
+        as_json,
+        asdict(found),
+        lambda console: console.print(
+            f"[green]Proven[/]: {found.accounts:,} accounts, {found.events:,} events told by edges, "
+            f"overshoot {found.overshoot:,}",
+            highlight=False,
+        ),
+    )
+
+
+def _centre(edge: bool, lease: str) -> Path | tuple[str, int] | None:
+    if edge != bool(lease):
+        raise UsageError(
+            "An edge leases from a centre.",
+            cure="Give --edge and --lease together.",
+            code="edge_without_centre",
+        )
+    if not lease:
+        return None
+    return Path(lease) if "/" in lease or not lease.rpartition(":")[1] else _address(lease)
 
 
 def _flat(found: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,312 @@
+"""The charging node against Redis 7 with a Lua script and its append-only file always synced: rounds interleaved.
+
+    python benchmarks/charging.py                 # needs redis-server, redis-benchmark and gcc
+
+Both do the same: look the request's id up, check and lower a balance, remember the answer, and have it on disk before it
+leaves. *Rich* requests are rated use of accounts with a bucket of units and a shared pool. Redis is asked by its own
+``redis-benchmark`` with random accounts, the node by ``charging_load.c``, which is compiled here; 64 connections each.
+Figures in documentation come from here.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.charging.durable import DurableNode
+from workbench.charging.framed import STATUS, Caller
+from workbench.charging.messages import Command, Debit, Open, TopUp, encode
+
+SMOKE = os.environ.get("WORKBENCH_BENCH") == "smoke"
+ROUNDS = 1 if SMOKE else 5
+SECONDS = 0.5 if SMOKE else 3.0
+ACCOUNTS = 200 if SMOKE else 100_000
+CONNECTIONS = 64
+OPEN_RATES = (1_000,) if SMOKE else (5_000, 10_000)
+HERE = Path(__file__).parent
+
+CATALOGUE = """
+meters: [{id: bench.data, unit: byte}]
+partners: [{id: operator}]
+offers:
+  - id: bench
+    version: 1
+    currency: EUR
+    effective: 2020-01-01
+    charged: node
+    prices: [{id: data, meter: bench.data, graduated: {per: 1 kB, tiers: [{up_to: 1 MB, amount: 0.002}, {amount: 0.001}]}}]
+    split: {rest: operator}
+"""
+PLAIN_LUA = """
+local known = redis.call('GET', 'i:' .. ARGV[1])
+if known then return known end
+local balance = tonumber(redis.call('GET', 'b:' .. ARGV[2]) or '1000000000000')
+local amount = tonumber(ARGV[3])
+if balance < amount then
+  redis.call('SET', 'i:' .. ARGV[1], 'insufficient', 'EX', 86400)
+  return 'insufficient'
+end
+redis.call('SET', 'b:' .. ARGV[2], string.format('%.0f', balance - amount))
+redis.call('SET', 'i:' .. ARGV[1], string.format('%.0f', balance - amount), 'EX', 86400)
+return balance - amount
+"""
+RICH_LUA = """
+local known = redis.call('GET', 'i:' .. ARGV[1])
+if known then return known end
+local units, pool = tonumber(ARGV[3]), 'p:' .. (tonumber(string.sub(ARGV[2], 2)) % 64)
+local own = tonumber(redis.call('GET', 'u:' .. ARGV[2]) or '5000')
+local part = math.min(own, units)
+if part > 0 then redis.call('SET', 'u:' .. ARGV[2], own - part) end
+local rest = units - part
+local cost = 0
+if rest > 0 then
+  local used = tonumber(redis.call('GET', 'c:' .. ARGV[2]) or '0')
+  local function C(q) if q <= 1000000 then return q * 2000 end return 2000000000 + (q - 1000000) * 1000 end
+  cost = C(used + rest) - C(used)
+  redis.call('SET', 'c:' .. ARGV[2], used + rest)
+  local shared = tonumber(redis.call('GET', pool) or '1000000000000')
+  local from = math.min(shared, cost)
+  if from > 0 then redis.call('SET', pool, string.format('%.0f', shared - from)) end
+  if cost > from then
+    local balance = tonumber(redis.call('GET', 'b:' .. ARGV[2]) or '1000000000000')
+    redis.call('SET', 'b:' .. ARGV[2], string.format('%.0f', balance - cost + from))
+  end
+end
+redis.call('SET', 'i:' .. ARGV[1], string.format('%.0f', cost), 'EX', 86400)
+return cost
+"""
+
+
+class Redis:
+    """A Redis of our own, on a socket file, every write synced before it is answered."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = folder / "redis.sock"
+        self.process = subprocess.Popen(
+            ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder), "--save", "",
+             "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no"],
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+        until(self.socket.exists)
+        time.sleep(0.3)
+        self.scripts = {
+            kind: subprocess.run(
+                ["redis-cli", "-s", str(self.socket), "SCRIPT", "LOAD", text],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout.strip()
+            for kind, text in (("plain", PLAIN_LUA), ("rich", RICH_LUA))
+        }
+
+    def run(self, kind: str, tag: str) -> dict[str, Any]:
+        """One closed loop of about ``SECONDS``."""
+        requests = 2_000 if SMOKE else 60_000
+        words = [
+            "redis-benchmark", "-s", str(self.socket), "-c", str(CONNECTIONS), "-n", str(requests), "-r", str(ACCOUNTS),
+            "--csv", "EVALSHA", self.scripts[kind], "0", f"{tag}-__rand_int__-__rand_int__", "a__rand_int__",
+            "1000" if kind == "plain" else "300",
+        ]  # fmt: skip
+        lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip().splitlines()
+        cells = [cell.strip('"') for cell in lines[-1].rsplit(",", 7)]
+        return {"rps": float(cells[1]), "p50_ms": float(cells[4]), "p99_ms": float(cells[6])}
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.terminate()
+        self.process.wait(10)
+
+
+class Ours:
+    """A node in a process of its own."""
+
+    def __init__(self, folder: Path, load: Path) -> None:
+        prices = folder / "prices.yaml"
+        prices.write_text(CATALOGUE)
+        self.load, self.folder = load, folder / "node"
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "workbench", "charge", str(self.folder), "--catalog", str(prices),
+             "--http", "127.0.0.1:0", "--json"],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert self.process.stdout is not None
+        ready = json.loads(self.process.stdout.readline())
+        self.addresses = {"framed": ready["socket"], "http": f"127.0.0.1:{ready['http']}"}
+        self.caller = Caller(self.folder / "node.sock")
+
+    def fill(self) -> None:
+        """Plain accounts with money, and rich ones that have a bucket of units and share a pool as well."""
+        for first in range(0, ACCOUNTS, 1000):
+            messages: list[Command] = []
+            for number in range(first, min(first + 1000, ACCOUNTS)):
+                plain, rich, pool = f"a{number}", f"r{number}", f"pool{number % 64}"
+                terms = {"offers": ("bench",), "usage_percent": ()}
+                messages.append(Open(account=plain, id=f"o{plain}", **terms))  # type: ignore[arg-type]
+                messages.append(TopUp(account=plain, id=f"t{plain}", amount_nano=10**15))
+                messages.append(Open(account=rich, id=f"o{rich}", pool=pool, **terms))  # type: ignore[arg-type]
+                messages.append(TopUp(account=rich, id=f"t{rich}", amount_nano=10**15))
+                messages.append(
+                    TopUp(account=rich, id=f"u{rich}", meter="bench.data", units=5_000, bucket="pack")
+                )
+                if number < 64:
+                    gift = TopUp(account=rich, id=f"p{rich}", amount_nano=10**12, bucket="gift", pool=pool)
+                    messages.append(gift)
+            self.caller.send(*map(encode, messages))
+            for _ in messages:
+                assert b'"ok":true' in self.caller.receive()
+
+    def run(self, door: str, kind: str, tag: str, rate: int = 0) -> dict[str, Any]:
+        """One loop; with the share of its time that went into syncing."""
+        before = json.loads(self.caller.ask(STATUS))
+        words = [
+            str(self.load),
+            door,
+            self.addresses[door],
+            str(CONNECTIONS),
+            str(SECONDS),
+            str(rate),
+            kind,
+            str(ACCOUNTS),
+            tag,
+        ]
+        found = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+        after = json.loads(self.caller.ask(STATUS))
+        found["sync_share"] = (after["sync_seconds"] - before["sync_seconds"]) / found["seconds"]
+        found["batch"] = found["requests"] / max(1, after["batches"] - before["batches"])
+        return found
+
+    def stop(self) -> None:
+        """End it."""
+        self.process.terminate()
+        self.process.wait(30)
+
+
+def in_process(folder: Path) -> dict[str, Any]:
+    """The node in this process, 64 requests under way, no socket in between."""
+    woken: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+    node = DurableNode(folder, wake=woken.put)
+    times: list[float] = []
+    until_ = time.perf_counter() + SECONDS
+
+    class Loop:
+        number = 0
+
+        def ask(self) -> None:
+            Loop.number += 1
+            body = encode(Debit(account=f"a{Loop.number % 1000}", id=f"i{Loop.number}", amount_nano=1000))
+            node.take(body, self, time.perf_counter())
+
+        def answer(self, token: Any, answer: bytes) -> None:
+            times.append(time.perf_counter() - token)
+
+        def flush(self) -> None:
+            if time.perf_counter() < until_:
+                self.ask()
+
+    for number in range(1000):
+        node.take(encode(Open(account=f"a{number}", id=f"o{number}")), _Nobody())
+        node.take(encode(TopUp(account=f"a{number}", id=f"t{number}", amount_nano=10**15)), _Nobody())
+    for _ in range(CONNECTIONS):
+        Loop().ask()
+    node.flush()
+    while not node.idle:
+        woken.get(timeout=30)()
+        node.flush()
+    node.close()
+    times.sort()
+    return {
+        "rps": len(times) / SECONDS,
+        "p50_ms": times[len(times) // 2] * 1e3,
+        "p99_ms": times[int(len(times) * 0.99)] * 1e3,
+    }
+
+
+class _Nobody:
+    def answer(self, token: object, answer: bytes) -> None:
+        """Nobody listens."""
+
+    def flush(self) -> None:
+        """Nobody listens."""
+
+
+def until(what: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait for something, not for ever."""
+    deadline = time.monotonic() + seconds
+    while not what() and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
+def measure(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """All rounds, one thing after the other, again and again."""
+    load = folder / "load"
+    subprocess.run(["gcc", "-O2", "-o", str(load), str(HERE / "charging_load.c")], check=True)
+    (folder / "redis").mkdir()
+    redis, ours = Redis(folder / "redis"), Ours(folder, load)
+    found: dict[str, list[dict[str, Any]]] = {}
+    try:
+        ours.fill()
+        for number in range(ROUNDS):
+            for kind in ("plain", "rich"):
+                found.setdefault(f"redis {kind}", []).append(redis.run(kind, f"r{number}"))
+                for door in ("framed", "http"):
+                    found.setdefault(f"{door} {kind}", []).append(
+                        ours.run(door, kind, f"{door}{kind}{number}")
+                    )
+            found.setdefault("in process plain", []).append(in_process(folder / f"inner{number}"))
+            for rate in OPEN_RATES:
+                for door in ("framed", "http"):
+                    run = ours.run(door, "plain", f"open{door}{rate}{number}", rate)
+                    found.setdefault(f"{door} open {rate}/s", []).append(run)
+    finally:
+        ours.stop()
+        redis.stop()
+    return found
+
+
+def table(found: dict[str, list[dict[str, Any]]]) -> str:
+    """Medians over the rounds, and each round's ratio to Redis in the same round."""
+    lines = [
+        f"{'':24}{'req/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'p99.9':>9}{'sync':>7}{'batch':>7}{'x redis':>9}"
+    ]
+    for name, runs in found.items():
+        middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        kind = name.rsplit(" ", 1)[-1]
+        base = found.get(f"redis {kind}")
+        ratio = (
+            f"{statistics.median(a['rps'] / b['rps'] for a, b in zip(runs, base, strict=True)):.2f}"
+            if base
+            else ""
+        )
+        lines.append(
+            f"{name:24}{middle['rps']:>10,.0f}{middle['p50_ms']:>9.2f}{middle['p99_ms']:>9.2f}"
+            f"{middle.get('p999_ms', 0):>9.2f}{middle.get('sync_share', 0):>7.0%}{middle.get('batch', 0):>7.1f}{ratio:>9}"
+        )
+    return "\n".join(lines)
+
+
+@pytest.mark.skipif(
+    not all(map(shutil.which, ("redis-server", "redis-benchmark", "gcc"))), reason="needs redis and gcc"
+)
+def test_charging_against_redis(tmp_path: Path) -> None:
+    """Everything runs, nothing is refused; the figures are for people."""
+    found = measure(tmp_path)
+    print("\n" + table(found))
+    assert all(run["rps"] > 0 for runs in found.values() for run in runs)
+    assert not any(run.get("failures") for runs in found.values() for run in runs)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory(prefix="charging-bench-") as place:
+        print(table(measure(Path(place))))
