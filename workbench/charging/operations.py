@@ -30,6 +30,7 @@ from workbench.charging.messages import (
 from workbench.charging.pricing import Settled
 from workbench.charging.refusals import REFUSALS, Refused
 from workbench.charging.sessions import finish, grant, grant_money, hold, instant_of
+from workbench.charging.short import at_once
 from workbench.charging.state import NEVER, NO_FEATURES, Account, Pool, Reservation, rescale
 from workbench.charging.tariffs import Tariffs
 from workbench.errors import WorkbenchError
@@ -164,13 +165,10 @@ class Operations:
     def _debit(self, account: Account, ask: Wish, now: int) -> Answer:
         sessions.check_wish(account, ask)
         at = instant_of(ask, now)
-        short = sessions.at_once(account, self.tariffs, ask, at, self.scale) if self.facts is None else None
-        if short is not None and short[0] <= account.balance + account.limit - account.held:
-            amount, offer = short
-            account.balance -= amount
-            sessions.earn(account, offer, amount)
+        short = at_once(account, self.tariffs, ask, at, now, self.scale) if self.facts is None else None
+        if short is not None:
             return Answer(
-                ok=True, granted=ask.units or ask.amount_nano, charged=amount, rating_group=ask.rating_group
+                ok=True, granted=ask.units or ask.amount_nano, charged=short, rating_group=ask.rating_group
             )
         found = self._grant(account, ask, at, now)
         made = Reservation(0, ask.meter, found.units, at, 0)

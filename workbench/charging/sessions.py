@@ -18,29 +18,6 @@ EARLY, AHEAD = 32 * 86_400_000_000, 300_000_000
 """How far in the past and in the future an event may lie, in microseconds."""
 
 
-def at_once(account: Account, tariffs: Tariffs, ask: Wish, at: int, scale: int) -> tuple[int, str] | None:
-    """The short way for the most common event: what it costs and which offer earns it, or ``None``: go the long way.
-
-    For an account without buckets, and an amount or one plain price: nothing is held, looked up or shared, so that
-    charging is one comparison and one subtraction. The long way comes to the same; tests take both.
-    """
-    if account.buckets or account.pool is not None:
-        return None
-    if ask.amount_nano:
-        return ask.amount_nano * scale, ""
-    if len(account.offers) != 1:
-        return None
-    stretch = tariffs.at(account.offers[0], account.currency, at)
-    prices = stretch.prices.get(ask.meter, ())
-    if len(prices) != 1:
-        return None
-    price = prices[0]
-    if not price.plain or price.only is None:
-        return None
-    units = 1 if price.counts else ask.units
-    return price.linear(0, units) * stretch.factors[price.component.id], account.offers[0]
-
-
 class Granted:
     """What can be held of a wish: units out of buckets, units to be rated, the money they need."""
 
