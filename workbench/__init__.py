@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
+    from workbench.insight.detect import detect
     from workbench.lake.lake import Lake
     from workbench.lake.open import OpenLake, open_lake
     from workbench.mediation.mapping_file import load_mapping
@@ -41,6 +42,7 @@ _NAMES = {
     "assert_reconciles": "workbench.twin.simulation",
     "city_lake": "workbench.showcase.notebook",
     "demo_lake": "workbench.showcase.notebook",
+    "detect": "workbench.insight.detect",
     "gate": "workbench.twin.gate",
     "load_catalogue": "workbench.tariff.catalogue:load",
     "load_mapping": "workbench.mediation.mapping_file",
@@ -62,6 +64,7 @@ __all__ = [
     "assert_reconciles",
     "city_lake",
     "demo_lake",
+    "detect",
     "gate",
     "load_catalogue",
     "load_mapping",

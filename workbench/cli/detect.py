@@ -1,4 +1,4 @@
-"""``workbench detect evaluate``: how well the detectors work, on recordings with known answers."""
+"""``workbench detect run | evaluate``: what is wrong in a lake, and how well that is told."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.insight.evaluation.result import Measured
+    from workbench.insight.finding import Findings
 
 group = typer.Typer(
     help="Find stuck sensors, compromised devices, theft and failing devices; measure how well that works.",
@@ -26,6 +27,42 @@ DataOption = Annotated[
 def add(app: typer.Typer) -> None:
     """Hang the commands into the tree."""
     app.add_typer(group, name="detect", rich_help_panel=shell.LOOK)
+
+
+@group.command("run")
+def run_(
+    lake: shell.LakeArgument,
+    stream: Annotated[
+        str, typer.Option("--stream", help="Only this stream; all of them when left out.")
+    ] = "",
+    explain: Annotated[bool, typer.Option("--explain", help="Say why, for every finding.")] = False,
+    tenant: shell.TenantOption = "main",
+    as_json: shell.JsonOption = False,
+) -> None:
+    """Look at every device of a lake and list what is wrong, the most surprising first."""
+    from workbench.insight.detect import detect
+
+    with shell.reading(lake, tenant) as opened, shell.remarks().status("looking") as status:
+        found = detect(opened, stream, progress=lambda one: status.update(f"looking at {one}"))
+    answer: dict[str, Any] = {
+        "findings": [one.as_dict() for one in found],
+        "judged": found.judged,
+        "learning": found.learning,
+    }
+    shell.answer(as_json, answer, lambda console: _list(console, found, explain))
+
+
+def _list(console: Console, found: Findings, explain: bool) -> None:
+    from rich.markup import escape
+
+    for index, one in enumerate(found):
+        text = found.explain(index) if explain else one.sentence()
+        console.print(f"[bold]{one.kind}[/] {escape(text)}", highlight=False)
+    judged = ", ".join(f"{count:,} of {stream}" for stream, count in found.judged.items())
+    learning = sum(len(devices) for devices in found.learning.values())
+    console.print(
+        f"[dim]{len(found)} findings; judged {judged or 'nothing'}; {learning} devices still learning.[/]"
+    )
 
 
 @group.command()

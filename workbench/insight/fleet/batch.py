@@ -113,3 +113,22 @@ def _order(device: Array, ts: Array, received: Array) -> Array | slice:
     if bool((up | (level & later)).all()):
         return slice(None)
     return np.lexsort((received, ts, device))
+
+
+def peaks(device: Array, value: Array) -> tuple[Array, Array]:
+    """Per device its largest value's first position: (devices, positions). Rows come sorted by device, no NaN."""
+    if not len(device):
+        return device, np.zeros(0, dtype=int)
+    heads = np.flatnonzero(np.r_[True, device[1:] != device[:-1]])
+    top = np.maximum.reduceat(value, heads)
+    hit = np.flatnonzero(value == np.repeat(top, np.diff(np.r_[heads, len(device)])))
+    owner = device[hit]
+    first = np.r_[True, owner[1:] != owner[:-1]]
+    return owner[first], hit[first]
+
+
+def tally(device: Array, place: Array, shape: tuple[int, int]) -> Array:
+    """Counts by (device, place) as a table; one pass, far faster than adding at indices."""
+    return np.bincount(device.astype(np.int64) * shape[1] + place, minlength=shape[0] * shape[1]).reshape(
+        shape
+    )

@@ -9,7 +9,7 @@ from workbench.insight.fleet.batch import DAY_MS, HOUR_MS, Batch
 from workbench.insight.fleet.scores import Scores
 
 _ROWS_LEAST = 12
-_WEIGHT_PRIOR = 24.0
+_RESTLESS = 0.02  # spread of a healthy device's counts beyond chance
 
 
 class Rare:
@@ -118,7 +118,14 @@ class Volume:
         until = days_ms[len(days) - 1 - over[:, ::-1].argmax(axis=1)] + DAY_MS - 1
         raw = np.log(np.maximum(high / usual, 1e-6))
         return Scores(
-            raw, self._readings >= _ROWS_LEAST, since, until, high, usual, np.zeros(self._devices, dtype=bool)
+            raw,
+            self._readings >= _ROWS_LEAST,
+            since,
+            until,
+            high,
+            usual,
+            np.zeros(self._devices, dtype=bool),
+            0.2,
         )
 
 
@@ -148,10 +155,16 @@ class Hours:
         typical = float(np.median(level))
         level = (level + 0.2 * typical)[:, None]
         expected = level * fleet + 0.5
-        excess = (self._count + _WEIGHT_PRIOR) / (expected + _WEIGHT_PRIOR)
+        wide = expected + 1.0
+        more = np.maximum(self._count - wide, 0.0)
+        # Busy days differ by more than chance: the surprise of a count is damped where counts are large.
+        excess = (self._count * np.log(np.maximum(self._count, 1e-9) / wide) - self._count + wide) * (
+            more > 0
+        )
+        excess = excess / (1.0 + _RESTLESS * wide)
         at = excess.argmax(axis=1)
         rows = np.arange(len(at))
-        raw = np.log(np.maximum(np.log(np.maximum(excess[rows, at], 1.0 + 1e-6)), 1e-3))
+        raw = excess[rows, at]
         seen = self._count.sum(axis=1) >= _ROWS_LEAST
         since = np.where(seen, np.minimum(self._begun, self._last), 0)
         return Scores(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.insight.arrays import Array
-from workbench.insight.fleet.batch import Batch
+from workbench.insight.fleet.batch import Batch, peaks
 from workbench.insight.fleet.scores import Scores
 from workbench.insight.fleet.windows import Windows
 
@@ -25,8 +25,8 @@ class _Counted:
         """The window with the most surprising count."""
         best, seen, usual, since, until = self._windows.worst()
         return Scores(
-            np.log(best + 0.5), self._windows.rows >= _ROWS_LEAST, since, until, seen, usual,
-            np.zeros(len(best), dtype=bool),
+            best, self._windows.rows >= _ROWS_LEAST, since, until, seen, usual,
+            np.zeros(len(best), dtype=bool), 0.6,
         )  # fmt: skip
 
 
@@ -108,17 +108,17 @@ class Backlog:
         length = np.where(is_run, length, 0)
         last = np.r_[owner[1:] != owner[:-1], True]
         self._open_run[owner[last]], self._open_since[owner[last]] = length[last], since[last]
-        better = np.flatnonzero(length > self._best[owner])
-        order = better[np.argsort(length[better], kind="stable")]
-        self._best[owner[order]] = length[order]
-        self._since[owner[order]], self._until[owner[order]] = since[order], ended[order]
+        who, at = peaks(owner, length)
+        better = length[at] > self._best[who]
+        who, at = who[better], at[better]
+        self._best[who], self._since[who], self._until[who] = length[at], since[at], ended[at]
 
     def scores(self, now_ms: int) -> Scores:
         """The longest such stretch."""
         raw = np.log(np.where(self._best >= _BACKLOG_LEAST, self._best, 0.7))
         return Scores(
             raw, self._rows >= 12, self._since, self._until, self._best, np.ones(len(raw)),
-            np.zeros(len(raw), dtype=bool),
+            np.zeros(len(raw), dtype=bool), 0.12,
         )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ class Drift:
         rose = at > low
         at, signed = np.where(rose, at, low), np.where(rose, worst, -worst)
         return Scores(
-            np.log(np.maximum(worst / noise, 1e-6)), (count > 0).sum(axis=1) >= _DAYS_LEAST,
+            worst / noise, (count > 0).sum(axis=1) >= _DAYS_LEAST,
             np.minimum(days_ms[at], days_ms[np.minimum(at, low)]), days_ms[at + 1] + DAY_MS - 1, signed, np.zeros(self._devices),
             np.zeros(self._devices, dtype=bool),
         )  # fmt: skip

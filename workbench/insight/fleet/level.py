@@ -9,11 +9,12 @@ from workbench.insight.fleet.batch import Batch
 from workbench.insight.fleet.samples import Samples
 from workbench.insight.fleet.scores import Scores
 
-SENTINELS = (-9999.0, -999.0, -99.0, 9999.0, 99999.0, 32767.0, -32768.0, 65535.0, 2147483647.0, -2147483648.0)
+SENTINELS = (-9999.0, -999.0, -99.0, -32768.0, -2147483648.0)
 """What loggers write for "no data": never a measurement."""
 
 _READINGS_LEAST = 12
 _OUTSIDE = 0.5  # ranges beyond the usual range from which a sentinel value is believed to be one
+_FAR = 12.0  # ranges outside that need no statistics, where hardly a peer comes near
 _DEVICE_SHARE = 0.25  # a device's own range counts at least this share of its peers'
 
 
@@ -63,8 +64,13 @@ class Level:
             step = np.abs(value - before)
             device, ts, value = (part[np.isfinite(step)] for part in (device, ts, step))
         code = np.isin(value, SENTINELS)
+        before = self._range()
+        known_before = self._samples.seen >= _READINGS_LEAST
         self._samples.add(device[~code], value[~code])
-        low, high, width = self._range()
+        # What a device did before this batch says more than a batch that may itself be full of bad readings.
+        low, high, width = (
+            np.where(known_before, old, new) for old, new in zip(before, self._range(), strict=True)
+        )
         if self.kind == "sentinel":
             candidate = np.flatnonzero(code)
             if not len(candidate) or len(candidate) > 0.05 * len(
@@ -77,8 +83,8 @@ class Level:
         self._worst.keep(device[out], far[out], value[out], ts[out])
 
     def _range(self) -> tuple[Array, Array, Array]:
-        """5th and 95th percentile and their distance, per device, leaning on the fleet's where that is wider."""
-        low, high = self._samples.quantiles(0.05, 0.95)
+        """10th and 90th percentile and their distance, per device, leaning on the fleet's where that is wider."""
+        low, high = self._samples.quantiles(0.1, 0.9)
         width = high - low
         known = np.isfinite(width)
         fleet = float(np.median(width[known])) if known.any() else 1.0
@@ -93,9 +99,10 @@ class Level:
         expected = np.where(worst.value > high, high, low)
         sentinel = np.full(len(worst.far), self.kind == "sentinel") & (worst.count > 0)
         raw = np.where(worst.count > 0, np.log(np.maximum(worst.far, 1e-6)), np.log(0.5))
+        alone = worst.far > max(_FAR, 4.0 * float(np.quantile(worst.far, 0.9)))
         return Scores(
             raw, self._samples.seen >= _READINGS_LEAST, worst.since, worst.until,
-            np.nan_to_num(worst.value), expected, sentinel,
+            np.nan_to_num(worst.value), expected, sentinel | alone, 0.4,
         )  # fmt: skip
 
     @property

@@ -7,7 +7,7 @@ import numpy as np
 from workbench.insight.fleet.batch import Batch
 from workbench.insight.fleet.scores import Scores
 
-_ROUND_FROM = 0.9  # a fall from above this share of the highest register seen to near zero is a rollover
+_ROUND_FROM = 0.95  # a fall to near zero from above this share of what its digits can hold is a rollover
 
 
 class Register:
@@ -20,7 +20,6 @@ class Register:
         self._last = np.full(devices, np.nan)
         self._first = np.full(devices, np.nan)
         self._last_ts = np.zeros(devices, dtype=np.int64)
-        self._highest = 0.0
         self._up, self._steps = 0, 0
         self._seen = np.zeros(devices)
         self._from, self._to = np.zeros(devices), np.zeros(devices)
@@ -45,8 +44,8 @@ class Register:
         fell = np.flatnonzero(value < before)
         self._steps += int(np.isfinite(before).sum())
         self._up += int(np.isfinite(before).sum()) - len(fell)
-        self._highest = max(self._highest, float(value.max()))
-        went_round = (before[fell] > _ROUND_FROM * self._highest) & (value[fell] < 0.1 * self._highest)
+        limit = 10.0 ** np.ceil(np.log10(np.maximum(before[fell], 1.0) + 1.0))  # registers have whole digits
+        went_round = (before[fell] > _ROUND_FROM * limit) & (value[fell] < 0.1 * limit)
         restarts = (value[fell] < 0.5 * before[fell]) & (
             value[fell] < self._first[device[fell]]
         )  # a spike's way back does not

@@ -1,6 +1,6 @@
 """From a rule's raw figure per device to a tail probability that means the same for every rule and device.
 
-Each rule gives the worst it saw of each device, on a log scale. What is usual there is asked of the peers: half of
+Each rule gives the worst it saw of each device: nats of surprise, or a log ratio. What is usual there is asked of the peers: half of
 them set the place, the upper fifth the spread of a Gumbel distribution (that of largest values), so that the few bad
 ones do not hide themselves. Small cohorts borrow spread from a prior; a device that was seen too little is "learning".
 """
@@ -14,9 +14,10 @@ import numpy as np
 from workbench.insight.arrays import Array
 
 LEARNING, ALIVE = "learning", "judged"
-_SPREAD_LEAST = 0.12
+CERTAIN = 9.0
+"""Surprise of what needs no statistics."""
+
 _PEERS_TRUSTED = 30  # with fewer peers the prior's spread weighs in
-_SPREAD_PRIOR = 0.35
 _LOG_P_MAX = 60.0
 
 
@@ -25,11 +26,12 @@ class Scores:
     """What one rule says of each device (arrays over devices).
 
     Attributes:
-        raw: log of how unusual the worst episode is, in the device's own units; -inf: nothing seen.
+        raw: how unusual the worst episode is, in the device's own units (nats, or a log ratio); -inf: nothing seen.
         enough: whether the device was seen enough to be judged.
         since, until: the episode [ms]; until is the last reading in it.
         observed, expected: the figure shown to people, and what is usual for this device.
         certain: episodes that need no statistics (a sentinel value, a conflict): judged by themselves.
+        spread_least: no cohort is believed to be more alike than this, in the unit of ``raw``.
     """
 
     raw: Array
@@ -39,6 +41,7 @@ class Scores:
     observed: Array
     expected: Array
     certain: Array
+    spread_least: float = 1.0
 
     def surprise(self, cohort: Array) -> Array:
         """-log10 of the tail probability of each device among its cohort (codes per device); 0 while learning."""
@@ -46,18 +49,18 @@ class Scores:
         usable = self.enough & np.isfinite(self.raw)
         for code in np.unique(cohort[usable]):
             mine = usable & (cohort == code)
-            result[mine] = _tail(self.raw[mine])
-        result[self.certain] = np.maximum(result[self.certain], 9.0)
+            result[mine] = _tail(self.raw[mine], self.spread_least)
+        result[self.certain] = np.maximum(result[self.certain], CERTAIN)
         return result
 
 
-def _tail(raw: Array) -> Array:
+def _tail(raw: Array, least: float) -> Array:
     """-log10 P(a healthy peer's worst is at least this bad), by a Gumbel fitted to the middle of the peers."""
     place = float(np.median(raw))
     upper = float(np.quantile(raw, 0.8))
     seen = (upper - place) / (np.log(-np.log(0.5)) - np.log(-np.log(0.8)))
     weight = len(raw) / (len(raw) + _PEERS_TRUSTED)
-    spread = max(_SPREAD_LEAST, weight * seen + (1 - weight) * max(seen, _SPREAD_PRIOR))
+    spread = max(least, weight * seen + (1 - weight) * max(seen, 2 * least))
     z = (raw - place) / spread - np.log(np.log(2.0))
     with np.errstate(over="ignore"):
         log_p = np.where(z > 20, -z, np.log(-np.expm1(-np.exp(-np.clip(z, -30, 60)))))

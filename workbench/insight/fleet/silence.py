@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.insight.arrays import Array
-from workbench.insight.fleet.batch import HOUR_MS, Batch
+from workbench.insight.fleet.batch import HOUR_MS, Batch, peaks, tally
 from workbench.insight.fleet.scores import Scores
 
 _READINGS_LEAST = 8
@@ -38,7 +38,7 @@ class Silence:
         fresh = before < 0
         late = ts < before  # a straggler: nothing was silent
         gap = np.where(fresh | late, 0.0, self._busy(ts) - self._busy(np.maximum(before, 0)))
-        np.add.at(self._gaps, (device, _bin(gap)), 1)
+        self._gaps += tally(device, _bin(gap), self._gaps.shape).astype(np.int32)
         self._keep(device, gap, before, ts)
         heads = device[batch.head]
         self._begun[heads] = np.where(self._begun[heads] < 0, ts[batch.head], self._begun[heads])
@@ -51,16 +51,15 @@ class Silence:
         weight = self._hours + 0.02 * self._hours.mean() + 1e-9
         weight = weight / weight.mean()
         edge = np.r_[0.0, np.cumsum(weight)]
-        hours = ts / HOUR_MS
-        day, of_day = np.divmod(hours, 24.0)
-        whole = of_day.astype(int)
-        return np.asarray(day * 24.0 + edge[whole] + weight[whole] * (of_day - whole))
+        hour, part = np.divmod(ts, HOUR_MS)
+        day, of_day = np.divmod(hour, 24)
+        return np.asarray(day * 24.0 + edge[of_day] + weight[of_day] * (part / HOUR_MS))
 
     def _keep(self, device: Array, gap: Array, before: Array, ts: Array) -> None:
-        worse = np.flatnonzero(gap > self._missed[device])
-        order = worse[np.argsort(gap[worse], kind="stable")]
-        self._missed[device[order]] = gap[order]
-        self._since[device[order]], self._until[device[order]] = before[order], ts[order]
+        who, at = peaks(device, gap)
+        worse = gap[at] > self._missed[who]
+        who, at = who[worse], at[worse]
+        self._missed[who], self._since[who], self._until[who] = gap[at], before[at], ts[at]
 
     def scores(self, now_ms: int) -> Scores:
         """The longest gap, the open one up to ``now_ms`` included."""
@@ -80,7 +79,7 @@ class Silence:
         rate = np.minimum(
             rate, 2 * fleet
         )  # a device that talks far more than its peers is not silent when it talks as they do
-        raw = np.log(np.maximum(np.minimum(rate * gap, 4.6 * gap / self._usual_gap()), 1e-6))
+        raw = rate * gap * np.minimum(1.0, gap / (2.0 * self._usual_gap()))
         hours = (until - since) / HOUR_MS
         return Scores(
             raw, self._seen >= _READINGS_LEAST, since, until, hours, 1.0 / np.maximum(rate, 1e-9),
@@ -106,4 +105,6 @@ class Silence:
 
 def _bin(gap: Array) -> Array:
     """Place of a gap [busy hours] among the bins."""
-    return np.clip(2 * np.log2(np.maximum(gap * 3600.0, 1.0)), 0, _BINS - 1).astype(int)
+    return np.clip(2 * np.log2(np.maximum(gap.astype(np.float32) * 3600.0, 1.0)), 0, _BINS - 1).astype(
+        np.int64
+    )

@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from workbench.insight.arrays import Array
-from workbench.insight.fleet.batch import Batch
+from workbench.insight.fleet.batch import Batch, peaks, tally
 from workbench.insight.fleet.scores import Scores
 
 _BINS = 24  # run lengths by powers of the square root of two
 _READINGS_LEAST = 24
+_PLACE = np.minimum(2 * np.log2(np.maximum(np.arange(4096), 1)), _BINS - 1).astype(np.int64)
 _PRIOR = 20.0  # readings' worth of the fleet's activity that a device starts from
 
 
@@ -58,15 +59,14 @@ class Stuck:
 
     def _close(self, owner: Array, length: Array) -> None:
         real = length > 0
-        place = np.minimum(2 * np.log2(np.maximum(length[real], 1)), _BINS - 1).astype(int)
-        np.add.at(self._lengths, (owner[real], place), 1)
+        place = _PLACE[np.minimum(length[real], len(_PLACE) - 1)]
+        self._lengths += tally(owner[real], place, self._lengths.shape).astype(np.int32)
 
     def _keep(self, owner: Array, length: Array, since: Array, ended: Array) -> None:
-        longer = length > self._longest[owner]
-        owner, length, since, ended = owner[longer], length[longer], since[longer], ended[longer]
-        order = np.argsort(length, kind="stable")  # the longest of each device is written last
-        self._longest[owner[order]] = length[order]
-        self._since[owner[order]], self._ended[owner[order]] = since[order], ended[order]
+        who, at = peaks(owner, length)
+        longer = length[at] > self._longest[who]
+        who, at = who[longer], at[longer]
+        self._longest[who], self._since[who], self._ended[who] = length[at], since[at], ended[at]
 
     def scores(self, now_ms: int) -> Scores:
         """The longest run: its chance given how often this sensor moves, and against its own usual longest."""
@@ -74,7 +74,7 @@ class Stuck:
         activity = (self._changed + _PRIOR * fleet) / (self._seen + _PRIOR)
         by_chance = -np.log1p(-np.clip(activity, 1e-6, 1 - 1e-4)) * self._longest
         usual = self._usual_longest()
-        raw = np.log(np.maximum(np.minimum(by_chance, 4.6 * self._longest / usual), 1e-6))
+        raw = by_chance * np.minimum(1.0, self._longest / (2.0 * usual))
         enough = (self._seen >= _READINGS_LEAST) & (self._changed >= 3)
         return Scores(
             raw, enough, self._since, self._ended, self._longest.astype(float), usual,
@@ -84,7 +84,7 @@ class Stuck:
     def _usual_longest(self) -> Array:
         """99th percentile of a device's run lengths, the longest left out; its peers' while it has few."""
         counts = self._lengths.astype(float)
-        place = np.minimum(2 * np.log2(np.maximum(self._longest, 1)), _BINS - 1).astype(int)
+        place = _PLACE[np.minimum(self._longest, len(_PLACE) - 1)]
         device = np.arange(len(counts))
         counts[device, place] = np.maximum(counts[device, place] - 1, 0)
         fleet = counts.sum(axis=0)

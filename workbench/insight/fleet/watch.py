@@ -14,14 +14,13 @@ from workbench.insight.fleet.detector import Detector
 from workbench.insight.fleet.drift import Drift
 from workbench.insight.fleet.level import Level
 from workbench.insight.fleet.register import Register
-from workbench.insight.fleet.scores import Scores
+from workbench.insight.fleet.scores import CERTAIN, Scores
 from workbench.insight.fleet.silence import Silence
 from workbench.insight.fleet.stuck import Stuck
 
 BUDGET_PER_DEVICE_DAY = 1e-3
 """Alerts an analyst accepts on healthy devices: one per 1,000 device-days."""
 
-_RULES_SHARE = 20.0  # the budget is spread over about this many rules and columns
 PRECEDENCE = ("sentinel", "counter_reset", "conflict", "compromised", "late", "reordered", "duplicate", "stuck", "silent",
               "spike", "drift")  # fmt: skip
 """When one episode moves several rules, the one that explains the others names it: a run of -9999 is no frozen value."""
@@ -121,7 +120,7 @@ class Watch:
     def threshold(self) -> float:
         """Surprise from which a rule alerts, so that all rules together keep to the budget."""
         days = max((self.now_ms - self.begun_ms) / 86_400_000, 1.0)
-        return float(-np.log10(min(BUDGET_PER_DEVICE_DAY * days / _RULES_SHARE, 0.05)))
+        return float(-np.log10(min(BUDGET_PER_DEVICE_DAY * days / len(self.detectors), 0.05)))
 
     def suspicions(self) -> list[Suspicion]:
         """One alert per device, named by the rule that explains the others; strongest first."""
@@ -155,7 +154,7 @@ def _peers(scores: Scores) -> float:
 def _named(found: list[Suspicion]) -> Suspicion:
     """The alert that names the device: strong ones first, and among strong ones the one that explains the others."""
     strongest = max(one.surprise for one in found)
-    near = [one for one in found if one.surprise >= 0.3 * strongest]
+    near = [one for one in found if one.surprise >= min(0.3 * strongest, CERTAIN)]
     first = min(near, key=lambda one: (PRECEDENCE.index(one.detector.kind), -one.surprise))
     rest = sorted((one for one in found if one is not first), key=lambda one: -one.surprise)
     return Suspicion(
