@@ -22,7 +22,7 @@ import pyarrow as pa
 import simulators
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
-from workbench.mediation.landing import keyed, land, typed
+from workbench.mediation.landing import collect, land, typed
 from workbench.mediation.mediate import mediate_stream
 from workbench.mediation.mix import mix_sql, sum_sql
 from workbench.mediation.stream import Stream
@@ -59,8 +59,8 @@ def _land(lake: Lake, lamps: int, hours: int) -> Stream:
         lake.con.register("delivered", items.slice(0, 1))
         stream = typed(lake.con, "SELECT * FROM delivered", STREAM)
         lake.con.unregister("delivered")
-        items, devices = keyed(lake, items, "lamps", [])
-        segments = land(lake, items, stream, lake.con)
+        held, devices = collect(lake, items.schema, items.to_batches(), items.num_rows, "lamps", [])
+        segments = land(lake, held, stream, lake.con)
         # Only whole hours are compared: the stragglers' segments would be the portable plan's work on both sides.
         large = [segment for segment in segments if segment.rows > lamps]
         lake.commit({"stage": "land"}, add=[*large, *([devices] if devices else [])])

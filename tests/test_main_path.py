@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
@@ -23,6 +24,7 @@ from workbench.mediation.policy import Policy, StreamPolicy
 from workbench.model.plan import Period
 from workbench.pipeline import STAGES, Job, Outcome, run
 from workbench.tariff.catalogue import load
+from workbench.verify.run import verify
 
 ROOT = Path(__file__).parent.parent
 DAY = datetime(2026, 3, 2, tzinfo=UTC)
@@ -159,3 +161,30 @@ def test_a_closed_period_is_left_alone_until_something_changes(events: pa.Table,
         job = Job(lake, [], Policy(), catalogue, PERIOD, ReplayClock(PERIOD.end))
         run(STAGES, job)
         assert lake.state.version == version
+
+
+def test_a_late_event_stores_only_the_charges_it_changed(events: pa.Table, tmp_path: Path) -> None:
+    """Of a closed period that is rated again, hours without news share the files of the close."""
+    late = pc.and_(
+        pc.equal(events["device_id"], "lamp-000001"),
+        pc.less(events["ts"], DAY.replace(minute=5, tzinfo=None)),
+    )
+    _billed(tmp_path, [events.filter(pc.invert(late))], threads=2)
+    path = tmp_path / "late.parquet"
+    pq.write_table(events.filter(late), path)
+    catalogue = load(ROOT / "datasets" / "catalog" / "street-lamps.yaml")
+    with Lake.open(tmp_path / "lake", inputs=[tmp_path]) as lake, lake.writer():
+        closed = {s.partition: s for s in lake.segments("charges") if s.stream}
+        source = [Delivery(path, MAPPING, DAY + timedelta(days=2))]
+        policy = Policy(default=StreamPolicy(partition="hour"))
+        run(STAGES, Job(lake, source, policy, catalogue, PERIOD, ReplayClock(PERIOD.end + timedelta(days=2))))
+        again = {
+            s.partition: s for s in lake.segments("charges") if s.stream and s.period.endswith("#rerated")
+        }
+        assert again.keys() == closed.keys()
+        assert len(closed) == 3
+        same = {
+            part for part in closed if (lake.root / again[part].path).samefile(lake.root / closed[part].path)
+        }
+        assert same == set(sorted(closed)[1:])
+        assert verify(lake, full=True).ok

@@ -27,6 +27,7 @@ from workbench.tariff.plan import Plan, compile_plan
 from workbench.tariff.restore import rows
 
 RERATED = "#rerated"
+_RATED = ("charges", "uncharged")
 _MADE = ("charges", "uncharged", "lines", "catalog", "stock", "credits")
 _PARTIES = ("accounts", "subscriptions", "devices_info", "devices")
 _TOTALS = {"amount": "sum(amount)", "units": "sum(units)"}
@@ -51,6 +52,11 @@ class RatedPeriod:
     uncharged: int = 0
     rated: int = 0
     kept: int = 0
+
+    @property
+    def closed(self) -> str:
+        """The period's own name where this is the second rating of a closed one, else nothing."""
+        return self.name.removesuffix(RERATED) if self.name.endswith(RERATED) else ""
 
 
 def name_of(period: Period) -> str:
@@ -107,6 +113,7 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
         name += RERATED
     done = RatedPeriod(name)
     held = {kind: lake.segments(kind, period=name) for kind in _MADE}
+    closed = {kind: lake.segments(kind, period=done.closed) for kind in _RATED} if done.closed else {}
     if lake.facts("rated").get(name) == made_from and held["lines"]:
         done.charges, done.uncharged = (sum(s.rows for s in held[kind]) for kind in ("charges", "uncharged"))
         return done
@@ -116,7 +123,7 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
             if plan.needs_totals(stream):
                 rater.observe(stream, lake.scan("records", segments=of_stream))
         for stream, of_stream in sorted(streams.items()):
-            _rate_stream(lake, rater, stream, of_stream, held, done, progress)
+            _rate_stream(lake, rater, stream, of_stream, (held, closed), done, progress)
         order = ("line_no", "device_key", "window_start")
         done.add.append(
             lake.write(
@@ -168,18 +175,22 @@ def _rate_stream(
     rater: Rater,
     stream: str,
     records: Sequence[Segment],
-    held: dict[str, list[Segment]],
+    before: Sequence[dict[str, list[Segment]]],
     done: RatedPeriod,
     progress: Progress | None,
 ) -> None:
-    """One stream's partitions in time order; without counters, unchanged partitions keep their charges."""
+    """One stream's partitions in time order; without counters, unchanged partitions keep their charges.
+
+    Args:
+        before: what was rated for this name before, and what was rated when the period was closed.
+    """
     plan = rater.plan
     apart = plan.order_free(stream)
     for segment in records:
-        old = [s for kind in ("charges", "uncharged") for s in held[kind]
-               if s.stream == stream and s.partition == segment.partition]  # fmt: skip
-        if apart and old and all(_same_source(s, plan, segment) for s in old):
-            done.add += old
+        still = [_still_true(held, plan, segment) for held in before if apart]
+        old = next(filter(None, still), [])
+        if old:
+            done.add += [s if s.period == done.name else lake.share(s, period=done.name) for s in old]
             done.kept += 1
         else:
             done.add += _rate_partition(lake, rater, stream, segment, done.name)
@@ -188,8 +199,12 @@ def _rate_stream(
             progress(segment.rows)
 
 
-def _same_source(old: Segment, plan: Plan, records: Segment) -> bool:
-    return old.meta.get("plan") == plan.sha256 and old.parents == (records.id,)
+def _still_true(held: dict[str, list[Segment]], plan: Plan, records: Segment) -> list[Segment]:
+    """What was made of a records segment before, when all of it still holds; else nothing."""
+    old = [s for kind in _RATED for s in held.get(kind, ())
+           if s.stream == records.stream and s.partition == records.partition]  # fmt: skip
+    same = all(s.meta.get("plan") == plan.sha256 and s.parents == (records.id,) for s in old)
+    return old if same else []
 
 
 def _rate_partition(lake: Lake, rater: Rater, stream: str, records: Segment, name: str) -> list[Segment]:

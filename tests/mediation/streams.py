@@ -13,7 +13,7 @@ import pyarrow as pa
 from hypothesis import strategies as st
 
 from workbench.lake.lake import Lake
-from workbench.mediation.landing import keyed, land, typed
+from workbench.mediation.landing import collect, land, typed
 from workbench.mediation.mediate import mediate_stream
 from workbench.mediation.stream import Cumulative, Stream
 
@@ -117,8 +117,8 @@ def land_batch(lake: Lake, batch: Sequence[Row], stream: Stream, origin: str) ->
     lake.con.register("batch_items", items)
     stream = typed(lake.con, "SELECT * FROM batch_items", stream)
     lake.con.unregister("batch_items")
-    with_keys, devices = keyed(lake, items, "s", [])
-    segments = land(lake, with_keys, stream, lake.con, origin=origin)
+    held, devices = collect(lake, items.schema, items.to_batches(), items.num_rows, "s", [])
+    segments = land(lake, held, stream, lake.con, origin=origin)
     lake.commit({"stage": "land"}, add=[*segments, *([devices] if devices else [])])
     return stream
 

@@ -139,7 +139,7 @@ CASES = [
     ("unit: nano, currency: EUR", "unit: nano, currency: EUR, dimensions: [units]", "dimension_name"),
     ("id: m.sms, unit: message", "id: m.data, unit: message", "duplicate_id"),
     ("offers:", "offerrs:", "field_unknown"),
-    ("meters:\n", "meters: &a\n", ""),
+    ("meters:\n", "meters: &a\n", "yaml_alias"),
     ("partners: [{id: op}, {id: other}]", "partners: &p [{id: op}, {id: other}]\nx: *p", "yaml_alias"),
     ("    version: 1", "    <<: {version: 1}", "yaml_alias"),
     ("    version: 1", "    version: !!python/object/apply:os.system [echo]", "yaml_tag"),

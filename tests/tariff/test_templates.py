@@ -17,7 +17,8 @@ from workbench.tariff.compile import compile_offer
 from workbench.tariff.describe import describe
 from workbench.tariff.quote import price
 from workbench.tariff.schema import schema
-from workbench.tariff.yamltree import Items, Node, Pairs, Scalar, read_file
+from workbench.tariff.yamltree import read_file
+from workbench.yamltext import Items, Node, Pairs, Scalar
 
 FOLDER = Path("datasets/catalog")
 FILES = sorted(FOLDER.glob("*.yaml"))

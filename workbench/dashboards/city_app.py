@@ -76,7 +76,7 @@ class CityPage:
     def _controls(self) -> pn.Row:
         self._play = pmui.Toggle(label="Playing", icon="play_arrow", value=True, color="primary", width=120)
         self._speed = pmui.Select(label="Speed", options=SPEEDS, value=1440, width=190, size="small")
-        self._clock = pn.pane.HTML("", width=200, styles={"font-size": "20px", "font-weight": "600"})
+        self._clock = theme.lively(width=200, styles={"font-size": "20px", "font-weight": "600"})
         span = int((self._tape.end - self._tape.start).total_seconds())
         self._slider = pn.widgets.IntSlider(
             name="",
@@ -206,7 +206,7 @@ class CityPage:
 
     def _show(self) -> None:
         moment = self._tape.at(self._now)
-        self._clock.object = f"{moment.at:%a %d %b&ensp;%H:%M}"
+        self._clock.text = f"{moment.at:%a %d %b&ensp;%H:%M}"
         played = int((self._now - self._tape.start).total_seconds())
         if abs(played - int(self._slider.value or 0)) >= SLIDER_STEP:
             self._slider.value = played - played % SLIDER_STEP

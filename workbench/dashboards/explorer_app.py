@@ -35,7 +35,7 @@ class ExplorerPage(param.Parameterized):
         super().__init__()
         self._explorer = Explorer(store)
         self._crumbs = pmui.Row(sx={"gap": "4px", "flexWrap": "wrap"})
-        self._body = pn.Column(sizing_mode="stretch_width")
+        self._body = pn.Column(sizing_mode="stretch_width", styles={"gap": "16px"})
 
     def view(self) -> pmui.Page:
         """The page, ready to serve."""
@@ -169,6 +169,7 @@ class ExplorerPage(param.Parameterized):
                 theme.empty("No event made this charge: it is a fee.", "Its price and days stand above."),
             ]
         return [
+            self._charge(line, window),
             self._record(members),
             theme.card("Every row that was delivered for this window", _raw_table(members)),
         ]
@@ -191,14 +192,25 @@ class ExplorerPage(param.Parameterized):
             pmui.Typography(f"{words}, billed **{money(line.net, line.currency)}**. {split}"),
         )
 
+    def _charge(self, line: Line, window: datetime) -> Any:
+        """What the window costs, before the record and the rows it comes from."""
+        found = next((row for row in self._explorer.charges(line, self.device) if row[0] == window), None)
+        if found is None:
+            return theme.empty("This window has no charge on this line.", "Its record is shown below.")
+        _, units, nano = found
+        words = f"**{count(units)}** units cost **{exact_money(nano, line.currency)}**, exactly"
+        name = f"Charge for {self.device}, {window:%Y-%m-%d %H:%M} UTC"
+        return theme.card(name, pmui.Typography(f"{words} ({line.offer}, {line.component})."))
+
     def _record(self, members: Members) -> Any:
         record = members.record
         if record is None:
             return theme.empty("This window has no single record.", "Its rows are listed below.")
         proven = members.proven
         words = (
-            f"**{count(record['n_events'])}** events, **{count(record['n_duplicates'])}** copies removed, "
-            f"**{count(record['units'])}** units; fingerprint `{record['fingerprint']:016x}`"
+            f"**{_many(record['n_events'], 'event', 'events')}**, "
+            f"**{_many(record['n_duplicates'], 'copy', 'copies')}** removed, "
+            f"**{_many(record['units'], 'unit', 'units')}**; fingerprint `{record['fingerprint']:016x}`"
         )
         told = (
             "Fingerprint recomputed from the raw rows: it matches."
@@ -222,6 +234,15 @@ def _percent(part: Fraction) -> str:
     return f"{decimal_text(Fraction(round(percent * 100), 100))} %"
 
 
+def _many(number: int, one: str, more: str) -> str:
+    """A number and its noun.
+
+    >>> _many(1, "copy", "copies"), _many(0, "copy", "copies")
+    ('1 copy', '0 copies')
+    """
+    return f"{count(number)} {one if number == 1 else more}"
+
+
 def _raw_table(members: Members) -> Any:
     rows = []
     for row in members.rows.drop_columns(["device_key"]).to_pylist():
@@ -230,17 +251,17 @@ def _raw_table(members: Members) -> Any:
         rows.append(
             {"Became": fate, **{name: "" if value is None else str(value) for name, value in row.items()}}
         )
-    return _table(rows, None)
+    return _table(rows, None, layout="fit_data_fill")
 
 
-def _table(rows: list[dict[str, str]], clicked: Any, search: str = "") -> Any:
+def _table(rows: list[dict[str, str]], clicked: Any, search: str = "", layout: str = "fit_columns") -> Any:
     """A table of text; a click on a row calls ``clicked`` with its number."""
     frame = pd.DataFrame(rows, dtype="object") if rows else pd.DataFrame({"": pd.Series([], dtype="object")})
     right = dict.fromkeys(("Net", "Tax", "Total", "Units", "Exact amount", "Billed", "Charges"), "right")
     filters = {search: {"type": "input", "func": "like", "placeholder": "search"}} if search else {}
     table = pn.widgets.Tabulator(
-        frame, show_index=False, disabled=True, layout="fit_columns", theme="materialize",
-        pagination="local", page_size=15,
+        frame, show_index=False, disabled=True, layout=layout, theme="materialize",
+        pagination="local" if len(rows) > 15 else None, page_size=15,
         text_align=right, header_filters=filters, sizing_mode="stretch_width", selectable=False, sortable=False,
         widths={"Account": "30%", "Device": "30%"},
         stylesheets=[".tabulator-row {cursor: pointer}"] if clicked else [],

@@ -7,6 +7,7 @@ from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
+from bokeh.models import Div
 
 ACCENT, WARM, QUIET = "#0f766e", "#d97706", "#64748b"
 SERIES = (
@@ -83,14 +84,19 @@ def _paper(*content: Any) -> pmui.Paper:
     return pmui.Paper(*content, elevation=0, sx=look, sizing_mode="stretch_width", margin=0)
 
 
+def lively(**look: Any) -> Div:
+    """HTML that changes ten times a second: set its ``text``. A pane would make its style sheets anew each time."""
+    return Div(text="", margin=0, **look)
+
+
 class Tiles:
     """A row of numbers with their names and notes, drawn as one piece: ``set`` then ``show`` ten times a second."""
 
     def __init__(self, names: dict[str, str]) -> None:
         self._names = names
         self._values = dict.fromkeys(names, ("–", ""))
-        self._pane = pn.pane.HTML("", sizing_mode="stretch_width", stylesheets=[_TILES])
-        self.view = _paper(self._pane)
+        self._drawn = lively(sizing_mode="stretch_width", stylesheets=[_TILES])
+        self.view = _paper(pn.Column(self._drawn, margin=0))
 
     def set(self, key: str, value: str, note: str = "") -> None:
         """Give one of the numbers another value."""
@@ -104,7 +110,7 @@ class Tiles:
             f'<div class="note">{escape(note)}</div></div>'
             for key, (value, note) in self._values.items()
         ]
-        self._pane.object = f'<div class="tiles">{"".join(parts)}</div>'
+        self._drawn.text = f'<div class="tiles">{"".join(parts)}</div>'
 
 
 def empty(what: str, cure: str) -> pn.viewable.Viewable:

@@ -72,6 +72,12 @@ def arrow(con: duckdb.DuckDBPyConnection, sql: str, params: Any = None) -> pa.Ta
     return relation.to_arrow_table()
 
 
+def arrow_batches(con: duckdb.DuckDBPyConnection, sql: str, rows: int = 500_000) -> pa.RecordBatchReader:
+    """The same a piece at a time; ``con`` is free again once the last one was read."""
+    con.complete()
+    return con.sql(sql).to_arrow_reader(rows)
+
+
 def make_scratch(home: Path) -> Path:
     """A spill folder of this process below ``home``, on the lake's own disk; elsewhere if that is read-only.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,17 +18,17 @@ import duckdb
 import pyarrow as pa
 
 from workbench.clock import SystemClock
-from workbench.errors import LakeError, LakeMissing, LakeReadOnly, ManifestDamaged, UsageError
+from workbench.errors import LakeMissing, LakeReadOnly, UsageError
 from workbench.lake import schemas
 from workbench.lake.engine import connect, make_scratch
 from workbench.lake.lock import exclusive
-from workbench.lake.manifest import Manifest, State
+from workbench.lake.manifest import Manifest, State, base_damaged
 from workbench.lake.names import check_name
-from workbench.lake.segment import Segment, Verifier
+from workbench.lake.segment import Segment, Verifier, refuse_twice
 from workbench.lake.sql import quote as quote
 from workbench.lake.sql import read_parquet as read_parquet
 from workbench.lake.sweep import sweep
-from workbench.lake.writing import write_file
+from workbench.lake.writing import PLACE, file_name, share_file, write_file
 
 
 class Lake:
@@ -141,9 +142,9 @@ class Lake:
             number, sha256 = (self.home / "BASE").read_text().split(" ")
             state = Manifest(self.root / "manifest").load(upto=int(number)) if int(number) else State()
         except (OSError, ValueError) as error:
-            raise _base_damaged(self.home) from error
+            raise base_damaged(self.home) from error
         if state.sha256 != sha256:
-            raise _base_damaged(self.home)
+            raise base_damaged(self.home)
         return state
 
     # -- reading ---------------------------------------------------------------------------------------------
@@ -221,7 +222,7 @@ class Lake:
     def write(
         self,
         kind: str,
-        rows: str | pa.Table,
+        rows: str | pa.Table | pa.RecordBatchReader,
         *,
         stream: str = "",
         partition: str = "",
@@ -238,7 +239,7 @@ class Lake:
         """Write one segment durably; it stays invisible until ``commit``.
 
         Args:
-            rows: SQL text or an Arrow table.
+            rows: SQL text, an Arrow table, or a reader that yields it piece by piece.
             order_by: columns to sort by; when no two rows tie, the file's bytes are the same in every run.
             presorted: columns the rows already come ordered by.
             controls: control totals as SQL aggregates over the written file, each an exact integer.
@@ -259,7 +260,7 @@ class Lake:
             kind,
             rows,
             folder,
-            "\x1f".join((kind, stream, period, partition, *([origin] if origin else []))),
+            PLACE.join((kind, stream, period, partition, *([origin] if origin else []))),
             order_by=order_by,
             controls=controls or {},
             row_group_size=row_group_size,
@@ -280,6 +281,22 @@ class Lake:
         )
         self._verifier.remember(segment)
         return segment
+
+    def share(self, segment: Segment, *, period: str) -> Segment:
+        """The rows of a segment under another period as well, without storing them again; invisible until ``commit``.
+
+        Raises:
+            SegmentDamaged: its file is not what the manifest vouches for.
+            LakeReadOnly: outside ``writer()``.
+        """
+        self._check_writing()
+        place = (segment.kind, segment.stream, period, segment.partition)
+        folder = self.home.joinpath(*(part.replace("/", "_") for part in place if part))
+        name = f"{file_name(segment.sha256, PLACE.join(place))}.parquet"
+        share_file(Path(self._verifier.path_of(segment)), folder / name)
+        shared = replace(segment, path=(folder / name).relative_to(self.root).as_posix(), period=period)
+        self._verifier.remember(shared)
+        return shared
 
     def commit(
         self,
@@ -305,7 +322,7 @@ class Lake:
             LakeLocked: another writer committed first.
         """
         self._check_writing()
-        self._refuse_twice(add, remove)
+        refuse_twice(set(self.state.segments), add, remove)
         at = SystemClock().now().isoformat(timespec="microseconds")
         self._manifest.commit(
             self.state,
@@ -328,18 +345,6 @@ class Lake:
             yield
         finally:
             self.state = before
-
-    def _refuse_twice(self, add: Sequence[Segment], remove: Sequence[Segment]) -> None:
-        present = set(self.state.segments) - {segment.id for segment in remove}
-        for segment in add:
-            if segment.id in present:
-                raise LakeError(
-                    f"A {segment.kind} segment with the same rows and place is in the lake already.",
-                    where=segment.path,
-                    cure="Replace it (remove=), or tell the two apart with write(origin=).",
-                    code="segment_twice",
-                )
-            present.add(segment.id)
 
     def _check_writing(self) -> None:
         if not self._writing:
@@ -393,8 +398,3 @@ class Lake:
         """Read the chain from its first entry, passing over checkpoints, and return the state it ends in."""
         base = self._base_state() if self.branch_name else None
         return self._manifest.load(base, trust_checkpoint=False)
-
-
-def _base_damaged(home: Path) -> ManifestDamaged:
-    what = "A branch no longer fits the version of production it was made from."
-    return ManifestDamaged(what, where=str(home / "BASE"), cure="Drop the branch and make it again.")

@@ -275,3 +275,9 @@ def _write_durably(path: Path, raw: bytes) -> None:
         file.write(raw)
         file.flush()
         os.fsync(file.fileno())
+
+
+def base_damaged(home: Path) -> ManifestDamaged:
+    """The error to raise about the branch in ``home``."""
+    what = "A branch no longer fits the version of production it was made from."
+    return ManifestDamaged(what, where=str(home / "BASE"), cure="Drop the branch and make it again.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import SegmentDamaged
+from workbench.errors import LakeError, SegmentDamaged
 
 _CHUNK_BYTES = 1 << 20
 
@@ -65,6 +66,24 @@ class Segment:
         data["parents"] = tuple(data.get("parents", ()))
         data["controls"] = {name: int(value) for name, value in data.get("controls", {}).items()}
         return Segment(**data)
+
+
+def refuse_twice(present: set[str], add: Sequence[Segment], remove: Sequence[Segment]) -> None:
+    """Refuse to add a segment that is among ``present`` ids (less those taken out), or that is added twice.
+
+    Raises:
+        LakeError: ``segment_twice``.
+    """
+    there = present - {segment.id for segment in remove}
+    for segment in add:
+        if segment.id in there:
+            raise LakeError(
+                f"A {segment.kind} segment with the same rows and place is in the lake already.",
+                where=segment.path,
+                cure="Replace it (remove=), or tell the two apart with write(origin=).",
+                code="segment_twice",
+            )
+        there.add(segment.id)
 
 
 def sha256_of(path: Path) -> str:

@@ -12,12 +12,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
+
 from workbench.errors import FileUnreadable, MappingError
-from workbench.lake.engine import arrow
+from workbench.lake.engine import arrow_batches
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment, sha256_of
 from workbench.mediation.identity import resolved
-from workbench.mediation.landing import keyed, land, typed
+from workbench.mediation.landing import collect, land, typed
 from workbench.mediation.mapping import Mapping
 from workbench.mediation.normalise import NormalisedStream, normalise
 from workbench.mediation.policy import Policy
@@ -136,6 +138,7 @@ def deliver(
         streams[part.stream] = land_stream(lake, con, part, policy, done)
         for file in part.files:
             file.unlink(missing_ok=True)
+    pa.default_memory_pool().release_unused()  # the next delivery may be long in coming
     done.account = {
         "source": delivery.mapping.source,
         "file": delivery.path.name,
@@ -168,14 +171,13 @@ def land_stream(
     """
     stream = typed(con, part.items_sql, stream_of(part, policy))
     _check_unchanged(lake, stream)
-    items = arrow(con, part.items_sql)
-    landed, rejected = [], []
-    if items.num_rows:
-        fresh = [segment for segment in done.segments if segment.kind == "devices"]
-        items, registered = keyed(lake, items, part.mapping.source, fresh)
-        done.segments += [registered] if registered else []
-        landed = land(lake, items, stream, con, origin=origin or done.delivery_id, meta=meta)
-    if items.num_rows < part.rows:
+    fresh = [segment for segment in done.segments if segment.kind == "devices"]
+    batches = arrow_batches(con, part.items_sql)
+    items, registered = collect(lake, batches.schema, batches, part.rows, part.mapping.source, fresh)
+    done.segments += [registered] if registered else []
+    landed = land(lake, items, stream, con, origin=origin or done.delivery_id, meta=meta)
+    rejected = []
+    if items.count < part.rows:
         rejected.append(_write_rejects(lake, con, part, done.delivery_id))
     counts = {
         "rows": part.rows,

@@ -7,19 +7,19 @@ once; it is what lets mediation find duplicates by looking at the row before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from workbench.errors import MappingError
 from workbench.lake.devices import register
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
-from workbench.mediation.landing_sort import landed_order, ordered
+from workbench.mediation.landing_rows import Items, Numbers
+from workbench.mediation.landing_sort import landed_order
 from workbench.mediation.mix import mix_sql
 from workbench.mediation.stream import Stream
 
@@ -63,23 +63,29 @@ def typed(con: duckdb.DuckDBPyConnection, items_sql: str, stream: Stream) -> Str
     )
 
 
-def keyed(
-    lake: Lake, items: pa.Table, source: str, pending: Sequence[Segment]
-) -> tuple[pa.Table, Segment | None]:
-    """The items with their device's number instead of its name, and the registry segment of devices not seen before.
+def collect(
+    lake: Lake,
+    schema: pa.Schema,
+    batches: Iterable[pa.RecordBatch],
+    most: int,
+    source: str,
+    pending: Sequence[Segment],
+) -> tuple[Items, Segment | None]:
+    """The items with their devices numbered, and the registry segment of devices not seen before.
 
-    Returns: ``items`` with ``device_key`` (BIGINT) and ``device_rank`` (INTEGER, the device's place by key; it serves
-        the sort and is not written) in place of ``device_id``.
+    Args:
+        batches: normalised items of ``schema``, which has a ``device_id``; taken in one at a time.
+        most: no more rows than this.
+        pending: registry segments that are not committed yet.
     """
-    named = items["device_id"].combine_chunks().dictionary_encode()
-    table, segment = register(lake, named.dictionary, source, pending=pending)
-    places = pc.index_in(named.dictionary, value_set=table["device_id"].combine_chunks()).to_numpy()
-    keys = table["device_key"].to_numpy()[places]
-    ranks = np.empty(len(keys), dtype=np.int32)
-    ranks[np.argsort(keys)] = np.arange(len(keys), dtype=np.int32)
-    codes = named.indices.to_numpy()
-    keyed_items = items.drop_columns(["device_id"]).add_column(0, "device_key", pa.array(keys[codes]))
-    return keyed_items.append_column("device_rank", pa.array(ranks[codes])), segment
+    items = Items(schema, most)
+    for batch in batches:
+        items.add(batch)
+    if not items.count:
+        return items, None
+    known, segment = register(lake, items.names, source, pending=pending)
+    items.number_devices(known["device_id"].combine_chunks(), known["device_key"].to_numpy())
+    return items, segment
 
 
 def landed_columns(stream: Stream) -> list[str]:
@@ -99,7 +105,7 @@ def sort_columns(stream: Stream) -> list[str]:
 
 def land(
     lake: Lake,
-    items: pa.Table,
+    items: Items,
     stream: Stream,
     con: duckdb.DuckDBPyConnection,
     *,
@@ -109,18 +115,19 @@ def land(
     """Write the landed segments of one delivery's stream, one per partition, sorted.
 
     Args:
-        items: normalised items with ``device_key`` and ``device_rank`` (see ``keyed``), instants in UTC.
+        items: see ``collect``; instants in UTC.
         stream: typed (see ``typed``).
         con: the connection or cursor to work on.
         origin: the delivery's id: the same rows delivered twice are two segments, and their copies are counted.
         meta: small facts to note on the segments.
     """
-    if not items.num_rows:
+    if not items.count:
         return []
     order, columns = sort_columns(stream), landed_columns(stream)
     segments = []
     for partition, part in _by_partition(items, stream):
-        rows = ordered(part.select(columns), landed_order(con, part, order))
+        numbers = landed_order(con, items, part, order)
+        rows = pa.RecordBatchReader.from_batches(items.schema(columns), items.pieces(numbers, columns))
         segments.append(
             lake.write(
                 "landed",
@@ -135,24 +142,26 @@ def land(
             )
         )
     landed = sum(segment.rows for segment in segments)
-    assert landed == items.num_rows, f"{stream.name}: {landed} rows landed of {items.num_rows}"  # I2
+    assert landed == items.count, f"{stream.name}: {landed} rows landed of {items.count}"  # I2
     return segments
 
 
-def _by_partition(rows: pa.Table, stream: Stream) -> Iterator[tuple[str, pa.Table]]:
-    """The rows of each event-time partition, in time order."""
+def _by_partition(items: Items, stream: Stream) -> Iterator[tuple[str, Numbers | None]]:
+    """The row numbers of each event-time partition, in time order; None: all rows are of one."""
     unit = {"hour": "h", "day": "D", "month": "M"}[stream.grain]
-    held = rows["ends_at"].to_numpy().astype(f"datetime64[{unit}]")
-    found = held[:1] if held.min() == held.max() else np.unique(held)
+    held = items.plain("ends_at").view("datetime64[us]").astype(f"datetime64[{unit}]")
+    first = held.min()
+    places = (held - first).astype(np.int32)
+    del held
+    found = np.flatnonzero(np.bincount(places))
     if len(found) <= _FEW_PARTITIONS:
-        for part in found:
-            yield str(part), rows if len(found) == 1 else rows.filter(pa.array(held == part))
+        for place in found:
+            yield str(first + place), None if len(found) == 1 else np.flatnonzero(places == place)
         return
-    order = np.argsort(held, kind="stable")
-    rows = rows.take(pa.array(order))
-    starts = np.searchsorted(held[order], found)
-    for part, start, end in zip(found, starts, [*starts[1:], rows.num_rows], strict=True):
-        yield str(part), rows.slice(start, end - start)
+    order = np.argsort(places, kind="stable")
+    starts = np.searchsorted(places[order], found)
+    for place, start, end in zip(found, starts, [*starts[1:], items.count], strict=True):
+        yield str(first + place), order[start:end]
 
 
 def landed_partitions(segments: Sequence[Segment]) -> dict[str, list[Segment]]:

@@ -16,89 +16,76 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from workbench.mediation.landing_rows import PIECE, RANK, Items, Numbers
+
 if TYPE_CHECKING:
     import duckdb
-
-Order = npt.NDArray[np.int64]
 
 _BITS = 64
 
 
-def landed_order(con: duckdb.DuckDBPyConnection, rows: pa.Table, sort_columns: Sequence[str]) -> Order:
-    """Row numbers of ``rows`` in landed order.
+def landed_order(
+    con: duckdb.DuckDBPyConnection, items: Items, numbers: Numbers | None, sort_columns: Sequence[str]
+) -> Numbers:
+    """Row numbers in landed order.
 
     Args:
-        rows: landed columns and ``device_rank`` (INTEGER, the device's place by device_key); at least one row.
+        items: their devices numbered; at least one row.
+        numbers: the rows to put in order; None: all.
         sort_columns: the full order as SQL expressions, starting with ``device_key, ends_at``.
-
-    Returns: int64 array of ``rows.num_rows`` row numbers.
     """
-    ranks = rows["device_rank"].to_numpy().astype(np.uint64)
-    times, time_bits = _compact_times(rows["ends_at"])
-    row_bits = np.uint64(rows.num_rows.bit_length())
-    if int(ranks.max()).bit_length() + time_bits + int(row_bits) > _BITS:
-        return _ordered_by_database(con, rows, np.arange(rows.num_rows), sort_columns)
-    key = (ranks << np.uint64(time_bits)) | times
-    packed = (key << row_bits) | np.arange(rows.num_rows, dtype=np.uint64)
+    ranks, times = items.plain(RANK), items.plain("ends_at")
+    if numbers is not None:
+        ranks, times = ranks[numbers], times[numbers]
+    since, time_bits = _compact_times(times)
+    row_bits = len(ranks).bit_length()
+    if int(ranks.max()).bit_length() + time_bits + row_bits > _BITS:
+        everything = np.arange(items.count, dtype=np.int64) if numbers is None else numbers
+        return _ordered_by_database(con, items, everything, sort_columns)
+    # In place, step by step: each of these arrays is as large as a column.
+    packed = ranks.astype(np.uint64)
+    packed <<= np.uint64(time_bits)
+    packed |= since
+    del since, times
+    packed <<= np.uint64(row_bits)
+    for start in range(0, len(packed), PIECE):
+        part = packed[start : start + PIECE]
+        part |= np.arange(start, start + len(part), dtype=np.uint64)
     packed.sort()
-    order = (packed & ((np.uint64(1) << row_bits) - np.uint64(1))).astype(np.int64)
-    packed >>= row_bits
+    order = (packed & np.uint64((1 << row_bits) - 1)).view(np.int64)
+    packed >>= np.uint64(row_bits)
     same = np.flatnonzero(packed[1:] == packed[:-1])
+    del packed
+    if numbers is not None:
+        order = numbers[order]
     if len(same):
         tied = np.union1d(same, same + 1)
-        order[tied] = _ordered_by_database(con, rows, order[tied], sort_columns)
+        order[tied] = _ordered_by_database(con, items, order[tied], sort_columns)
     return order
 
 
-def _compact_times(column: pa.ChunkedArray) -> tuple[npt.NDArray[np.uint64], int]:
+def _compact_times(times: Numbers) -> tuple[npt.NDArray[np.uint64], int]:
     """Times since the first one in the coarsest unit that keeps them exact, and how many bits they take."""
-    since = _integers(column)
-    since = (since - since.min()).astype(np.uint64)
+    since = (times - times.min()).view(np.uint64)
     for unit in (1_000_000, 1_000):
         if (since[:1000] % np.uint64(unit)).any():  # a look at a few rows saves a pass over all
             continue
-        coarse = since // np.uint64(unit)
-        if np.array_equal(coarse * np.uint64(unit), since):
-            since = coarse
-            break
+        if (since % np.uint64(unit)).any():
+            continue
+        since //= np.uint64(unit)
+        break
     return since, int(since.max()).bit_length()
 
 
-def ordered(rows: pa.Table, order: Order) -> pa.Table:
-    """``rows`` in ``order``, column by column."""
-    columns = []
-    for column in rows.columns:
-        plain = pa.types.is_integer(column.type) or pa.types.is_timestamp(column.type)
-        if plain and column.null_count == 0:
-            moved = (
-                pa.array(_integers(column)[order])
-                if pa.types.is_timestamp(column.type)
-                else column.to_numpy()[order]
-            )
-            columns.append(
-                moved.cast(column.type) if isinstance(moved, pa.Array) else pa.array(moved, column.type)
-            )
-        else:
-            columns.append(column.combine_chunks().take(pa.array(order)))
-    return pa.table(columns, schema=rows.schema)
-
-
 def _ordered_by_database(
-    con: duckdb.DuckDBPyConnection, rows: pa.Table, numbers: Order, by: Sequence[str]
-) -> Order:
+    con: duckdb.DuckDBPyConnection, items: Items, numbers: Numbers, by: Sequence[str]
+) -> Numbers:
     """The given row numbers in full order; they must cover whole runs of equal device and time."""
-    few = rows.take(pa.array(numbers))
+    few = pa.Table.from_batches([items.rows(numbers)])
     con.register("rows_to_order", few.append_column("row_number_", pa.array(numbers)))
     try:
-        sql = f"SELECT row_number_ FROM rows_to_order ORDER BY {', '.join(by)}"
+        sql = f"SELECT row_number_ FROM rows_to_order ORDER BY {', '.join([RANK, *by[1:]])}"
         found: dict[str, Any] = con.execute(sql).fetchnumpy()
     finally:
         con.unregister("rows_to_order")
     return np.asarray(found["row_number_"], dtype=np.int64)
-
-
-def _integers(column: pa.ChunkedArray) -> Order:
-    """An integer or timestamp column as int64, without a copy where the column is in one piece."""
-    if pa.types.is_timestamp(column.type):
-        return column.to_numpy().astype("datetime64[us]", copy=False).view(np.int64)
-    return column.to_numpy().astype(np.int64, copy=False)

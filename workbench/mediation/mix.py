@@ -5,9 +5,10 @@ is folded into two 32-bit lanes by multiply-and-shift, and a record's fingerprin
 modulo 2**64: independent of order, and the same at the edge, in the centre and in the verifier. It detects change;
 it is no signature (segments and manifests carry SHA-256 for that).
 
-Lane step: ``lane = ((lane xor word) * 2654435761) >> 16``, the middle 32 bits of the product, after Knuth's
-multiplicative hashing (The Art of Computer Programming, vol. 3, 6.4); both factors stay below 2**32, so the product
-fits an unsigned 64-bit integer exactly. A 64-bit value enters as one word, ``(v xor v >> 29)`` cut to 32 bits.
+Lane step: ``lane = ((lane xor word) * 1640531527) >> 16``, cut to 32 bits: the middle of the product, after Knuth's
+multiplicative hashing (The Art of Computer Programming, vol. 3, 6.4; the factor is 2**32 less its golden section). One
+factor stays below 2**32, the other below 2**31, so the product fits a signed 64-bit integer exactly, which every engine
+has. A 64-bit value enters as ``v xor v >> 29``. Words are not cut one by one: the lane is, once per step.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 
-_MULTIPLIER = 2654435761
+_MULTIPLIER = 1640531527
 _SEED = 2166136261
 _LOW = 0xFFFFFFFF
 _MISSING = 0x9E3779B9
@@ -25,17 +26,17 @@ _WIDE = {"BIGINT", "UINTEGER", "TIMESTAMP"}
 
 
 def word_sql(column: str, type_: str, *, nullable: bool) -> str:
-    """The 32-bit word of one column as a UBIGINT expression; a missing value has a word of its own."""
+    """A column as a BIGINT expression whose lower 32 bits are its word; a missing value has a word of its own."""
     name = f'"{column}"'
     if type_ in _NARROW:
-        word = f"({name}::BIGINT & {_LOW})::UBIGINT"
+        word = f"{name}::BIGINT"
     else:
         whole = f"epoch_us({name})" if type_ == "TIMESTAMP" else f"{name}::BIGINT"
         if type_ not in _WIDE:
             # Text and samples (floats included) go through their text.
             whole = f"(md5_number_lower({name}::VARCHAR) >> 1)::BIGINT"
-        word = f"(xor({whole}, {whole} >> {_FOLD}) & {_LOW})::UBIGINT"
-    return f"coalesce({word}, {_MISSING}::UBIGINT)" if nullable else word
+        word = f"xor({whole}, {whole} >> {_FOLD})"
+    return f"coalesce({word}, {_MISSING})" if nullable else word
 
 
 def mix_sql(first: Mapping[str, str], second: Mapping[str, str]) -> str:
@@ -46,7 +47,7 @@ def mix_sql(first: Mapping[str, str], second: Mapping[str, str]) -> str:
         second: the same for the low lane (what came with it: keys, dimensions, samples).
     """
     high, low = _lane_sql(first, nullable=False), _lane_sql(second, nullable=True)
-    return f"({high} * 4294967296::UBIGINT + {low})"
+    return f"({high}::UBIGINT * 4294967296::UBIGINT + {low}::UBIGINT)"
 
 
 def sum_sql(expression: str, where: str = "") -> str:
@@ -56,11 +57,11 @@ def sum_sql(expression: str, where: str = "") -> str:
 
 
 def _lane_sql(columns: Mapping[str, str], *, nullable: bool) -> str:
-    lane = f"{_SEED}::UBIGINT"
+    lane = f"{_SEED}::BIGINT"
     for column, type_ in columns.items():
         word = word_sql(column, type_, nullable=nullable)
-        lane = f"(((xor({lane}, {word}) * {_MULTIPLIER}::UBIGINT) >> 16) & {_LOW}::UBIGINT)"
-    return lane
+        lane = f"(((xor({lane}, {word}) & {_LOW}) * {_MULTIPLIER}) >> 16)"
+    return f"({lane} & {_LOW})"
 
 
 def mix(first: Sequence[tuple[object, str]], second: Sequence[tuple[object, str]]) -> int:

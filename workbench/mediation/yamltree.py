@@ -1,9 +1,4 @@
-"""Read a small YAML file as text: every scalar stays the text a person wrote, and every node knows its line.
-
-``0.001`` must mean exactly one thousandth, and ``no`` may be a country: so nothing is guessed here.
-Aliases, tags, duplicate keys and oversized files are refused (an alias bomb of 300 bytes can fill a
-machine's memory).
-"""
+"""Mapping and policy files as trees whose nodes know their path and line, and a reader that says what is wrong there."""
 
 from __future__ import annotations
 
@@ -12,19 +7,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from workbench.errors import FileUnreadable, InputError
+from workbench.yamltext import Items, Refused, Scalar, tree_of
+from workbench.yamltext import Node as Tree
 
-_LARGEST = 1_000_000
-_DEEPEST = 20
-_OPENS = (
-    yaml.FlowMappingStartToken,
-    yaml.FlowSequenceStartToken,
-    yaml.BlockMappingStartToken,
-    yaml.BlockSequenceStartToken,
-)
-_CLOSES = (yaml.FlowMappingEndToken, yaml.FlowSequenceEndToken, yaml.BlockEndToken)
+_REFUSED = {
+    "too_large": ("too_large", "Split it."),
+    "syntax": ("yaml", "Check indentation and quotes."),
+    "character": ("yaml", "Remove the character."),
+    "alias": ("yaml_alias", "Write it out."),
+    "tag": ("yaml_alias", "Write it out."),
+    "depth": ("yaml_depth", "Flatten it."),
+    "key": ("yaml_key", "Quote it."),
+    "duplicate_key": ("yaml_duplicate_key", "Remove one."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +30,21 @@ class Node:
     value: str | tuple[Node, ...] | dict[str, Node] | None
     path: str
     line: int
+
+
+def _located(found: Tree, path: str, line: int) -> Node:
+    """A tree with the path of every value; a member's line is its key's."""
+    if isinstance(found, Scalar):
+        empty = not found.quoted and found.text in {"", "null", "~"}
+        return Node(None if empty else found.text, path, line)
+    if isinstance(found, Items):
+        items = (_located(item, f"{path}[{number}]", item.line) for number, item in enumerate(found.nodes))
+        return Node(tuple(items), path, line)
+    members = {
+        key: _located(value, f"{path}.{key}" if path else key, found.key_lines[key])
+        for key, value in found.nodes.items()
+    }
+    return Node(members, path, line)
 
 
 class Reader:
@@ -50,66 +61,16 @@ class Reader:
 
     def parse(self, text: str) -> Node:
         """The tree of a file's text. Raises the reader's error when it is no YAML, or YAML we refuse."""
-        root = Node(None, "", 1)
-        if len(text) > _LARGEST:
-            raise self.fail(
-                root, f"The file is larger than {_LARGEST:,} characters.", "Split it.", "too_large"
-            )
         try:
-            self._refuse_tricks(text)
-            composed = yaml.compose(text, Loader=yaml.SafeLoader)
-        except yaml.YAMLError as problem:
-            mark = getattr(problem, "problem_mark", None)
-            spot = Node(None, "", mark.line + 1 if mark else 1)
-            said = str(getattr(problem, "problem", None) or problem).split("\n")[0]
-            raise self.fail(
-                spot, f"This is not YAML: {said}.", "Check indentation and quotes.", "yaml"
-            ) from None
-        except RecursionError:
-            raise self.fail(root, "The file is nested too deeply.", "Flatten it.", "yaml_depth") from None
-        if composed is None:
+            tree = tree_of(text)
+        except Refused as refusal:
+            code, cure = _REFUSED[refusal.code]
+            what = f"The file has {refusal.what}" if refusal.code == "too_large" else refusal.what
+            raise self.fail(Node(None, "", refusal.line), what, cure, code) from None
+        if tree is None:
+            root = Node(None, "", 1)
             raise self.fail(root, "The file is empty.", "Start from a file in examples/.", "yaml_empty")
-        return self._node(composed, "", 0)
-
-    def _refuse_tricks(self, text: str) -> None:
-        """Stop at the first anchor, alias or tag, and before nesting makes the parser slow."""
-        depth = 0
-        for token in yaml.scan(text, Loader=yaml.SafeLoader):
-            spot = Node(None, "", token.start_mark.line + 1)
-            if isinstance(token, yaml.AliasToken | yaml.AnchorToken | yaml.TagToken):
-                raise self.fail(
-                    spot, "Anchors, aliases and tags are not read.", "Write it out.", "yaml_alias"
-                )
-            depth += isinstance(token, _OPENS) - isinstance(token, _CLOSES)
-            if depth > _DEEPEST:
-                raise self.fail(spot, "The file is nested too deeply.", "Flatten it.", "yaml_depth")
-
-    def _node(self, found: yaml.Node, path: str, depth: int) -> Node:
-        line = found.start_mark.line + 1
-        if depth > _DEEPEST:
-            raise self.fail(
-                Node(None, path, line), "The file is nested too deeply.", "Flatten it.", "yaml_depth"
-            )
-        if isinstance(found, yaml.ScalarNode):
-            empty = found.style is None and found.value in {"", "null", "~"}
-            return Node(None if empty else str(found.value), path, line)
-        if isinstance(found, yaml.SequenceNode):
-            items = (
-                self._node(item, f"{path}[{number}]", depth + 1) for number, item in enumerate(found.value)
-            )
-            return Node(tuple(items), path, line)
-        members: dict[str, Node] = {}
-        for key, value in found.value:
-            spot = Node(None, path, key.start_mark.line + 1)
-            if not isinstance(key, yaml.ScalarNode):
-                raise self.fail(spot, "A key must be plain text.", "Quote it.", "yaml_key")
-            if key.value in members:
-                raise self.fail(
-                    spot, f"The key {key.value!r} appears twice.", "Remove one.", "yaml_duplicate_key"
-                )
-            inner = self._node(value, f"{path}.{key.value}" if path else str(key.value), depth + 1)
-            members[key.value] = Node(inner.value, inner.path, spot.line)
-        return Node(members, path, line)
+        return _located(tree, "", tree.line)
 
     def section(self, node: Node, known: Iterable[str], what: str) -> dict[str, Node]:
         """The members of a mapping node, none outside ``known``."""

@@ -19,7 +19,8 @@ from workbench.tariff.fields import Table
 from workbench.tariff.publish import hold
 from workbench.tariff.read_offer import read_meter, read_offer
 from workbench.tariff.validate import Places, validate
-from workbench.tariff.yamltree import Items, Pairs, Scalar, read_file, read_text
+from workbench.tariff.yamltree import read_file, read_text
+from workbench.yamltext import Items, Pairs, Scalar
 
 T = TypeVar("T", Meter, PartnerRef, HolidayCalendar)
 _SECTIONS = ("prices", "fees", "bundles", "discounts", "credits", "sponsorships", "taxes", "fx")

@@ -14,7 +14,7 @@ from fractions import Fraction
 from workbench.errors import CatalogueError
 from workbench.model.money import exact
 from workbench.model.units import UnitMismatch, to_base
-from workbench.tariff.yamltree import Items, Node, Pairs, Scalar
+from workbench.yamltext import Items, Node, Pairs, Scalar
 
 IDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}\Z", re.ASCII)
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}\Z", re.ASCII)

@@ -26,7 +26,7 @@ from workbench.model.price import (
 )
 from workbench.model.when import MINUTES_PER_DAY, TimeWindow
 from workbench.tariff.fields import NAME, Table
-from workbench.tariff.yamltree import Items, Node, Scalar
+from workbench.yamltext import Items, Node, Scalar
 
 _CLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)\Z", re.ASCII)
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -14,7 +14,8 @@ from typing import Any, cast
 
 import yaml
 
-from workbench.tariff.yamltree import Items, Node, Pairs, Scalar, read_text
+from workbench.tariff.yamltree import read_text
+from workbench.yamltext import Items, Node, Pairs, Scalar
 
 Plain = Any
 """``str``, ``None`` (nothing was written), a list or a map of these."""
