@@ -73,7 +73,7 @@ lint: $(STAMP) ## ruff, format, types, floors
 
 .PHONY: bench
 bench: $(STAMP) ## measurements in benchmarks/, not part of CI
-	$(PYTEST) benchmarks -m "" -p no:xdist $(ARGS)
+	@for each in benchmarks/[a-z]*.py; do each=$$(basename $$each .py); echo "benchmarks.$$each"; $(BIN)/python -m benchmarks.$$each $(ARGS); done
 
 .PHONY: docs
 docs: $(STAMP) ## rewrite the tables in docs/ that are made from the code

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import sys
 import time
@@ -19,6 +20,8 @@ from pathlib import Path
 
 import simulators
 from simulators.sinks.files import put
+
+SMOKE = os.environ.get("WORKBENCH_BENCH") == "smoke"
 
 
 def measure(name: str, devices: int, hours: int, write: Path | None) -> dict[str, float | int | str]:
@@ -53,8 +56,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--fleet", default="streetlights")
-    parser.add_argument("--devices", type=int, default=200_000)
-    parser.add_argument("--hours", type=int, default=6)
+    parser.add_argument("--devices", type=int, default=2_000 if SMOKE else 200_000)
+    parser.add_argument("--hours", type=int, default=1 if SMOKE else 6)
     parser.add_argument("--write", type=Path, help="also write each hour as Parquet into this folder")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()

@@ -3,24 +3,19 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
+
+from tests.browser.served import Watcher, served
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 QUIET = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),
 )
-HERE = {"127.0.0.1", "localhost"}
 
 
 @pytest.fixture(scope="session")
@@ -31,28 +26,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
     lake = tmp_path_factory.mktemp("city") / "lake"
     build(lake, demo(scale=50))
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    program = "from workbench.cli.main import main; main()"
-    words = [sys.executable, "-c", program, "serve", str(lake), "--port", str(port)]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as server:
-        try:
-            _wait(f"http://127.0.0.1:{port}/health", server)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-def _wait(address: str, server: subprocess.Popen[bytes]) -> None:
-    for _ in range(240):
-        assert server.poll() is None, "the server has ended"
-        try:
-            with urllib.request.urlopen(address, timeout=5):
-                return
-        except OSError:
-            time.sleep(0.5)
-    raise AssertionError("the server does not answer")
+    with served(lake) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")
@@ -68,51 +43,17 @@ def browser() -> Iterator[object]:
         chromium.close()
 
 
-@dataclass
-class Watcher:
-    """Opens pages, and remembers what none of them may do."""
+@pytest.fixture(scope="session")
+def wide_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Where a city is served that has more lamps than a page can draw one by one: an hour of it."""
+    from workbench.dashboards.lamp_map import GLYPHS_MAX
+    from workbench.showcase.build import build
+    from workbench.showcase.scene import city
 
-    browser: object
-    address: str
-    wrong: list[str] = field(default_factory=list)
-    frames: list[tuple[float, bytes]] = field(default_factory=list)
-    pages: list[object] = field(default_factory=list)
-
-    def open(self, path: str) -> object:
-        """A page, on its way."""
-        page = self.browser.new_page(viewport={"width": 1440, "height": 900})
-        self.pages.append(page)
-        page.set_default_timeout(120_000)
-        page.on("console", lambda said: self._tell("console", said.text) if said.type == "error" else None)
-        page.on("pageerror", lambda error: self._tell("error", str(error)))
-        page.on("request", lambda asked: self._foreign(asked.url))
-        page.on("response", lambda got: self._tell(str(got.status), got.url) if got.status >= 400 else None)
-        page.on("websocket", self._listen)
-        page.goto(self.address + path, wait_until="commit")
-        return page
-
-    def streamed(self, seconds: float, page: object) -> float:
-        """Updates of streaming charts a second that reach the browser, from now on for some time."""
-        begin = time.monotonic()
-        page.wait_for_timeout(seconds * 1000)
-        end = time.monotonic()
-        found = [frame for at, frame in self.frames if at >= begin and b"ColumnsStreamed" in frame]
-        return len(found) / (end - begin)
-
-    def _listen(self, channel: object) -> None:
-        def got(frame: str | bytes) -> None:
-            self.frames.append((time.monotonic(), frame.encode() if isinstance(frame, str) else frame))
-
-        self._foreign(channel.url)
-        channel.on("framereceived", got)
-
-    def _foreign(self, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme not in ("data", "blob") and parts.hostname not in HERE:
-            self._tell("foreign", url)
-
-    def _tell(self, kind: str, words: str) -> None:
-        self.wrong.append(f"{kind}: {words[:300]}")
+    lake = tmp_path_factory.mktemp("wide") / "lake"
+    build(lake, city(GLYPHS_MAX + 1_500, hours=2, start=date(2026, 3, 2)))
+    with served(lake) as found:
+        yield found
 
 
 @pytest.fixture

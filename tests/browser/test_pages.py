@@ -6,9 +6,14 @@ import re
 
 import pytest
 
+from tests.browser.served import Watcher
+
 pytestmark = pytest.mark.browser
 
 UPDATES_A_SECOND = 5
+PAINTED = """() => window.Bokeh && Bokeh.documents.some(doc => [...doc._all_models.values()].some(
+  model => model.type === 'ImageRGBA' || (model.type === 'GlyphRenderer' && model.glyph.type === 'ImageRGBA'
+    && (model.data_source.data.image || []).length > 0)))"""
 
 
 def test_the_city_moves(watcher, picture) -> None:
@@ -39,6 +44,27 @@ def test_the_city_at_night_and_stopped(watcher, picture) -> None:
     page.get_by_role("button", name="Playing").click()
     page.wait_for_timeout(3_000)
     assert watcher.streamed(3, page) == 0
+
+
+def test_many_lamps_are_one_picture(browser, wide_address, picture) -> None:
+    """More lamps than a page can draw one by one are shaded here, and sent as a picture."""
+    watcher = Watcher(browser, wide_address)
+    page = watcher.open("/city")
+    page.locator("[data-tile=events]").first.wait_for()
+    page.wait_for_function(PAINTED)
+    page.wait_for_timeout(6_000)
+    picture(page, "city-many.png")
+    page.close()
+    assert watcher.wrong == []
+
+
+def test_the_city_on_a_narrow_screen(watcher, picture) -> None:
+    page = watcher.open("/city", wide=420)
+    page.locator("[data-tile=events]").first.wait_for()
+    page.get_by_text("Who gets what, whole period").wait_for()
+    page.wait_for_timeout(4_000)
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 420
+    picture(page, "city-narrow.png")
 
 
 def test_from_an_invoice_to_the_raw_events(watcher, picture) -> None:
