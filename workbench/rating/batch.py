@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Self
 from workbench.errors import AmountOverflow, RatingError
 from workbench.lake.engine import EngineOverflow
 from workbench.model.plan import Stock
-from workbench.rating import burst, closing, counted, fees, ordered, rollover, shaped, uncharged
+from workbench.rating import burst, closing, counted, fees, ordered, rollover, shaped, stretches, uncharged
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import linear_charges, prepare_routes, prepare_sponsors, use, zero_charges
 from workbench.rating.wallet import Balance
@@ -142,7 +142,12 @@ class Rater:
             self._decided = True
             ordered.decide(self.con, self.tables, self.plan.offers)
         parts = linear_charges(self.tables, plan, records, self.within)
-        if "counted" in plan.kinds:
+        if "counted" in plan.kinds and plan.plain:
+            try:
+                parts += stretches.charges(self.con, self.tables, plan, records, self.within)
+            except EngineOverflow as error:
+                raise overflow(stream, error) from None
+        elif "counted" in plan.kinds:
             mixed = first(self.con, f"SELECT count(*) FROM {self.tables.schema}.mixed") != (0,)
             source = use(self.tables, plan, records, self.within, mixed=mixed)
             try:

@@ -42,9 +42,10 @@ def charges(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
     The counters move on at once, so a partition is rated exactly once. The queries stay good until the next call.
     """
     s, n = tables.schema, stream.number
-    _level_one(con, s, n, source)
-    _level_two(con, s, n, source)
-    _jumping(con, s, n, source)
+    level_one(con, s, stream, source)
+    level_two(con, s, stream, source)
+    if stream.jumps:
+        _jumping(con, s, n, source)
     records = (
         "SELECT u.line_no, u.device_key, u.window_start, u.units, %s AS amount, %s AS "
         f"step{columns(stream.dims, 'u.')} "
@@ -57,14 +58,19 @@ def charges(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
         % ("(u.measured * c.slope)::BIGINT", "c.step")
         + f"JOIN {s}.level2_{n} c ON c.uniform AND c.window_start = u.window_start AND {_same('u', 'c')} "
         "WHERE NOT u.jumps AND NOT u.alone",
-        records % ("(u.measured * c.slope)::BIGINT", "c.step")
-        + f"JOIN {s}.jumping_{n} c ON c.uniform AND c.rate_no = u.rate_no AND {_same('u', 'c')} WHERE u.jumps",
     ]
-    return [*uniform, _single_records(s, n, stream, source), _shared_records(s, n, stream, source)]
+    parts = [*uniform, _single_records(s, n, stream, source)]
+    if not stream.jumps:
+        return parts
+    even = records % ("(u.measured * c.slope)::BIGINT", "c.step") + (
+        f"JOIN {s}.jumping_{n} c ON c.uniform AND c.rate_no = u.rate_no AND {_same('u', 'c')} WHERE u.jumps"
+    )
+    return [*parts, even, _shared_records(s, n, stream, source)]
 
 
-def _level_one(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> None:
+def level_one(con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: str) -> None:
     """Each counter's use in the partition, and whether it stays on one step throughout."""
+    n = stream.number
     run(
         con,
         f"CREATE OR REPLACE TABLE {s}.level1_{n} AS WITH used AS (SELECT {KEY}, sum(measured)::HUGEINT AS "
@@ -72,7 +78,7 @@ def _level_one(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> N
         f"min(rate_no) AS rate_no, max(rate_no) AS rate_no_max FROM {source} WHERE NOT jumps AND NOT "
         "alone GROUP BY ALL), "
         "met AS (SELECT u.* EXCLUDE (units), coalesce(c.used, 0)::HUGEINT AS c0, coalesce(c.used, 0) + units AS c1 "
-        f"FROM used u LEFT JOIN {s}.counters c ON {_same('u', 'c')}) {_classified(s, 'met')}",
+        f"FROM used u LEFT JOIN {s}.counters c ON {_same('u', 'c')}) {_classified(s, stream, 'met')}",
     )
     run(
         con,
@@ -82,8 +88,9 @@ def _level_one(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> N
     )
 
 
-def _level_two(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> None:
+def level_two(con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: str) -> None:
     """The windows of the counters that changed their step."""
+    n = stream.number
     run(
         con,
         f"CREATE OR REPLACE TABLE {s}.level2_{n} AS WITH used AS ("
@@ -95,11 +102,11 @@ def _level_two(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> N
         "ran AS (SELECT *, (c0 + sum(units) OVER (PARTITION BY account_no, holder, counter_no, life "
         "ORDER BY window_start ROWS UNBOUNDED PRECEDING))::HUGEINT AS total FROM used), "
         "met AS (SELECT * EXCLUDE (c0, units, total), total - units AS c0, total AS c1 FROM ran) "
-        f"{_classified(s, 'met')}",
+        f"{_classified(s, stream, 'met')}",
     )
 
 
-def _classified(s: str, met: str) -> str:
+def _classified(s: str, stream: Stream, met: str) -> str:
     """Rows with ``c0``, ``c1`` and ``rate_no``: add step, slope, and whether all units between cost the same each."""
     free = Sql("coalesce(g.free_units, 0)")
     q0 = chargeable(Sql("m.c0"), Sql("r.increment_units"), Sql("r.increment_add"), free)
@@ -112,8 +119,7 @@ def _classified(s: str, met: str) -> str:
         "ON g.account_no = m.account_no AND g.holder = m.holder AND g.counter_no = m.counter_no AND "
         "g.version = r.version), "
         f"priced AS (SELECT a.*, x.step_no AS step0, y.step_no AS step, y.block_units, y.block_amount, {c0} AS cost0, "
-        f"{c1} AS cost1 FROM asked a ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q0 >= x.from_units "
-        f"ASOF JOIN {s}.steps y ON a.rate_no = y.rate_no AND a.q1 >= y.from_units) "
+        f"{c1} AS cost1 FROM asked a {steps_join(s, stream)}) "
         "SELECT * EXCLUDE (step0, step, block_units, block_amount, cost0, cost1, q0, q1, increment_units, free_units), "
         "step::SMALLINT AS step, CASE WHEN cost0 = cost1 THEN 0 ELSE block_amount END AS slope, "
         "NOT wavers AND rate_no = rate_no_max AND step0 = step AND (cost0 = cost1 OR (block_units = 1 "
@@ -183,9 +189,25 @@ def _single_records(s: str, n: int, stream: Stream, source: str) -> str:
         f"y.step_no::SMALLINT AS step{columns(stream.dims, 'a.')} FROM ("
         f"SELECT b.*, {q0} AS q0, {q1} AS q1 FROM ({counted} UNION ALL {alone}) b JOIN {s}.rates r "
         f"ON r.rate_no = b.rate_no LEFT JOIN {s}.grants g ON g.account_no = b.account_no AND g.holder = b.holder "
-        "AND g.counter_no = b.counter_no AND g.version = r.version AND NOT b.alone) a ASOF JOIN "
-        f"{s}.steps x ON a.rate_no = x.rate_no "
-        f"AND a.q0 >= x.from_units ASOF JOIN {s}.steps y ON a.rate_no = y.rate_no AND a.q1 >= y.from_units"
+        "AND g.counter_no = b.counter_no AND g.version = r.version AND NOT b.alone) a "
+        f"{steps_join(s, stream)}"
+    )
+
+
+def steps_join(s: str, stream: Stream) -> str:
+    """Join the steps ``x`` that hold at ``a.q0`` and ``y`` at ``a.q1``.
+
+    A rate of few steps is looked up by trying each, which costs a quarter of the sorting that ASOF does.
+    """
+    if not stream.few_steps:
+        return (
+            f"ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q0 >= x.from_units "
+            f"ASOF JOIN {s}.steps y ON a.rate_no = y.rate_no AND a.q1 >= y.from_units"
+        )
+    return " ".join(
+        f"JOIN {s}.steps {name} ON a.rate_no = {name}.rate_no AND a.{q} >= {name}.from_units "
+        f"AND (a.{q} < {name}.until_units OR {name}.until_units IS NULL)"
+        for name, q in (("x", "q0"), ("y", "q1"))
     )
 
 

@@ -24,6 +24,7 @@ and its device.
 """
 Counters = dict[CounterKey, int]
 _NONE: Mapping[str, object] = {}
+_AT_CLOSE = {"commitment": "commitment's true-up", "maximum": "maximum of the period"}
 
 
 class Charged(NamedTuple):
@@ -114,6 +115,8 @@ def not_online(offer: PlanOffer) -> list[str]:
     """What an offer says that cannot be decided at the event, by name."""
     found = [f"the bundle '{bundle.id}'" for bundle in offer.bundles]
     found += [f"the sponsorship '{sponsor.id}'" for sponsor in offer.sponsors]
+    found += [f"the {_AT_CLOSE[a.id]}" for a in offer.adjustments if a.id in _AT_CLOSE]
+    found += [f"the fixed discount '{name}'" for name in offer.fixed_discounts]
     for component in offer.components:
         if component.fold not in ("sum", "count", "max"):
             found.append(f"fold {component.fold} of '{component.id}'")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from workbench.errors import RatingError
+from workbench.model.plan import PlanComponent
 from workbench.tariff.fields import NAME
 from workbench.tariff.plan import Plan
 from workbench.tariff.sql import first, run
@@ -18,6 +19,7 @@ from workbench.tariff.sql import first, run
 if TYPE_CHECKING:
     import duckdb
 
+FEW_STEPS = 8
 _NUMBERS = itertools.count(1)
 _PLAN = (
     "offers",
@@ -59,6 +61,10 @@ class Stream:
         sponsored: somebody else may pay for some use. bundled: some use is paid with credits of a bundle.
         shaped: some price counts not units but the difference they make (see ``shaped.py``).
         bounded: some price looks at single events (a floor, a cap, the scope event): a record must be one event.
+        jumps: some price depends on units already charged (volume, stair-step).
+        plain: every price with a counter has one row and a counter of the whole period (see ``stretches.py``).
+        pooled: no counter is a single device's.
+        counts: some price counts events instead of units. few_steps: no rate has more than ``FEW_STEPS``.
     """
 
     number: int
@@ -70,6 +76,11 @@ class Stream:
     shaped: bool
     sponsored: bool
     bundled: bool
+    jumps: bool
+    plain: bool
+    pooled: bool
+    counts: bool
+    few_steps: bool
 
 
 class PlanTables:
@@ -83,6 +94,11 @@ class PlanTables:
             con.register("rater_in", plan.tables[name])
             run(con, f"CREATE TABLE {self.schema}.{name} AS SELECT * FROM rater_in")
             con.unregister("rater_in")
+        run(
+            con,
+            f"CREATE OR REPLACE TABLE {self.schema}.steps AS SELECT *, lead(from_units) OVER (PARTITION BY rate_no "
+            f"ORDER BY from_units) AS until_units FROM {self.schema}.steps",
+        )
         run(
             con,
             f"CREATE TABLE {self.schema}.counters (account_no INTEGER, holder BIGINT, counter_no INTEGER, "
@@ -191,6 +207,11 @@ class PlanTables:
             shaped=any(c.shape for c in components),
             sponsored=any(c.sponsored for c in components),
             bundled=any(c.bundle for c in components),
+            jumps=any(rate.jumps for c in components for rate in c.rates),
+            plain=all(_plain(c) for c in components),
+            pooled=all(c.linear or c.scope != "device" for c in components),
+            counts=any(c.fold == "count" for c in components),
+            few_steps=all(len(rate.steps) <= FEW_STEPS for c in components for rate in c.rates),
         )
 
     def _cover(self, number: int) -> None:
@@ -206,3 +227,13 @@ class PlanTables:
             "SELECT device_key, min(from_at) AS from_at, max(until_at) AS until_at, "
             "coalesce(bool_or(from_at > before), false) AS holes FROM sure GROUP BY 1 ORDER BY 1",
         )
+
+
+def _plain(component: PlanComponent) -> bool:
+    """Whether a price needs no counter, or one of the whole period that counts units as they are, under one rate."""
+    only = component.rates[0]
+    simple = len(component.rates) == 1 and not only.match and not only.windows and not only.jumps
+    special = component.shape or component.bundle or component.sponsored or component.bursts
+    return component.linear or (
+        simple and not special and component.counter_period == "billing" and component.scope != "event"
+    )

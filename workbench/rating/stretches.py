@@ -1,0 +1,143 @@
+"""Counters of plain prices, the common case made fast: one price per device and stretch of time.
+
+A stream is *plain* when each price on it that needs a counter has one row, lives for the billing period and counts units
+as they are: graduated and package prices over devices, groups and pools. Then the use of every counter and window is one
+aggregation; windows in which the price does not change are put together into stretches; and a record is charged by a
+look at its own device's stretches. Only the few windows that hold a tier's bound are left to running sums.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workbench.rating import counted
+from workbench.rating.tables import PlanTables, Stream
+from workbench.rating.use import columns
+from workbench.tariff.amount import Sql, chargeable, cost
+from workbench.tariff.sql import first, run
+
+if TYPE_CHECKING:
+    import duckdb
+
+_LIKE_USE = "NULL::TIMESTAMP AS life, false AS wavers, false AS jumps, false AS alone"
+
+
+def charges(
+    con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, records: str, within: str
+) -> list[str]:
+    """Work out the counters of one partition of a plain stream; return the queries that give its charges.
+
+    The counters move on at once, as in ``counted.charges``; the queries stay good until the next call.
+    """
+    s, n = tables.schema, stream.number
+    units = "CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END" if stream.counts else "r.units"
+    celled = (
+        f"JOIN {s}.celled_{n} p ON r.device_key = p.device_key AND r.window_start >= p.from_at "
+        "AND r.window_start < p.until_at"
+    )
+    _cells(con, s, n)
+    found = f"SELECT p.cell, r.window_start, {units} AS measured FROM {records} r {celled} WHERE {within}"
+    if stream.pooled:  # far fewer windows of counters than records: everything after this is small
+        run(
+            con,
+            f"CREATE OR REPLACE TABLE {s}.folded_{n} AS SELECT cell, window_start, sum(measured)::BIGINT AS measured "
+            f"FROM ({found}) GROUP BY ALL",
+        )
+        found = f"SELECT * FROM {s}.folded_{n}"
+    source = (
+        f"(SELECT c.account_no, c.holder, c.counter_no, c.rate_no, f.window_start, f.measured, {_LIKE_USE} "
+        f"FROM ({found}) f JOIN {s}.cells_{n} c USING (cell))"
+    )
+    counted.level_one(con, s, stream, source)
+    counted.level_two(con, s, stream, source)
+    _stretches(con, s, n)
+    plain = (
+        f"SELECT p.line_no, r.device_key, r.window_start, {units} AS units, ({units} * p.slope)::BIGINT AS amount, "
+        f"p.step{columns(stream.dims, 'r.')} FROM {records} r JOIN {s}.sloped_{n} p ON r.device_key = p.device_key "
+        f"AND r.window_start >= p.from_at AND r.window_start < p.until_at WHERE {within}"
+    )
+    if first(con, f"SELECT count(*) FROM {s}.level2_{n} WHERE NOT uniform") == (0,):
+        return [plain]
+    return [plain, _bounds(s, n, stream, f"FROM %s r {celled}", records, within, units)]
+
+
+def _bounds(s: str, n: int, stream: Stream, under: str, records: str, within: str, units: str) -> str:
+    """The charges of the windows that hold a tier's bound: each record's running sum, C(after) - C(before)."""
+    early = (
+        f"(SELECT * FROM {records} r WHERE {within} AND r.window_start IN "
+        f"(SELECT window_start FROM {s}.level2_{n} WHERE NOT uniform))"
+    )
+    bound = (
+        f"SELECT r.device_key, r.window_start, {units} AS units, p.line_no, p.cell, c.place{columns(stream.dims, 'r.')} "
+        f"{under % early} JOIN {s}.cells_{n} c USING (cell)"
+    )
+    ran = (
+        "SELECT u.*, l.c0, sum(u.units) OVER (PARTITION BY u.place, u.window_start ORDER BY u.device_key, u.line_no"
+        f"{columns(stream.dims, 'u.')} ROWS UNBOUNDED PRECEDING)::HUGEINT AS run FROM ({bound}) u "
+        f"JOIN (SELECT DISTINCT c.place, l.window_start, l.c0 FROM {s}.level2_{n} l JOIN {s}.cells_{n} c "
+        "USING (account_no, holder, counter_no) WHERE NOT l.uniform) l USING (place, window_start)"
+    )
+    rule = (Sql("c.increment_units"), Sql("c.increment_add"), Sql("c.free_units"))
+    q0, q1 = (chargeable(Sql(held), *rule) for held in ("(b.c0 + b.run - b.units)", "(b.c0 + b.run)"))
+    c0, c1 = (
+        cost(
+            Sql(f"a.{q}"),
+            *(Sql(f"{x}.{name}") for name in ("origin_units", "base", "block_units", "block_amount")),
+        )
+        for q, x in (("q0", "x"), ("q1", "y"))
+    )
+    return (
+        f"SELECT a.line_no, a.device_key, a.window_start, a.units, ({c1 - c0})::BIGINT AS amount, "
+        f"y.step_no::SMALLINT AS step{columns(stream.dims, 'a.')} FROM (SELECT b.*, c.rate_no, {q0} AS q0, {q1} AS q1 "
+        f"FROM ({ran}) b JOIN {s}.cells_{n} c USING (cell)) a {counted.steps_join(s, stream)}"
+    )
+
+
+def _cells(con: duckdb.DuckDBPyConnection, s: str, n: int) -> None:
+    """``cells_<n>``: a number for each counter (``place``), and for it under each of its rates (``cell``);
+    ``celled_<n>``: each device under its cell.
+    """
+    priced = (
+        f"(SELECT p.*, r.counter_no, r.rate_no FROM {s}.priced_{n} p JOIN {s}.rates r ON r.rate_no = p.only_rate "
+        "WHERE NOT p.linear AND NOT p.bursts)"
+    )
+    run(
+        con,
+        f"CREATE TABLE IF NOT EXISTS {s}.cells_{n} AS SELECT (row_number() OVER (ORDER BY d.account_no, d.holder, "
+        "d.counter_no, d.rate_no))::INTEGER AS cell, (dense_rank() OVER (ORDER BY d.account_no, d.holder, d.counter_no))"
+        "::INTEGER AS place, d.*, r.increment_units, r.increment_add, coalesce(g.free_units, 0) AS free_units "
+        f"FROM (SELECT DISTINCT account_no, holder, counter_no, rate_no FROM {priced}) d JOIN {s}.rates r USING (rate_no) "
+        f"LEFT JOIN {s}.grants g ON g.account_no = d.account_no AND g.holder = d.holder "
+        "AND g.counter_no = d.counter_no AND g.version = r.version",
+    )
+    run(
+        con,
+        f"CREATE TABLE IF NOT EXISTS {s}.celled_{n} AS SELECT p.device_key, p.from_at, p.until_at, p.line_no, p.counts, "
+        f"c.cell FROM {priced} p JOIN {s}.cells_{n} c USING (account_no, holder, counter_no, rate_no) ORDER BY ALL",
+    )
+
+
+def _stretches(con: duckdb.DuckDBPyConnection, s: str, n: int) -> None:
+    """``sloped_<n>``: each device's price per unit and the time in which it holds.
+
+    Neighbouring windows of a counter with one price make a stretch; between them nobody used anything. A counter that
+    stays on one step for the whole partition has one stretch without end.
+    """
+    key = "account_no, holder, counter_no"
+    island = (
+        f"SELECT {key}, window_start, uniform, rate_no, slope, step, sum(fresh) OVER (PARTITION BY {key} ORDER BY "
+        f"window_start) AS island FROM (SELECT *, ((uniform, rate_no, slope, step) IS DISTINCT FROM lag((uniform, rate_no, "
+        f"slope, step)) OVER (PARTITION BY {key} ORDER BY window_start))::INTEGER AS fresh FROM {s}.level2_{n})"
+    )
+    run(
+        con,
+        f"CREATE OR REPLACE TABLE {s}.sloped_{n} AS WITH stretches AS ("
+        f"SELECT {key}, slope, step, '-infinity'::TIMESTAMP AS from_at, 'infinity'::TIMESTAMP AS until_at "
+        f"FROM {s}.level1_{n} WHERE uniform UNION ALL "
+        f"SELECT {key}, slope, step, min(window_start), max(window_start) + INTERVAL 1 MICROSECOND FROM ({island}) "
+        f"WHERE uniform GROUP BY {key}, island, slope, step) "
+        "SELECT p.device_key, greatest(p.from_at, t.from_at) AS from_at, least(p.until_at, t.until_at) AS until_at, "
+        f"p.line_no, p.counts, t.slope, t.step FROM {s}.celled_{n} p JOIN {s}.cells_{n} c USING (cell) "
+        "JOIN stretches t ON t.account_no = c.account_no AND t.holder = c.holder AND t.counter_no = c.counter_no "
+        "WHERE p.from_at < t.until_at AND t.from_at < p.until_at ORDER BY p.device_key, 2, p.line_no",
+    )
