@@ -134,7 +134,24 @@ def make_shares(who: Who, charges: list[Charge]) -> list[Share]:
             taken.unshared += amount  # "true-ups unshared unless said"
         else:
             taken.add(charge.line.component_id, amount, charge.units, charge.device_id)
+    for offer in promised(who):
+        takings.setdefault((offer.id, offer.version), Takings())
     shares = []
     for (offer_id, version), taken in sorted(takings.items()):
         shares.extend(shares_of(offer_of(who, offer_id, version), taken))
     return shares
+
+
+def promised(who: Who) -> list[Offer]:
+    """Sold offers with a minimum guarantee that cover somebody in the period: it is due without any use, too."""
+    found = []
+    for offer in who.catalogue.offers:
+        rules = offer.split.rules if offer.split is not None else ()
+        covered = any(
+            who.covered_days(subscription, offer)
+            for subscription in who.subscriptions
+            if subscription.offer_id == offer.id
+        )
+        if offer.side == "sell" and covered and any(rule.guarantee for rule in rules):
+            found.append(offer)
+    return found

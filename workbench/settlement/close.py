@@ -26,7 +26,15 @@ from workbench.settlement.lines import make_lines
 from workbench.settlement.publish import put_together, summary, write_all
 from workbench.settlement.terms import Compiled, OfferKey, Terms, offers_by_key
 from workbench.settlement.unbilled import unbilled
-from workbench.settlement.work import load_offers, load_rated, offer_keys, rated_of, relation, workspace
+from workbench.settlement.work import (
+    idle_keys,
+    load_offers,
+    load_rated,
+    offer_keys,
+    rated_of,
+    relation,
+    workspace,
+)
 
 Check = Callable[[Lake, str], Iterable[CheckResult]]
 """A proof that must hold before a period may close: called with the lake and the period."""
@@ -105,8 +113,10 @@ def _close(lake: Lake, plan: Catalogue | Compiled, period: str, now: datetime, t
     make_documents(lake, period, terms.release)
     number_documents(lake, terms.series, terms.deferral_series)
     put_together(lake, tax_groups("settle_final"), DOC)
+    idle = guaranteed(offers_by_key(plan, idle_keys(lake)))
     took = statements.takings(lake, "settle_final", sell_side(offers))
-    made = statements.statements(lake, rated, took, offers, terms, period)
+    took |= {key: idle_takings(lake, key) for key in idle}
+    made = statements.statements(lake, rated, took, {**offers, **idle}, terms, period)
     rounding = {key: t.net_nano - statements.rounded_total(t, key[2]) for key, t in took.items()}
     shares = list(statements.postings(made, rounding, period))
     booked = book_all(lake, shares, period, now)
@@ -126,6 +136,26 @@ def _close(lake: Lake, plan: Catalogue | Compiled, period: str, now: datetime, t
 def sell_side(offers: Mapping[OfferKey, Offer]) -> dict[OfferKey, Offer]:
     """The offers that are sold; what we buy is rated too, but never invoiced to an account."""
     return {key: offer for key, offer in offers.items() if offer.side == "sell"}
+
+
+def guaranteed(offers: Mapping[OfferKey, Offer]) -> dict[OfferKey, Offer]:
+    """Offers that are sold and promise a partner a minimum: it is due in a period in which nobody used anything, too."""
+    return {
+        key: offer
+        for key, offer in sell_side(offers).items()
+        if offer.split and any(rule.guarantee for rule in offer.split.rules)
+    }
+
+
+def idle_takings(lake: Lake, key: OfferKey) -> statements.Takings:
+    """Nothing, over the days of the lines that stayed empty."""
+    row = one(
+        lake.con,
+        "SELECT min(period_start), max(period_end) FROM settle_rated WHERE offer_id = $1 AND offer_version = $2 "
+        "AND currency = $3",
+        list(key),
+    )
+    return statements.Takings(period_start=row[0] if row else None, period_end=row[1] if row else None)
 
 
 def _result(period: str, fact: Mapping[str, Any], version: int, *, already: bool) -> CloseResult:

@@ -217,6 +217,14 @@ def offer_keys(lake: Lake) -> Iterable[OfferKey]:
     return rows
 
 
+def idle_keys(lake: Lake) -> Iterable[OfferKey]:
+    """The offer versions somebody subscribes to and nothing was charged under."""
+    rows: list[OfferKey] = lake.con.execute(
+        "SELECT offer_id, offer_version, currency FROM settle_rated GROUP BY ALL HAVING NOT bool_or(charged) ORDER BY ALL"
+    ).fetchall()
+    return rows
+
+
 def _refuse(lake: Lake, offenders: str, what: str, code: str) -> None:
     """Raise when a query finds something, naming the first in order."""
     first = one(lake.con, f"SELECT * FROM ({offenders}) ORDER BY ALL LIMIT 1")
