@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from workbench.insight.detect import detect
     from workbench.lake.lake import Lake
     from workbench.lake.open import OpenLake, open_lake
+    from workbench.margins import margin
     from workbench.mediation.mapping_file import load_mapping
     from workbench.mediation.policy import load_policy
     from workbench.shadowbill.run import shadow
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from workbench.twin.simulate import simulate
     from workbench.twin.simulation import assert_reconciles
     from workbench.verify.door import verify as prove
+    from workbench.verify.explained import explain_stored as explain
 
 _NAMES = {
     "Board": "workbench.twin.board",
@@ -40,13 +42,16 @@ _NAMES = {
     "Scenario": "workbench.twin.scenario",
     "WorkbenchError": "workbench.errors",
     "assert_reconciles": "workbench.twin.simulation",
+    "check_trace": "workbench.tariff.explain",
     "city_lake": "workbench.showcase.notebook",
     "demo_lake": "workbench.showcase.notebook",
     "detect": "workbench.insight.detect",
+    "explain": "workbench.verify.explained:explain_stored",
     "gate": "workbench.twin.gate",
     "load_catalogue": "workbench.tariff.catalogue:load",
     "load_mapping": "workbench.mediation.mapping_file",
     "load_policy": "workbench.mediation.policy",
+    "margin": "workbench.margins",
     "open_lake": "workbench.lake.open",
     "price": "workbench.tariff.quote",
     "prove": "workbench.verify.door:verify",  # `verify` is a room: importing it would hide a function of that name
@@ -62,13 +67,16 @@ __all__ = [
     "Scenario",
     "WorkbenchError",
     "assert_reconciles",
+    "check_trace",
     "city_lake",
     "demo_lake",
     "detect",
+    "explain",
     "gate",
     "load_catalogue",
     "load_mapping",
     "load_policy",
+    "margin",
     "open_lake",
     "price",
     "prove",

@@ -15,7 +15,7 @@ from workbench.errors import VerifyFailed, WorkbenchError
 MODULES = (
     *("demo", "city", "serve", "lab", "price", "shadow", "quote", "twin"),
     *("ingest", "parties", "catalog", "bill", "charge"),
-    *("status", "invoice", "trace", "verify"),
+    *("status", "invoice", "trace", "explain", "margin", "verify"),
     *("detect",),
     *("project",),
 )

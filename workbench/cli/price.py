@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from workbench.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
 
     from workbench.tariff.quote import Quote
 
@@ -82,36 +84,69 @@ def instant(text: str) -> datetime:
 
 
 def show(console: Console, quote: Quote) -> None:
-    """Draw a quote: the headline, the steps, the bill's shape, and fees on top."""
+    """Draw a quote: the answer, the steps, the bill's shape with bars, and what comes on top."""
+    from rich.markup import escape
+
+    from workbench.tariff.show import details, headline, on_top
+
+    console.print(f"[bold]{escape(headline(quote))}[/]", highlight=False)
+    for line in details(quote):
+        console.print(f"[dim]{escape(line)}[/]", highlight=False)
+    console.print()
+    console.print(_steps(quote))
+    console.print()
+    console.print(_shape(quote))
+    more = on_top(quote)
+    if more:
+        console.print("\n[bold]Also in this offer[/]")
+    for line in more:
+        console.print(f"  {escape(line)}", highlight=False)
+
+
+def _steps(quote: Quote) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from workbench.tariff.show import headline, money
+    from workbench.tariff.show import money, used
 
-    console.print(f"[bold]{escape(headline(quote))}[/]")
-    steps = Table(
-        "step",
-        "after",
-        "up to",
-        quote.unit,
-        "amount",
-        title="What each step contributes",
-        title_justify="left",
+    table = Table(
+        box=None, pad_edge=False, title="What each step contributes", title_justify="left", title_style="bold"
     )
+    table.add_column("price")
+    for name in ("after", "up to", "units", "amount"):
+        table.add_column(name, justify="right")
     for portion in quote.portions:
-        cells = (portion.after, portion.up_to, portion.units)
-        steps.add_row(
-            str(portion.step), *(f"{cell:,}" for cell in cells), money(portion.amount, quote.currency)
-        )
-    shape = Table(quote.unit, "bill", title="The shape of the bill", title_justify="left")
+        cells = (used(units, quote.unit) for units in (portion.after, portion.up_to, portion.units))
+        table.add_row(escape(portion.label), *cells, money(portion.amount, quote.currency))
+    return table
+
+
+def _shape(quote: Quote) -> Table:
+    """The bill at round quantities, where the price changes, and at the quantity asked for; a bar beside each."""
+    from rich.table import Table
+
+    from workbench.tariff.show import average_block, money, price_of, used
+
+    block, per = average_block(quote)
+    table = Table(
+        box=None, pad_edge=False, title="The shape of the bill", title_justify="left", title_style="bold"
+    )
+    table.add_column("use", justify="right")
+    table.add_column("bill", justify="right")
+    table.add_column(f"average per {per}", justify="right")
+    table.add_column("")
+    most, before = max(amount for _, amount in quote.shape), Fraction(-1)
     for units, amount in quote.shape:
-        mark = "[bold green]" if units == quote.units else ""
-        shape.add_row(f"{mark}{units:,}", f"{mark}{escape(money(amount, quote.currency))}")
-    for table in (steps, shape):
-        for column in table.columns:
-            column.justify = "right"
-        console.print(table)
-    for name, amount, every, per in quote.fees:
-        console.print(
-            f"[dim]On top: {escape(name)}, {money(amount, quote.currency)} every {every} per {per}[/]"
+        width = int(24 * amount / most) if most > 0 else 0
+        mark = "bold green" if units == quote.units else ""
+        average = price_of(amount / units * block, quote.currency) if units else ""
+        note = " [red]falls[/]" if 0 <= amount < before else ""
+        table.add_row(
+            used(units, quote.unit),
+            money(amount, quote.currency),
+            average,
+            "█" * width + note,
+            style=mark,
         )
+        before = amount
+    return table

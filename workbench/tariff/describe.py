@@ -105,6 +105,22 @@ def price_text(price: Price, unit: str, currency: str) -> str:
     )
 
 
+def labels(price: Price, unit: str, currency: str) -> list[str]:
+    """What each step of a price asks, in words: ``0.02 EUR per MB``; one for all steps where they do not differ."""
+    if isinstance(price, Graduated | Volume):
+        per = block_text(price.per, unit)
+        return [
+            f"{decimal_text(t.amount)} {currency} per {per}"
+            + (f" + {decimal_text(t.flat)} once" if t.flat else "")
+            for t in price.tiers
+        ]
+    if isinstance(price, StairStep):
+        return [f"{decimal_text(s.amount)} {currency} for all" for s in price.steps]
+    if isinstance(price, GraduatedPercentage):
+        return [f"{decimal_text(t.rate * 100)} %" for t in price.tiers]
+    return [price_text(price, unit, currency)]
+
+
 def _extras(component: Component, unit: str) -> str:
     found = ""
     if component.allowance:

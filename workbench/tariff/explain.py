@@ -98,6 +98,8 @@ def _conversion(conversion: PlanConversion) -> dict[str, int | None]:
 
 def _parts(trace: Mapping[str, Any]) -> list[dict[str, int]]:
     """What each step contributes: ``after``..``up_to`` chargeable units at ``amount``."""
+    if "given" in trace:  # a fee or an adjustment: one part, as it was given
+        return [{"step": 0, "after": 0, "up_to": trace["units"], "amount": trace["given"]}]
     if "conversion" in trace:
         return [{"step": 0, "after": 0, "up_to": trace["units"], "amount": _converted(trace)}]
     steps = [PlanStep(**step) for step in trace["steps"]]
@@ -140,20 +142,34 @@ def _converted(trace: Mapping[str, Any]) -> int:
 
 
 def check_trace(trace: Mapping[str, Any]) -> None:
-    """Recompute a trace from its own numbers.
+    """Recompute a trace from its own numbers: the parts from the steps, their sum, and the charge that was stored.
 
     Raises:
-        RatingError: ``trace_wrong`` when its parts or its amount are not what its steps give.
+        RatingError: ``trace_wrong`` when its parts, its amount or its charge are not what its steps give.
     """
-    parts = _parts(trace)
-    if parts != list(trace["parts"]) or sum(part["amount"] for part in parts) != trace["amount"]:
-        raise RatingError(
-            f"The trace of {trace['component']} says {trace['amount']}, its steps give "
-            f"{sum(part['amount'] for part in parts)}.",
-            where=f"{trace['offer']['id']} version {trace['offer']['version']}",
-            code="trace_wrong",
-            cure="Explain the charge again from its records.",
+    try:
+        parts = _parts(trace)
+        total = sum(part["amount"] for part in parts)
+        charge = trace.get("charge", {"amount": trace["amount"], "denominator": trace["denominator"]})
+        stored = Fraction(charge["amount"], charge["denominator"])
+        right = (
+            parts == list(trace["parts"])
+            and trace["amount"] == total
+            and stored * trace["denominator"] == total
         )
+    except (KeyError, TypeError, ValueError, ZeroDivisionError, IndexError, OverflowError) as error:
+        raise _wrong(trace, f"cannot be recomputed ({type(error).__name__})") from None
+    if not right:
+        raise _wrong(trace, f"says {trace['amount']}, its steps give {total}")
+
+
+def _wrong(trace: Mapping[str, Any], what: str) -> RatingError:
+    return RatingError(
+        f"The trace of {str(trace.get('component'))[:60]} {what}.",
+        where=str(trace.get("offer"))[:120],
+        code="trace_wrong",
+        cure="Explain the charge again from its records.",
+    )
 
 
 def _sentence(trace: Trace) -> str:

@@ -6,7 +6,8 @@ is what the bill will say.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.errors import UsageError
-from workbench.model.money import NANO, decimal_text, exact
+from workbench.model.money import NANO, decimal_text, exact, minor_nano, round_half_away
 from workbench.model.offer import Catalogue, Fee, Offer
 from workbench.model.plan import Period, PlanComponent, PlanOffer, PlanRate
 from workbench.model.units import UnitMismatch, to_base
@@ -23,18 +24,20 @@ from workbench.tariff.amount import chargeable, converted, cost
 from workbench.tariff.calendar import expand, period_at
 from workbench.tariff.catalogue import load
 from workbench.tariff.compile import compile_offer
+from workbench.tariff.describe import describe, labels
 from workbench.tariff.lookup import rate_at, step_at
 from workbench.tariff.timeline import effective_at
 
 
 @dataclass(frozen=True, slots=True)
 class Portion:
-    """A part of the units that one step prices: ``(after, up_to]`` of the counter, and what it comes to."""
+    """A part of the units that one step prices: ``(after, up_to]`` of the counter, what it comes to, and why, in words."""
 
     step: int
     after: int
     up_to: int
     amount: Fraction
+    label: str = ""
 
     @property
     def units(self) -> int:
@@ -51,6 +54,8 @@ class Quote:
         portions: the same by step; they sum to ``amount``.
         shape: (units, amount) points of the whole bill curve, for tables and plots.
         fees: (id, amount, every, per) that come on top whatever is used.
+        invoiced: ``amount`` as an invoice line of its own would round it.
+        also: what else the offer says, (name, sentence).
     """
 
     offer_id: str
@@ -66,6 +71,13 @@ class Quote:
     portions: tuple[Portion, ...]
     shape: tuple[tuple[int, Fraction], ...]
     fees: tuple[tuple[str, Fraction, str, str], ...]
+    invoiced: Fraction = Fraction(0)
+    also: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def average(self) -> Fraction | None:
+        """What one unit cost on average; ``None`` without use."""
+        return self.amount / self.units if self.units else None
 
     def as_dict(self) -> dict[str, Any]:
         """For a program: money as exact decimal text (``n/d`` where it has no finite decimal form)."""
@@ -80,6 +92,7 @@ class Quote:
             "at": self.at.isoformat(),
             "currency": self.currency,
             "amount": decimal_text(self.amount),
+            "invoiced": decimal_text(self.invoiced),
             "steps": [
                 {
                     "step": p.step,
@@ -87,6 +100,7 @@ class Quote:
                     "up_to": p.up_to,
                     "units": p.units,
                     "amount": decimal_text(p.amount),
+                    "label": p.label,
                 }
                 for p in self.portions
             ],
@@ -145,6 +159,8 @@ def price(
     rate = part.rates[index]
     scale = part.denominator * NANO
     ends = _points(part, rate, quantity)
+    amount = Fraction(cost_of(part, rate, quantity), scale)
+    said = next(r.price for c in chosen.components if c.id == part.id for r in c.rates if r.id == rate.id)
     return Quote(
         offer_id=chosen.id,
         offer_version=chosen.version,
@@ -155,10 +171,14 @@ def price(
         currency=chosen.currency,
         units=quantity,
         at=instant,
-        amount=Fraction(cost_of(part, rate, quantity), scale),
-        portions=tuple(_portions(part, rate, quantity)),
+        amount=amount,
+        portions=tuple(_portions(part, rate, quantity, labels(said, part.unit, chosen.currency))),
         shape=tuple((point, Fraction(cost_of(part, rate, point), scale)) for point in ends),
         fees=tuple(_fee(fee) for fee in chosen.fees),
+        invoiced=_invoiced(amount, chosen.currency),
+        also=tuple(
+            found for found in describe(chosen, known) if found[0].partition("/")[0] not in _told(chosen)
+        ),
     )
 
 
@@ -207,9 +227,9 @@ def _component(plan: PlanOffer, meter: str, component: str) -> PlanComponent:
 
 
 def _units(units: int | str, unit: str) -> int:
-    number, _, word = str(units).strip().partition(" ")
+    number, word = _number_and_unit(str(units))
     try:
-        found = to_base(exact(number), word.strip() or unit, unit)
+        found = to_base(exact(number), word or unit, unit)
     except (ValueError, UnitMismatch) as error:
         raise UsageError(
             f"{str(units)[:40]!r} is not a quantity of {unit}: {error}.",
@@ -221,6 +241,16 @@ def _units(units: int | str, unit: str) -> int:
             "The quantity must be from 0 to 10^18.", cure="Write a smaller one.", code="quantity"
         )
     return found
+
+
+def _number_and_unit(text: str) -> tuple[str, str]:
+    """``2.5 GB``, ``2.5GB`` and ``3,000,000`` as people write them."""
+    words = text.strip()
+    end = next((place for place, letter in enumerate(words) if letter.isalpha() or letter == " "), len(words))
+    number = words[:end]
+    if re.fullmatch(r"\d{1,3}(,\d{3})+", number):
+        number = number.replace(",", "")
+    return number, words[end:].strip()
 
 
 def _rate(component: PlanComponent, known: Catalogue, at: datetime, dimensions: Mapping[str, str]) -> int:
@@ -242,32 +272,74 @@ def _ends(component: PlanComponent, rate: PlanRate) -> list[int]:
     return [step.from_units - 1 + component.free_units for step in rate.steps[1:] if step.from_units > 0]
 
 
-def _portions(component: PlanComponent, rate: PlanRate, units: int) -> list[Portion]:
+def _portions(component: PlanComponent, rate: PlanRate, units: int, said: Sequence[str]) -> list[Portion]:
     scale = component.denominator * NANO
 
     def total(used: int) -> Fraction:
         return Fraction(cost_of(component, rate, used), scale)
 
+    def at(used: int) -> int:
+        rule = (component.increment_units, component.increment_add, component.free_units)
+        return step_at(rate.steps, chargeable(used, *rule))
+
+    def label(step: int) -> str:
+        return said[min(step, len(said) - 1)] if said else ""
+
     if rate.jumps or rate.conversion is not None:
-        q = chargeable(units, component.increment_units, component.increment_add, component.free_units)
-        return [Portion(step_at(rate.steps, q), 0, units, total(units))]
+        return [Portion(at(units), 0, units, total(units), label(at(units)))]
     edges = sorted(
         {0, units, *(end for end in [component.free_units, *_ends(component, rate)] if 0 < end < units)}
     )
     found = []
     for after, up_to in pairwise(edges):
-        q = chargeable(up_to, component.increment_units, component.increment_add, component.free_units)
-        found.append(Portion(step_at(rate.steps, q), after, up_to, total(up_to) - total(after)))
+        free = up_to <= component.free_units
+        found.append(
+            Portion(
+                at(up_to),
+                after,
+                up_to,
+                total(up_to) - total(after),
+                "free units" if free else label(at(up_to)),
+            )
+        )
     return found
 
 
 def _points(component: PlanComponent, rate: PlanRate, units: int) -> list[int]:
-    """Where the bill curve is worth a row: both sides of every step, the quantity, and beyond."""
-    ends = _ends(component, rate)
-    most = max([units, *ends, 1]) * 5 // 4 + 1
-    round_numbers = [most * part // 8 for part in range(9)]
-    edges = [point for end in ends for point in (end, end + 1)]
-    return sorted({0, units, *edges, *round_numbers})
+    """Where the bill curve is worth a row: the quantity, where the price changes, round numbers up to well beyond.
+
+    A bound has a row for the unit after it only where the bill jumps there.
+    """
+    ends = [end for end in _ends(component, rate) if end <= 10 * max(units, 1)] or _ends(component, rate)[:1]
+    most = max([units, component.free_units, *ends, 1]) * 5 // 4 + 1
+    stride = _round_number(max(1, most // 6))
+    usual = max(
+        cost_of(component, rate, point + 2) - cost_of(component, rate, point + 1) for point in (0, *ends)
+    )
+    jumps = [
+        end + 1
+        for end in ends
+        if abs(cost_of(component, rate, end + 1) - cost_of(component, rate, end)) > 2 * usual
+    ]
+    free = [component.free_units] if component.free_units else []
+    return sorted({0, units, *free, *ends, *jumps, *range(0, most + 1, stride)})
+
+
+def _round_number(about: int) -> int:
+    """The next 1, 2 or 5 times a power of ten."""
+    power: int = 10 ** (len(str(about)) - 1)
+    return next(step * power for step in (1, 2, 5, 10) if step * power >= about)
+
+
+def _invoiced(amount: Fraction, currency: str) -> Fraction:
+    unit = Fraction(minor_nano(currency), NANO)
+    held = amount / unit
+    return round_half_away(held.numerator, held.denominator) * unit
+
+
+def _told(offer: Offer) -> set[str]:
+    """Parts of an offer that a quote shows in other places."""
+    return {component.id for component in offer.components} | {fee.id for fee in offer.fees}
 
 
 def _fee(fee: Fee) -> tuple[str, Fraction, str, str]:

@@ -1,0 +1,284 @@
+"""Wrong programs made by rule, and what becomes of them: a sample of all small changes to the rooms that make money.
+
+    python -m tests.golden.systematic [--sample 100] [--seed 1] [--only splits] [--out mutants.json]
+
+Every comparison, arithmetic operator, whole number, `and`, `or`, `not` and choice in ``TARGETS`` can be made wrong in one
+way (`<` for `<=`, `-` for `+`, `n + 1` for `n` ...). A mutant dies when a golden case is priced differently, when a test of
+its file fails, or when the engine itself objects. It takes minutes of one core and is no test: run it after changing a rule,
+first with ``--quick``, then what lived with ``--again``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import copy
+import importlib
+import json
+import random
+import re
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from tests.golden.mutate import mutated
+from tests.golden.suite import BY_FILE, CASES, wrongs
+from tests.golden.test_mutants import wrong_periods
+
+TARGETS = {
+    "workbench.tariff.amount": ("online", "batch"),
+    "workbench.tariff.pieces": ("online", "batch"),
+    "workbench.tariff.lookup": ("online",),
+    "workbench.tariff.calendar": ("tests.tariff.test_calendar", "calendar", "online"),
+    "workbench.tariff.compile": ("online", "batch"),
+    "workbench.rating.online": ("online", "tests.rating.test_online"),
+    "workbench.rating.wallet": ("batch",),
+    "workbench.rating.closing": ("batch",),
+    "workbench.rating.rollover": ("batch",),
+    "workbench.rating.ordered": ("batch",),
+    "workbench.settlement.splits": ("tests.settlement.test_splits", "books"),
+    "workbench.settlement.apportion": ("tests.settlement.test_apportion", "books"),
+}
+"""Module to who is asked, the quickest first: a rater of the golden cases, or the tests of a file."""
+
+_COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
+}  # fmt: skip
+_BINARY: dict[type[ast.operator], type[ast.operator]] = {
+    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult, ast.Mod: ast.FloorDiv,
+}  # fmt: skip
+_SECONDS = 400
+
+
+@dataclass(frozen=True)
+class Made:
+    """The ``place``-th change that can be made to a module."""
+
+    module: str
+    place: int
+    line: int
+    said: str
+
+    def change(self, source: str) -> str:
+        """The module's text with the change in it."""
+        tree = ast.parse(source)
+        sites(tree)[self.place][2]()
+        return ast.unparse(ast.fix_missing_locations(tree))
+
+
+Site = tuple[int, str, Callable[[], None]]
+
+
+def sites(tree: ast.Module) -> list[Site]:
+    """(line, what changes, how to change the tree in place) for all that can go wrong, in the order of the text."""
+    found: list[Site] = []
+    for node in _code(tree):
+        before = ast.unparse(node) if isinstance(node, ast.expr) else ""
+        for how in _ways(node):
+            trial = copy.deepcopy(node)
+            next(iter(_ways(trial)))()
+            found.append((node.lineno, f"{before[:70]}  ->  {ast.unparse(trial)[:70]}", how))  # type: ignore[attr-defined]
+    return found
+
+
+def _code(node: ast.AST) -> Iterator[ast.AST]:
+    """Expressions that decide or reckon: no annotations, error texts, assertions, defaults or imports."""
+    for name, value in ast.iter_fields(node):
+        if name in ("annotation", "returns", "decorator_list", "bases", "keywords") and not isinstance(
+            node, ast.Call
+        ):
+            continue
+        for child in value if isinstance(value, list) else [value]:
+            if not isinstance(child, ast.AST) or isinstance(
+                child, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom
+            ):
+                continue
+            if (
+                isinstance(child, ast.If)
+                and isinstance(child.test, ast.Name)
+                and child.test.id == "TYPE_CHECKING"
+            ):
+                continue
+            if isinstance(child, ast.Call) and ast.unparse(child.func).endswith(
+                ("Error", "Overflow", "cast")
+            ):
+                continue
+            yield child
+            yield from _code(child)
+
+
+def _ways(node: ast.AST) -> Iterator[Callable[[], None]]:
+    if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARE:
+        yield lambda: node.ops.__setitem__(0, _COMPARE[type(node.ops[0])]())
+    if isinstance(node, ast.BinOp) and type(node.op) in _BINARY and not _is_text(node):
+        yield lambda: setattr(node, "op", _BINARY[type(node.op)]())
+    if isinstance(node, ast.BoolOp):
+        yield lambda: setattr(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+        yield lambda: setattr(node, "operand", ast.UnaryOp(ast.Not(), node.operand))
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        yield lambda: setattr(node, "value", node.value + 1)  # type: ignore[operator]
+    if isinstance(node, ast.IfExp):
+        yield lambda: (lambda a, b: (setattr(node, "body", b), setattr(node, "orelse", a)))(
+            node.body, node.orelse
+        )  # type: ignore[return-value]
+
+
+def _is_text(node: ast.BinOp) -> bool:
+    """Text and types are joined by the same signs as numbers."""
+    return any(
+        isinstance(part, ast.JoinedStr) or (isinstance(part, ast.Constant) and isinstance(part.value, str))
+        for part in ast.walk(node)
+    )
+
+
+def every(only: str = "") -> list[Made]:
+    """All changes to all targets."""
+    found = []
+    for module in TARGETS:
+        if re.search(only, module):
+            spec = find_spec(module)
+            assert spec is not None
+            assert spec.origin is not None
+            tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+            found += [Made(module, n, line, said) for n, (line, said, _) in enumerate(sites(tree))]
+    return found
+
+
+def _asked(rater: str) -> Iterator[tuple[str, Callable[[], bool]]]:
+    """(name, whether something is wrong) of each question put to a rater, imported here and now."""
+    if rater == "calendar":
+        yield "calendar", lambda: bool(wrong_periods())
+        return
+    if rater.startswith("tests."):
+        with suppress(ModuleNotFoundError):
+            yield from _tests(rater)
+        return
+    if rater == "online":
+        by_online = importlib.import_module("tests.golden.online").by_online
+        not_priced = importlib.import_module("tests.golden.engine").NotPriced
+        for case in CASES:
+            yield case.id, lambda case=case: _differs(by_online, case, not_priced)
+        return
+    if rater == "batch":
+        engine = importlib.import_module("tests.golden.engine")
+        for file, cases in BY_FILE.items():
+            yield (
+                file,
+                lambda cases=cases: _together(engine.by_batch_together(cases), cases, engine.NotPriced),
+            )
+        return
+    books = importlib.import_module("tests.golden.books")
+    not_priced = importlib.import_module("tests.golden.engine").NotPriced
+    for file, cases in BY_FILE.items():
+        asked = [case for case in cases if books.asks_for_books(case)]
+        if asked:
+            yield f"books of {file}", lambda asked=asked: _together(books.by_books(asked), asked, not_priced)
+
+
+def _tests(module: str) -> Iterator[tuple[str, Callable[[], bool]]]:
+    """Each test of a file with each of its parameters; it objects by raising."""
+    for name, test in vars(importlib.import_module(module)).items():
+        if not name.startswith("test_"):
+            continue
+        sets: list[dict[str, Any]] = [{}]
+        for mark in getattr(test, "pytestmark", []):
+            if mark.name == "parametrize":
+                names = (
+                    mark.args[0].replace(" ", "").split(",")
+                    if isinstance(mark.args[0], str)
+                    else list(mark.args[0])
+                )
+                rows = [value if len(names) > 1 else (value,) for value in mark.args[1]]
+                sets = [old | dict(zip(names, row, strict=True)) for old in sets for row in rows]
+        for number, given in enumerate(sets):
+            yield f"{name} {number}", lambda test=test, given=given: test(**given) is not None
+
+
+def _differs(rate: Callable[..., Any], case: Any, not_priced: type[Exception]) -> bool:
+    try:
+        return bool(wrongs(case, rate(case)))
+    except not_priced:
+        return False
+
+
+def _together(found: dict[str, Any], cases: list[Any], not_priced: type[Exception]) -> bool:
+    return any(not isinstance(found[case.id], not_priced) and wrongs(case, found[case.id]) for case in cases)
+
+
+def killer(mutant: Made, raters: Sequence[str]) -> str:
+    """What notices a mutant; empty when nothing does."""
+
+    def too_long(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError
+
+    signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(_SECONDS)
+    asking = "import"
+    try:
+        with mutated(mutant):
+            for rater in raters:
+                for asking, wrong in _asked(rater):
+                    if wrong():
+                        return asking
+    except TimeoutError:
+        return f"{asking} (does not end)"
+    except Exception as error:  # the engine itself objects
+        return f"{asking} ({type(error).__name__})"
+    finally:
+        signal.alarm(0)
+    return ""
+
+
+def main() -> None:
+    """Draw the sample, try each, print what lives."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sample", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="a pattern for the modules")
+    parser.add_argument(
+        "--quick", action="store_true", help="ask no query engine: seconds instead of minutes for each"
+    )
+    parser.add_argument("--again", type=Path, help="only what lived in this result, all asked")
+    parser.add_argument("--minutes", type=int, default=10**6)
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    made = every(asked.only)
+    drawn = random.Random(asked.seed).sample(made, min(asked.sample, len(made)))
+    began, results = time.monotonic(), list[dict[str, object]]()
+    if asked.again:
+        before = json.loads(asked.again.read_text(encoding="utf-8"))["results"]
+        results = [result for result in before if result["killed_by"]]
+        lived = {(result["module"], result["place"]) for result in before if not result["killed_by"]}
+        drawn = [mutant for mutant in made if (mutant.module, mutant.place) in lived]
+    for number, mutant in enumerate(drawn, 1):
+        if time.monotonic() - began > asked.minutes * 60:
+            break
+        raters = [
+            rater for rater in TARGETS[mutant.module] if not (asked.quick and rater in ("batch", "books"))
+        ]
+        by = killer(mutant, raters)
+        results.append(vars(mutant) | {"killed_by": by})
+        sys.stderr.write(
+            f"{number}/{len(drawn)} {mutant.module}:{mutant.line} {mutant.said}: {by or 'LIVES'}\n"
+        )
+        if asked.out:
+            with suppress(OSError):
+                told = {"possible": len(made), "results": results}
+                asked.out.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    dead = sum(bool(result["killed_by"]) for result in results)
+    percent = round(100 * dead / max(1, len(results)), 1)
+    told = {"possible": len(made), "tried": len(results), "killed": dead, "percent": percent}
+    sys.stdout.write(json.dumps(told) + "\n")
+
+
+if __name__ == "__main__":
+    main()

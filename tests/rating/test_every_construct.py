@@ -1,0 +1,257 @@
+"""Batch = online = reference over random offers that may say anything the engine prices, in any order and cut anyhow."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck, Phase, given, reject, settings
+from hypothesis import strategies as st
+
+from tests.golden.case import Case
+from tests.golden.engine import Manner, NotPriced, by_batch
+from tests.golden.online import by_online
+from tests.golden.outcome import Outcome, by_reference
+from tests.rating.worlds import prices as tiered_prices
+from workbench.errors import AmountOverflow, CatalogueError, RatingError
+from workbench.model.offer import (
+    Allowance,
+    Bundle,
+    Catalogue,
+    Commitment,
+    Component,
+    Conventions,
+    Discount,
+    Fee,
+    Fx,
+    Increment,
+    Maximum,
+    Meter,
+    Offer,
+    PartnerRef,
+    PrepaidGrant,
+    Rate,
+    Rollover,
+    Sponsorship,
+    Trial,
+)
+from workbench.model.party import Account, Device, Parties, Subscription
+from workbench.model.price import Dynamic, Percentage, Percentile, PerUnit, Price
+from workbench.model.split import Split
+from workbench.model.when import TimeWindow
+from workbench.reference.results import Unpriceable, Use
+from workbench.tariff.check import check
+from workbench.tariff.quote import price as quote
+from workbench.tariff.validate import validate
+
+START, END = (
+    datetime(2026, 2, 28, 23, tzinfo=UTC),
+    datetime(2026, 3, 31, 22, tzinfo=UTC),
+)  # March in Berlin, 743 hours
+ZONE = "Europe/Berlin"
+METERS = (
+    Meter("m.data", "byte", dimensions=("country",)),
+    Meter("m.sms", "message", dimensions=("country",)),
+    Meter("m.sales", "nano", currency="EUR"),
+    Meter("m.line", "byte"),
+)
+DEVICES = ("a", "b", "c")
+NIGHT = TimeWindow(22 * 60, 6 * 60, zone=ZONE)
+money = st.integers(0, 60).map(lambda n: Fraction(n, 20))
+small = st.integers(0, 50).map(lambda n: Fraction(n, 10_000))
+sometimes = st.sampled_from([True, False, False])
+
+
+@st.composite
+def data_component(draw: st.DrawFn) -> Component:
+    """A counted price: any model, with rows, a fold, rounding or free units, on any scope and counter."""
+    kind = draw(st.sampled_from(["plain", "plain", "rows", "fold", "rounded", "free", "short"]))
+    rates = (Rate("rest", draw(tiered_prices())),)
+    more: dict[str, Any] = {"scope": draw(st.sampled_from(["device", "pool", "sim_group"]))}
+    if kind == "rows":
+        abroad = Rate("abroad", draw(tiered_prices()), match=(("country", ("US",)),))
+        rates = (abroad, Rate("night", draw(tiered_prices()), windows=(NIGHT,)), *rates)
+    if kind == "fold":
+        more["fold"] = draw(st.sampled_from(["count", "max", "last", "unique"]))
+        more["unique_of"] = "country" if more["fold"] == "unique" else ""
+    if kind == "rounded":
+        rounding = draw(st.sampled_from(["up", "down", "nearest"]))
+        per, of = draw(st.sampled_from(["period", "day"])), draw(st.sampled_from(["counter", "device"]))
+        more["increment"] = Increment(draw(st.integers(2, 30)), per, of, rounding)
+    if kind == "free":
+        rollover = Rollover(1, draw(st.sampled_from([None, 50]))) if draw(sometimes) else None
+        contribution = draw(st.sampled_from(["full", "prorated", "none"]))
+        more["allowance"] = Allowance(draw(st.integers(0, 100)), rollover, contribution)
+    if kind == "short":
+        more["counter_period"] = draw(st.sampled_from(["week", "day", "hour"]))
+    return Component("data", "m.data", rates, **more)
+
+
+@st.composite
+def money_price(draw: st.DrawFn) -> Price:
+    floor = draw(st.one_of(st.none(), money))
+    cap = None if floor is None else floor + draw(money)
+    if draw(st.booleans()):
+        return Percentage(draw(small) * 10, draw(money) / 10, floor, cap)
+    return Dynamic(Fraction(draw(st.integers(1, 30)), 10), draw(money) / 10, floor, cap)
+
+
+@st.composite
+def offers(draw: st.DrawFn) -> Offer:
+    components = [draw(data_component())]
+    if draw(st.booleans()):
+        components.append(
+            Component("sms", "m.sms", (Rate("rest", PerUnit(draw(small), draw(st.integers(1, 3)))),))
+        )
+    if draw(sometimes):
+        components.append(Component("sales", "m.sales", (Rate("rest", draw(money_price())),)))
+    if draw(sometimes):
+        burst = Percentile(Fraction(draw(st.integers(1, 9)), 1000), per=1000, slot_seconds=3600)
+        components.append(Component("line", "m.line", (Rate("rest", burst),)))
+    ids = tuple(component.id for component in components)
+    some = st.sampled_from([(), *((name,) for name in ids)])
+    discounts = []
+    if draw(sometimes):
+        discounts.append(Discount("tenth", rate=Fraction(draw(st.integers(1, 9)), 10), components=draw(some)))
+        discounts.append(Discount("twentieth", rate=Fraction(1, 20)))
+    if draw(sometimes):
+        discounts.append(Discount("off", kind="fixed", amount=draw(money)))
+    bundles: tuple[Bundle, ...] = ()
+    if "sms" in ids and draw(sometimes):
+        bundles = (Bundle("talk", draw(st.integers(0, 60)), (("sms", draw(st.integers(1, 4))),)),)
+    sponsors: tuple[Sponsorship, ...] = ()
+    if not bundles and "sms" in ids and draw(sometimes):
+        budget = draw(st.one_of(st.none(), money))
+        match = draw(st.sampled_from([(), (("country", ("US",)),)]))
+        sponsors = (
+            Sponsorship("free", "sponsor", ("sms",), match, budget, draw(st.sampled_from(["user", "block"]))),
+        )
+    return Offer(
+        "offer", 1, "EUR", date(2020, 1, 1), zone=ZONE, scope=draw(st.sampled_from(["device", "pool"])),
+        components=tuple(components), discounts=tuple(discounts), bundles=bundles, sponsorships=sponsors,
+        fees=(
+            Fee("rent", draw(small), every="day", per=draw(st.sampled_from(["device", "account"]))),
+            Fee("base", draw(money), proration=draw(st.sampled_from(["daily", "30-day", "full_if_active"]))),
+            Fee("join", draw(money), every="once"),
+        ),
+        trial=Trial(draw(st.integers(1, 9))) if draw(sometimes) else None,
+        maximum=Maximum(draw(money), draw(st.sampled_from(["account", "device"]))) if draw(sometimes) else None,
+        commitment=Commitment(draw(money), "account", (), draw(st.booleans())) if draw(sometimes) else None,
+        credits=(PrepaidGrant("gift", draw(money), expires_after_days=draw(st.sampled_from([None, 12]))),) if draw(sometimes) else (),
+        fx=(Fx("USD", Fraction(draw(st.integers(80, 120)), 100), date(2026, 1, 1)),),
+        conventions=Conventions(tier_bound=draw(st.sampled_from(["inclusive", "exclusive"]))),
+        split=Split((), rest="operator"),
+    )  # fmt: skip
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    offer = draw(offers())
+    catalogue = Catalogue(METERS, (PartnerRef("operator"),), (), (offer,))
+    try:
+        validate(catalogue)
+    except CatalogueError:
+        reject()
+    accounts = (Account("acme", zone=ZONE), Account("beta", draw(st.sampled_from(["EUR", "USD"])), zone=ZONE))
+    late = START + timedelta(days=draw(st.integers(0, 30)), hours=5)
+    rows = (("a", "acme", datetime(2020, 1, 1, tzinfo=UTC)), ("b", "acme", START), ("c", "beta", late))
+    parties = Parties(
+        accounts=(*accounts, Account("sponsor", zone=ZONE)),
+        devices=(Device("a", group_id="g"), Device("b", group_id="g"), Device("c")),
+        subscriptions=tuple(Subscription(f"s-{d}", who, "offer", at, device_id=d) for d, who, at in rows),
+    )
+    return Case("random", "worlds", catalogue, parties, draw(uses(offer)), ((START, END),), (), ({},))
+
+
+@st.composite
+def uses(draw: st.DrawFn, offer: Offer) -> tuple[Use, ...]:
+    """Single events, at most one per device, meter and slot."""
+    meters = sorted({component.meter for component in offer.components})
+    places = st.tuples(st.integers(0, 743 * 4 - 1), st.sampled_from(DEVICES), st.sampled_from(meters))
+    found = []
+    for slot, device, meter in draw(st.lists(places, max_size=14, unique=True)):
+        units = draw(st.integers(0, 60)) * (10**7 if meter == "m.sales" else 1)
+        dims = (("country", draw(st.sampled_from(["DE", "US"]))),) if meter in ("m.data", "m.sms") else ()
+        found.append(Use(device, meter, START + slot * timedelta(minutes=15), units, dims))
+    return tuple(found)
+
+
+def lines(outcomes: list[Outcome]) -> dict[tuple[str, str, str], Fraction]:
+    return {name: amount for name, amount in outcomes[0].lines.items() if amount != 0}
+
+
+def agree(case: Case, manner: Manner, dice: Any) -> None:
+    """All raters say the same of a case, whatever the order and the partitions."""
+    try:
+        wanted = by_reference(case)
+        found = by_batch(case, manner)
+    except (NotPriced, Unpriceable, AmountOverflow, duckdb.ConversionException, duckdb.OutOfRangeException):
+        reject()
+    except (CatalogueError, RatingError) as error:
+        if error.code not in ("not_priced", "adjustment_tax", "totals_missing"):
+            raise
+        reject()
+    assert lines(found) == lines(wanted)
+    assert sorted(found[0].uncharged or []) == sorted(wanted[0].uncharged or [])
+    try:
+        shuffled = list(case.uses)
+        dice.shuffle(shuffled)
+        online = by_online(replace(case, uses=tuple(shuffled)))
+    except NotPriced:
+        return
+    for name, amount in lines(online).items():
+        if name[2] == "usage" and name[0] == "acme":
+            assert amount == lines(wanted).get(name, 0)
+
+
+def limited(examples: int) -> Any:
+    checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
+    phases = (Phase.explicit, Phase.reuse, Phase.generate)
+    return settings(max_examples=examples, deadline=None, suppress_health_check=checks, phases=phases)
+
+
+manners = st.builds(Manner, st.integers(1, 4), st.sampled_from([1, 2]))
+
+
+@given(case=cases(), manner=manners, dice=st.randoms(use_true_random=False))
+@limited(12)
+def test_all_raters_agree(case: Case, manner: Manner, dice: Any) -> None:
+    agree(case, manner, dice)
+
+
+@pytest.mark.slow
+@given(case=cases(), manner=manners, dice=st.randoms(use_true_random=False))
+@limited(250)
+def test_all_raters_agree_on_many(case: Case, manner: Manner, dice: Any) -> None:
+    agree(case, manner, dice)
+
+
+@given(said=tiered_prices(), bound=st.sampled_from(["inclusive", "exclusive"]), free=st.integers(0, 50))
+@limited(150)
+def test_more_never_costs_less_except_where_the_checker_has_a_witness(
+    said: Price, bound: str, free: int
+) -> None:
+    component = Component(
+        "data", "m.data", (Rate("rest", said),), allowance=Allowance(free) if free else None
+    )
+    offer = Offer("offer", 1, "EUR", date(2020, 1, 1), components=(component,), split=Split((), rest="operator"),
+                  conventions=Conventions(tier_bound=bound))  # fmt: skip
+    catalogue = Catalogue(METERS, (PartnerRef("operator"),), (), (offer,))
+    try:
+        validate(catalogue)
+        findings = [finding for finding in check(catalogue) if finding.code == "bill_falls"]
+    except (CatalogueError, AmountOverflow):
+        reject()
+    bills = [quote(offer, units, catalogue=catalogue).amount for units in range(0, 420, 7)]
+    falls = any(later < sooner for sooner, later in itertools.pairwise(bills))
+    assert not falls or findings
+    for finding in findings:
+        (fewer, dear), (more, cheap) = finding.witness
+        assert fewer < more
+        assert quote(offer, fewer, catalogue=catalogue).amount == dear > cheap
+        assert quote(offer, more, catalogue=catalogue).amount == cheap
