@@ -14,7 +14,7 @@ from workbench.errors import VerifyFailed, WorkbenchError
 
 MODULES = (
     *("demo", "city", "serve", "lab", "price", "shadow", "quote", "twin"),
-    *("ingest", "parties", "catalog", "bill", "charge"),
+    *("ingest", "collect", "parties", "catalog", "bill", "charge"),
     *("status", "invoice", "trace", "verify"),
     *("detect",),
     *("project",),
