@@ -61,7 +61,10 @@ def payloads(root: Path) -> list[bytes]:
 
 def check_all_there(root: Path, wanted: list[bytes], seconds: float = 60) -> Counter[bytes]:
     """Waits until every wanted payload is in some journal; how often each is there."""
-    wait_until(lambda: set(wanted) <= set(payloads(root)), seconds)
+    deadline = time.monotonic() + seconds
+    while missing := set(wanted) - set(payloads(root)):
+        assert time.monotonic() < deadline, f"{len(missing)} did not come, among them {min(missing)[:60]!r}"
+        time.sleep(0.05)
     found = Counter(payloads(root))
     assert set(found) == set(wanted)
     return found

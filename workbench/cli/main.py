@@ -14,9 +14,10 @@ from workbench.errors import VerifyFailed, WorkbenchError
 
 MODULES = (
     *("demo", "city", "serve", "lab", "price", "shadow", "quote", "twin"),
-    *("ingest", "parties", "catalog", "bill", "charge"),
+    *("ingest", "collect", "parties", "catalog", "bill", "charge"),
     *("status", "invoice", "trace", "explain", "margin", "verify"),
     *("detect",),
+    *("live", "replay", "deadletter", "keys"),
     *("project",),
 )
 """Files of this room that hold commands, in the order of ``--help``; each has ``add(app)``."""

@@ -11,6 +11,9 @@ from workbench.journal.segment import Segment, begin, blank
 
 log = logging.getLogger(__name__)
 
+#: The first file is small, so that a journal is ready at once on a busy disk; each one after it is twice as large.
+_FIRST_BYTES = 1 << 20
+
 _SPARE, _MAKING = "next.spare", "making.spare"
 
 
@@ -19,7 +22,8 @@ class Files:
 
     def __init__(self, folder: Path, segment_bytes: int) -> None:
         self._folder = folder
-        self._bytes = segment_bytes
+        self._most = segment_bytes
+        self._bytes = min(segment_bytes, _FIRST_BYTES)
         self._spare = folder / _SPARE
         self._making = folder / _MAKING
         self._maker: threading.Thread | None = None
@@ -45,6 +49,7 @@ class Files:
             self._spare.unlink(missing_ok=True)
             blank(self._spare, size)
         self.open = begin(self._spare, self._folder, first, ended, offsets)
+        self._bytes = min(self._most, 2 * self._bytes)
         return self.open
 
     def abandon(self) -> int | None:

@@ -18,6 +18,7 @@ import msgspec
 from workbench.mediation.formats.cloudevents import check as check_cloudevent
 from workbench.mediation.formats.jsontext import Problem, check_text, flat, text_of, value_of
 from workbench.mediation.formats.senml import Pack, named
+from workbench.mediation.payload_lines import csv_rows, ndjson_rows
 
 Cells = dict[str, str | None]
 ITEMS_MAX = 100_000
@@ -217,6 +218,14 @@ def _senml(value: Any, received_at: Decimal) -> Iterator[Cells | Problem]:
             yield cells
 
 
+def _ndjson(payload: bytes, received_at: Decimal) -> Iterator[Cells | Problem]:
+    yield from ndjson_rows(payload, lambda line: _object(_careful(line)))
+
+
+def _csv(payload: bytes, received_at: Decimal) -> Iterator[Cells | Problem]:
+    yield from csv_rows(payload)
+
+
 READERS: dict[str, Reader] = {
     "application/json": _json,
     "application/cloudevents+json": _cloudevent,
@@ -224,6 +233,8 @@ READERS: dict[str, Reader] = {
     "application/senml+json": _senml_json,
     "application/senml+cbor": _senml_cbor,
     "application/cbor": _senml_cbor,
+    "application/x-ndjson": _ndjson,
+    "text/csv": _csv,
 }
 UNTOLD = frozenset({"", "application/octet-stream", "text/plain"})
 """Content types that say nothing about the payload."""

@@ -11,6 +11,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "bad_utf8": ("bytes that are no text in the file's encoding", "say `encoding:`, or save as UTF-8"),
     "nul_byte": ("a NUL in the row", "mend the sender; the file may have been damaged"),
     "wrong_field_count": ("more or fewer fields than the header", "quote cells that hold the delimiter"),
+    "bad_header": (
+        "a CSV payload whose first line names no columns, or one twice",
+        "send the header with it",
+    ),
     "bad_quotes": ("a quote is opened and not closed", "double the quotes inside a cell"),
     "not_a_cloudevent": (
         "not CloudEvents 1.0: specversion, id, source or type is missing",
