@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from workbench.mediation.policy import load_policy
     from workbench.shadowbill.run import shadow
     from workbench.showcase.notebook import city_lake, demo_lake
+    from workbench.showcase.town import live_town, replay
     from workbench.tariff.catalogue import load as load_catalogue
     from workbench.tariff.quote import price
     from workbench.twin.board import Board
@@ -44,12 +45,14 @@ _NAMES = {
     "demo_lake": "workbench.showcase.notebook",
     "detect": "workbench.insight.detect",
     "gate": "workbench.twin.gate",
+    "live_town": "workbench.showcase.town",
     "load_catalogue": "workbench.tariff.catalogue:load",
     "load_mapping": "workbench.mediation.mapping_file",
     "load_policy": "workbench.mediation.policy",
     "open_lake": "workbench.lake.open",
     "price": "workbench.tariff.quote",
     "prove": "workbench.verify.door:verify",  # `verify` is a room: importing it would hide a function of that name
+    "replay": "workbench.showcase.town",
     "shadow": "workbench.shadowbill.run",
     "simulate": "workbench.twin.simulate",
 }
@@ -66,12 +69,14 @@ __all__ = [
     "demo_lake",
     "detect",
     "gate",
+    "live_town",
     "load_catalogue",
     "load_mapping",
     "load_policy",
     "open_lake",
     "price",
     "prove",
+    "replay",
     "shadow",
     "simulate",
 ]

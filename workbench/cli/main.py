@@ -17,6 +17,7 @@ MODULES = (
     *("ingest", "parties", "catalog", "bill", "charge"),
     *("status", "invoice", "trace", "verify"),
     *("detect",),
+    *("live", "replay", "edge", "deadletter", "keys"),
     *("project",),
 )
 """Files of this room that hold commands, in the order of ``--help``; each has ``add(app)``."""
