@@ -35,6 +35,10 @@ help: ## this list
 setup: $(STAMP) ## one virtual environment, every package pinned and hash-checked
 	@$(BIN)/python -c 'import duckdb, sys, workbench; print(f"ready: Python {sys.version.split()[0]}, DuckDB {duckdb.__version__}; next: make demo")'
 
+.PHONY: live
+live: $(STAMP) ## fleets on the wire, a page that moves (ARGS="--devices 300": fewer)
+	$(BIN)/workbench live $(ARGS)
+
 .PHONY: demo
 demo: $(STAMP) ## a small city, billed and proven, then shown in the browser (ARGS=--headless: no pages)
 	$(BIN)/workbench demo $(ARGS)
@@ -85,7 +89,7 @@ lock: $(STAMP) ## resolve pyproject.toml again into requirements.lock, keeping p
 
 .PHONY: clean
 clean: ## remove what commands here made: out/, demo-lake/, caches (never lake/ or .venv/)
-	rm -rf out demo-lake build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
+	rm -rf out demo-lake live-lake build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .benchmarks
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 # uv installs the pins in seconds. Where there is none, the lock's own pinned uv is fetched first; where that cannot

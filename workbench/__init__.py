@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from workbench.mediation.policy import load_policy
     from workbench.shadowbill.run import shadow
     from workbench.showcase.notebook import city_lake, demo_lake
+    from workbench.showcase.town import live_town, replay
     from workbench.tariff.catalogue import load as load_catalogue
     from workbench.tariff.quote import price
     from workbench.twin.board import Board
@@ -48,6 +49,7 @@ _NAMES = {
     "detect": "workbench.insight.detect",
     "explain": "workbench.verify.explained:explain_stored",
     "gate": "workbench.twin.gate",
+    "live_town": "workbench.showcase.town",
     "load_catalogue": "workbench.tariff.catalogue:load",
     "load_mapping": "workbench.mediation.mapping_file",
     "load_policy": "workbench.mediation.policy",
@@ -55,6 +57,7 @@ _NAMES = {
     "open_lake": "workbench.lake.open",
     "price": "workbench.tariff.quote",
     "prove": "workbench.verify.door:verify",  # `verify` is a room: importing it would hide a function of that name
+    "replay": "workbench.showcase.town",
     "shadow": "workbench.shadowbill.run",
     "simulate": "workbench.twin.simulate",
 }
@@ -73,6 +76,7 @@ __all__ = [
     "detect",
     "explain",
     "gate",
+    "live_town",
     "load_catalogue",
     "load_mapping",
     "load_policy",
@@ -80,6 +84,7 @@ __all__ = [
     "open_lake",
     "price",
     "prove",
+    "replay",
     "shadow",
     "simulate",
 ]

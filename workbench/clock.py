@@ -7,7 +7,7 @@ a replay or a simulation passes a ``ReplayClock``, and nothing else changes.
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 
@@ -30,6 +30,32 @@ class SystemClock:
     def now(self) -> datetime:
         """The machine's current instant, UTC."""
         return datetime.now(UTC)
+
+
+class PacedClock:
+    """A clock that starts at an instant of the past and runs so many times as fast as the machine's.
+
+    >>> PacedClock(datetime(2026, 1, 1, tzinfo=UTC), speed=60).now().year
+    2026
+    """
+
+    def __init__(self, at: datetime, speed: float = 60.0) -> None:
+        self._at, self.speed, self._since = at.astimezone(UTC), speed, time.monotonic()
+
+    def now(self) -> datetime:
+        """The instant that has come, UTC."""
+        return self._at + timedelta(seconds=(time.monotonic() - self._since) * self.speed)
+
+    def now_ns(self) -> int:
+        """The same in nanoseconds since 1970: what stamps a raw message's receipt."""
+        return int(self.now().timestamp() * 1e6) * 1000
+
+    def wait_until(self, at: datetime, longest: float = 0.25) -> bool:
+        """Sleep until ``at`` has come, but no longer than ``longest`` seconds; whether it has."""
+        left = (at - self.now()).total_seconds() / self.speed
+        if left > 0:
+            time.sleep(min(left, longest))
+        return left <= longest
 
 
 class ReplayClock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -141,3 +142,26 @@ def show_error(error: Mapping[str, str], as_json: bool) -> None:
     if error["cure"]:
         lines.append(f"[dim]cure[/] {escape(error['cure'])}")
     remarks().print(Panel("\n".join(lines), title=error["code"], title_align="left", border_style="red"))
+
+
+class JsonLines(logging.Formatter):
+    """One log record as one JSON object on one line: what a newline in a message cannot break."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as text."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        said = {"at": at, "level": record.levelname.lower(), "from": record.name, "said": record.getMessage()}
+        if record.exc_info:
+            said["error"] = self.formatException(record.exc_info)
+        return json.dumps(said, ensure_ascii=False)
+
+
+def structured_logs() -> None:
+    """Let the workbench's own logs go to standard error as JSON lines; safe to call again."""
+    logger = logging.getLogger("workbench")
+    if not any(isinstance(handler.formatter, JsonLines) for handler in logger.handlers):
+        handler = logging.StreamHandler()
+        handler.setFormatter(JsonLines())
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _STREAM = ("landed", "rejects", "quarantined", "events", "duplicates", "records", "to_mediate")
 _PERIOD = ("charges", "uncharged", "invoices", "statements")
+_QUIET = timedelta(hours=1)
 _PARTIES = ("accounts", "partners", "devices_info", "subscriptions", "identities")
 
 
@@ -45,7 +47,36 @@ def of(lake: Lake) -> dict[str, Any]:
         "parties": {kind: _rows(lake, kind) for kind in _PARTIES},
         "periods": [_period(lake, name) for name in _periods(lake)],
         "branches": lake.branches(),
+        "sources": _sources(lake),
+        "journals": [
+            {"journal": name, "position": fact["position"], "received_until": fact["received_at"]}
+            for name, fact in sorted(lake.facts("journal").items())
+        ],
+        "dead_letters": _rows(lake, "deadletters"),
     }
+
+
+def _sources(lake: Lake) -> list[dict[str, Any]]:
+    """What came by the wire, source by source. One that said nothing for an hour while others spoke is quiet: that is
+    another thing than messages that say zero.
+    """
+    last: dict[str, datetime] = {}
+    messages: dict[str, int] = {}
+    for fact in lake.facts("delivery").values():
+        if fact.get("live"):
+            at, name = datetime.fromisoformat(fact["received_at"]), fact["source"]
+            last[name] = max(last.get(name, at), at)
+            messages[name] = messages.get(name, 0) + int(fact["messages"])
+    newest = max(last.values(), default=None)
+    return [
+        {
+            "source": name,
+            "messages": messages[name],
+            "last_message_at": last[name].isoformat(),
+            "state": "quiet" if newest and newest - last[name] > _QUIET else "reporting",
+        }
+        for name in sorted(last)
+    ]
 
 
 def _stream(lake: Lake, name: str) -> dict[str, Any]:
@@ -102,6 +133,12 @@ def _show(console: Console, found: dict[str, Any]) -> None:
             f"[bold]{count:,}[/] {kind.replace('_info', '')}" for kind, count in found["parties"].items()
         )
     )
+    if found["sources"]:
+        shell.show_rows(console, found["sources"], "sources on the wire")
+    if found["dead_letters"]:
+        console.print(
+            f"[yellow]{found['dead_letters']:,}[/] refused messages: workbench deadletter list LAKE"
+        )
     if found["periods"]:
         table = Table(title="billing periods", title_justify="left", box=None)
         _table(console, table, found["periods"], "period", _PERIOD, extra="state")

@@ -6,6 +6,8 @@ import bisect
 from collections import deque
 from dataclasses import dataclass, field
 
+from workbench.lake.lake import Lake
+
 FRESH_SECONDS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 10.0, 30.0)
 """Upper bounds of the buckets that freshness is counted in; the last bucket has none."""
 _RECENT = 20_000
@@ -20,7 +22,11 @@ class SourceFigures:
     first_ns: int = 0
 
     def quiet_after_seconds(self) -> float:
-        """How long it may say nothing before that is news: ten times its usual gap, at least ten seconds."""
+        """How long it may say nothing before that is news: ten times its usual gap, at least ten seconds; five minutes
+        while it is too new to have a habit.
+        """
+        if self.messages < 10:
+            return 300.0
         usual = (self.last_ns - self.first_ns) / 1e9 / max(1, self.messages - 1)
         return max(10.0, 10 * usual)
 
@@ -34,6 +40,7 @@ class Figures:
     """Counters since the node started; ``fresh_counts`` has one place more than ``FRESH_SECONDS``.
 
     Attributes:
+        events, duplicates, records, version: what the whole lake holds, as ``workbench status`` says it.
         lag_messages: journaled and not yet in the lake, at the last look.
         freshness: seconds from receipt to records, of the oldest message of each of the last batches.
         busy_seconds: time spent on batches.
@@ -42,7 +49,9 @@ class Figures:
 
     messages: int = 0
     landed: int = 0
+    events: int = 0
     duplicates: int = 0
+    records: int = 0
     rejected: int = 0
     dead: int = 0
     batches: int = 0
@@ -57,6 +66,14 @@ class Figures:
     fresh_sum: float = 0.0
     freshness: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
     empty_turns: int = 0
+
+    def hold(self, lake: Lake) -> None:
+        """Take over what the lake holds in its present version."""
+        records = lake.segments("records")
+        self.events = sum(segment.controls.get("events", 0) for segment in records)
+        self.duplicates = sum(segment.controls.get("duplicates", 0) for segment in records)
+        self.records = sum(segment.rows for segment in records)
+        self.version = lake.state.version
 
     def source(self, name: str, messages: int, last_ns: int) -> None:
         """Count a batch's messages of one source."""

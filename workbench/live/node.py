@@ -52,6 +52,7 @@ class Settings:
         bytes_max: a batch takes no more than about this.
         rate_seconds: the lake's charges are worked out anew at least this long after the last time; 0: never.
         rate_share: and at most this share of the time goes into that.
+        clock_speed: seconds of the clock in one second of the machine; freshness is told in the machine's.
         threads, memory_limit: for the lake's engine.
     """
 
@@ -59,6 +60,7 @@ class Settings:
     bytes_max: int = 6 << 20
     rate_seconds: float = 15.0
     rate_share: float = 0.1
+    clock_speed: float = 1.0
     threads: int = 2
     memory_limit: str = "1GB"
 
@@ -172,7 +174,7 @@ class LiveNode:
         self._care = Care(frozen(lake), self.catalogue, period)
         self._care.rebuild(_newest_ns(lake))
         self._care.lake = lake
-        self.figures.version = lake.state.version
+        self.figures.hold(lake)
         self._started.set()
         try:
             while True:
@@ -223,14 +225,14 @@ class LiveNode:
         now_ns = _now_ns(self.clock)
         if taken.messages:
             figures.batches += 1
-            figures.fresh(max(0.0, (now_ns - taken.received_ns[0]) / 1e9), taken.messages)
+            waited = (now_ns - taken.received_ns[0]) / 1e9 / self.settings.clock_speed
+            figures.fresh(max(0.0, waited), taken.messages)
         figures.messages += taken.messages
         figures.landed += taken.landed
-        figures.duplicates += _duplicates(taken)
+        figures.hold(lake)
         figures.rejected += taken.rejected
         figures.dead += taken.dead
         figures.busy_seconds += seconds
-        figures.version = taken.version
         figures.lag_messages = 0
         for reason, count in taken.reasons.items():
             figures.reasons[reason] = figures.reasons.get(reason, 0) + count
@@ -320,7 +322,7 @@ class Beside:
                 {"stage": "rate", "period": done.name}, add=done.add, remove=done.remove, facts=done.facts
             )
             node.figures.rated += 1
-            node.figures.version = lake.state.version
+            node.figures.hold(lake)
         self._rated_version = lake.state.version
 
 
@@ -338,17 +340,6 @@ def _rated(view: Lake, catalogue: Catalogue | None, period: Period) -> tuple[Rat
     finally:
         view.con.close()
     return done, time.perf_counter() - begun
-
-
-def _duplicates(taken: Taken) -> int:
-    """Copies found: what the new records count of them beyond the ones they replace."""
-    counts = [
-        sign * segment.controls.get("duplicates", 0)
-        for sign, segments in ((1, taken.add), (-1, taken.remove))
-        for segment in segments
-        if segment.kind == "records"
-    ]
-    return sum(counts)
 
 
 def _newest_ns(lake: Lake) -> int:

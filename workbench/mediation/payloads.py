@@ -44,10 +44,16 @@ def rows_of(
     if reader is None:
         yield Problem("content_type_unknown", f"{kind[:60]!r} is not read")
         return
+    empty = True
     try:
-        yield from reader(payload, received_at)
+        for row in reader(payload, received_at):
+            empty = False
+            yield row
     except Problem as problem:
         yield problem
+        return
+    if empty:
+        yield Problem("no_items", "the message holds no item")
 
 
 def _guessed(payload: bytes) -> Reader:

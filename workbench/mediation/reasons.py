@@ -59,6 +59,10 @@ REASONS: dict[str, tuple[str, str]] = {
     "not_an_array": ("a batch or pack that is no array", "mend the sender"),
     "ragged_columns": ("a column pack whose columns differ in length", "mend the sender"),
     "not_a_value": ("a list or an object where a column pack has its values", "mend the sender"),
+    "no_items": (
+        "a message that holds no item: an empty array, a column pack without rows",
+        "mend the sender",
+    ),
     "too_many_items": ("more than 100,000 items in one message", "split it"),
     "content_type_unknown": ("a content type no decoder reads", "say the right one, or none"),
     "no_route": ("no route takes this source and topic", "add a route"),
