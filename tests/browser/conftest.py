@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -36,7 +37,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         port = probe.getsockname()[1]
     program = "from workbench.cli.main import main; main()"
     words = [sys.executable, "-c", program, "serve", str(lake), "--port", str(port)]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as server:
+    settings = {**os.environ, "WORKBENCH_GATE_KEY": str(lake.with_name("gate.pem"))}
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, env=settings) as server:
         try:
             _wait(f"http://127.0.0.1:{port}/health", server)
             yield f"http://127.0.0.1:{port}"
@@ -128,7 +130,6 @@ def watcher(browser: object, address: str) -> Iterator[Watcher]:
 @pytest.fixture
 def picture(request: pytest.FixtureRequest) -> object:
     """Writes a page to docs/images when WORKBENCH_SCREENSHOTS is set."""
-    import os
 
     def take(page: object, name: str) -> None:
         if os.environ.get("WORKBENCH_SCREENSHOTS"):

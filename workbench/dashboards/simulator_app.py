@@ -139,9 +139,24 @@ class SimulatorPage(param.Parameterized):
             self._input(pmui.TextInput, "elasticity", "Elasticity", 100, placeholder="none; -0.3"),
             self._input(pmui.Select, "migration", "Who moves", 180, options=_MIGRATIONS),
         ]
+        back = []
+        if self.draft:
+            there = f"./studio?draft={self.draft}"
+            back = [
+                pmui.Button(
+                    label="Change it in the Studio",
+                    icon="edit",
+                    href=there,
+                    variant="text",
+                    size="small",
+                    margin=0,
+                )
+            ]
         return theme.card(
             "What if", pn.Row(*fields, run, margin=(10, 0, 0, 0), styles=_ROW, sizing_mode="stretch_width"),
-            pn.Row(self._language(), self._link(), *self._downloads(), margin=(10, 0, 0, 0), styles=_ROW, sizing_mode="stretch_width"),
+            pn.Row(self._language(), *back, self._link(), *self._downloads(),
+                margin=(10, 0, 0, 0), styles=_ROW, sizing_mode="stretch_width",
+            ),
         )  # fmt: skip
 
     def _input(self, kind: Any, name: str, label: str, width: int, **more: Any) -> Any:

@@ -42,6 +42,20 @@ _GALLERY = """
 """
 
 
+_EDITOR = """
+.ace_editor, .ace_gutter {background: transparent !important; color: var(--mui-palette-text-primary) !important}
+.ace_gutter {color: var(--mui-palette-text-disabled) !important}
+.ace_cursor {color: var(--mui-palette-text-primary) !important}
+.ace_active-line, .ace_gutter-active-line {background: var(--mui-palette-action-hover) !important; border: 0 !important;
+  outline: 0 !important; box-shadow: none !important}
+.ace_selection {background: var(--mui-palette-action-selected) !important}
+.ace_indent-guide {opacity: .3}
+.ace_meta {color: var(--mui-palette-primary-main) !important}
+.ace_numeric, .ace_string, .ace_constant {color: var(--mui-palette-secondary-main) !important}
+.ace_keyword {color: var(--mui-palette-text-secondary) !important}
+"""
+
+
 class StudioPage:
     """One session's draft. The shelf is shared; what is on the desk is the session's own."""
 
@@ -75,7 +89,8 @@ class StudioPage:
             self._gallery()
             self._body.insert(0, pmui.Alert(f"{error.what} {error.cure}", severity="warning"))
             return
-        self._card = Card(key, "draft", offer_id, "", offer_id, text)
+        offer = self._desk.verdict.offer
+        self._card = Card(key, "draft", offer.title if offer else offer_id, "", offer_id, text)
         self._bench()
 
     # -- the gallery -----------------------------------------------------------------------------------------
@@ -138,7 +153,7 @@ class StudioPage:
         self._builder = Builder(desk.drawn(), self._heard, sizing_mode="stretch_width", margin=0)
         self._yaml = pn.widgets.CodeEditor(
             value=desk.text, language="yaml", theme="chrome", height=460, sizing_mode="stretch_width", margin=0,
-            print_margin=False,
+            print_margin=False, stylesheets=[_EDITOR],
         )  # fmt: skip
         self._yaml.param.watch(self._typed, "value")
         self._curve = Curve()
@@ -170,9 +185,11 @@ class StudioPage:
         self._publish = PublishCard(desk, self._shelf, self._keeper, self._republished)
         checks = theme.card("What the checker says", self._checks)
         changes = theme.card("What changes", self._changes)
+        stacked = {"gap": "16px"}
         right = pn.Column(
-            curve, text, pn.Column(checks, changes, margin=0, styles={"gap": "16px"}, sizing_mode="stretch_width"),
-            self._publish.view(), margin=0, styles=theme.BESIDE, sizing_mode="stretch_width",
+            pn.Column(curve, checks, changes, margin=0, styles=stacked, sizing_mode="stretch_width"),
+            pn.Column(text, self._publish.view(), margin=0, styles=stacked, sizing_mode="stretch_width"),
+            margin=0, styles=theme.BESIDE, sizing_mode="stretch_width",
         )  # fmt: skip
         self._body[:] = [
             bar,

@@ -39,7 +39,11 @@ THEMES = {"light": {"palette": _LIGHT, **_SHAPE}, "dark": {"palette": _DARK, **_
 
 FIELD = {"& .MuiInputBase-root": {"height": "38px"}}
 """Selects and text fields of one height, side by side."""
-BESIDE = {"display": "grid", "grid-template-columns": "repeat(auto-fit, minmax(430px, 1fr))", "gap": "16px"}
+BESIDE = {
+    "display": "grid",
+    "grid-template-columns": "repeat(auto-fit, minmax(min(430px, 100%), 1fr))",
+    "gap": "16px",
+}
 """Cards beside each other where there is room, beneath each other where there is not."""
 PAGES = {"city": "City", "explorer": "Charge explorer", "studio": "Studio", "simulator": "Simulator"}
 

@@ -103,6 +103,10 @@ class PublishCard:
         if not self._ready() or verdict.offer is None or verdict.catalogue is None:
             return
         drafted, offer = verdict.catalogue, verdict.offer
+        if not self._shelf.is_sold(offer.id):
+            told = "Nobody has this offer yet, so no bill moves: it needs no gate. Try it on another offer's customers to compare."
+            self._say(told, "info")
+            return
         self._bar.visible = True
         self._told.visible = False
         try:
