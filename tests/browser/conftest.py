@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from datetime import date
@@ -69,7 +70,6 @@ def watcher(browser: object, address: str) -> Iterator[Watcher]:
 @pytest.fixture
 def picture(request: pytest.FixtureRequest) -> object:
     """Writes a page to docs/images when WORKBENCH_SCREENSHOTS is set."""
-    import os
 
     def take(page: object, name: str) -> None:
         if os.environ.get("WORKBENCH_SCREENSHOTS"):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 pytestmark = pytest.mark.browser
@@ -101,3 +103,72 @@ def test_yaml_and_blocks_follow_each_other_and_everything_can_be_undone(watcher)
     page.keyboard.press("Delete")  # the new block's grip has the focus
     lacks(page, "id: fee")
     assert labels(page) == ["Per unit", "Fee", "Split"]
+
+
+def test_a_product_manager_takes_an_offer_from_an_idea_to_its_customers(watcher, picture) -> None:
+    """Without touching YAML: tiers dragged in, moved by keys, tried, read why, gate passed, published."""
+    page = watcher.open("/studio")
+    page.get_by_text("Templates: begin a new offer").wait_for()
+    picture(page, "studio-gallery.png")
+    begin(page, "Plug & Go")
+    page.get_by_text("Nobody pays more or less than now").wait_for()
+    drag(page, page.locator("[data-item=graduated]"), page.locator(".block").first)
+    tier = page.get_by_label("Tier 1, Amount")
+    tier.fill("0.03")
+    page.get_by_label("Tier 2, Amount").fill("0.02")
+    page.get_by_text("Dearer than now at any use").wait_for()  # the curve has moved
+    page.get_by_text("gets a price 'graduated'").wait_for()
+    page.locator(".block", has_text="Graduated tiers").locator("> header .grip").focus()
+    page.keyboard.press("Alt+ArrowDown")
+    page.get_by_text("graduated is at place").wait_for()
+    page.wait_for_timeout(1_000)
+    picture(page, "studio.png")
+
+    page.get_by_role("button", name="Try it on real traffic").click()
+    page.wait_for_url("**/simulator?draft=*")
+    page.get_by_text("priced twice").wait_for()
+    loser = page.locator(".tabulator-row").first
+    loser.wait_for()
+    page.wait_for_timeout(1_500)
+    picture(page, "simulator.png")
+    loser.click()
+    page.locator("[data-traces]").wait_for()
+    why = page.locator("[data-traces]").inner_text()
+    assert "NOW" in why.upper() and "THEN" in why.upper()
+    assert page.get_by_text("plug-and-go.graduated").count() >= 1
+    assert "account=" in page.url
+    page.get_by_text("Why this bill moves").scroll_into_view_if_needed()
+    page.wait_for_timeout(500)
+    picture(page, "simulator-why.png")
+
+    page.get_by_role("link", name="Change it in the Studio").click()
+    page.wait_for_url("**/studio?draft=*")
+    page.locator(".desk").wait_for()
+    page.get_by_role("button", name="Publish").click()
+    page.get_by_text("has not passed the gate").wait_for()
+    page.get_by_role("button", name="Run the gate").click()
+    page.get_by_text("It passes the gate").wait_for()
+    picture(page, "studio-gate.png")
+    page.get_by_role("button", name="Publish").click()
+    page.get_by_text("Published: version 2 of plug-and-go").wait_for()
+
+
+def test_sliders_answer_at_once_in_both_languages_and_the_address_holds_it_all(watcher) -> None:
+    page = watcher.open("/simulator?offer=lights-on&lang=fr")
+    page.get_by_text("it answers at once").wait_for()
+    slider = page.get_by_role("slider").nth(1)
+    slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.get_by_text("Reckoned from what every counter holds").wait_for()
+    told = page.get_by_text("Reckoned from what every counter holds").inner_text()
+    milliseconds = int(re.sub(r"\D", "", told.split(" in ")[1].split(" ms")[0]))
+    assert milliseconds < 1000
+    page.wait_for_url("**moved=lights-on.*")
+    revenue = page.locator("[data-tile=after]").inner_text()
+    assert "€" in revenue and "," in revenue
+    shared = watcher.open(page.url.removeprefix(watcher.address))
+    shared.locator("[data-tile=after]").wait_for()
+    assert shared.locator("[data-tile=after]").inner_text() == revenue
+    with shared.expect_download() as got:
+        shared.get_by_role("button", name="Excel").click()
+    assert got.value.suggested_filename == "what-if.xlsx"

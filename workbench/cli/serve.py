@@ -25,7 +25,7 @@ def serve(
         Path | None, typer.Option(help="Folder the Studio publishes into; LAKE-offers when left out.")
     ] = None,
 ) -> None:
-    """Show a lake in the browser: city, charge explorer and the Studio for offers, on one port of this machine."""
+    """Show a lake in the browser: city, charge explorer, Studio and simulator, on one port of this machine."""
     serve_pages(lake, tenant, port=port, offers=offers)
 
 
@@ -47,7 +47,8 @@ def serve_pages(path: Path, tenant: str = "main", *, port: int = 5006, offers: P
     shell.remarks().print(
         f"\n  City      [bold]http://127.0.0.1:{port}/city[/bold]       play the day, watch what it costs\n"
         f"  Explorer  [bold]http://127.0.0.1:{port}/explorer[/bold]   from an invoice down to the raw events\n"
-        f"  Studio    [bold]http://127.0.0.1:{port}/studio[/bold]     build an offer, see what it would bill\n\n"
+        f"  Studio    [bold]http://127.0.0.1:{port}/studio[/bold]     build an offer, see what it would bill\n"
+        f"  Simulator [bold]http://127.0.0.1:{port}/simulator[/bold]  try it on real traffic: who pays more, and why\n\n"
         "  Ctrl+C stops it; the lake stays.\n"
     )
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # a browser that left in mid-update is no news

@@ -9,6 +9,8 @@ from typing import Any
 # Component packages register their static files when they are imported, which must happen before the app is made.
 import panel as pn
 import panel_material_ui  # noqa: F401
+from bokeh.core.validation import silence
+from bokeh.core.validation.warnings import EMPTY_LAYOUT
 from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from panel.io.fastapi import add_applications
@@ -17,7 +19,10 @@ from workbench.dashboards.city_app import CityPage
 from workbench.dashboards.explorer_app import ExplorerPage
 from workbench.dashboards.proof import Proof
 from workbench.dashboards.sessions import forget_lost_browsers
+from workbench.dashboards.simulator.lab import Lab
+from workbench.dashboards.simulator_app import SimulatorPage
 from workbench.dashboards.store import Store
+from workbench.dashboards.studio.gatekeeper import Gatekeeper
 from workbench.dashboards.studio.shelf import Shelf
 from workbench.dashboards.studio_app import StudioPage
 
@@ -33,7 +38,9 @@ def app_of(path: Path, tenant: str, port: int, offers: Path | None = None) -> Fa
     """
     store, proof = Store(path, tenant), Proof(path, tenant)
     forget_lost_browsers()
+    silence(EMPTY_LAYOUT, True)  # what waits for its content is no news
     shelf = Shelf(offers or path.with_name(f"{path.name}-offers"), store.lake)
+    lab, keeper = Lab(path, tenant, shelf), Gatekeeper(path, tenant, shelf)
     pn.extension("tabulator", "codeeditor", inline=True)
     app = FastAPI(title="IoT tariff workbench", docs_url=None, redoc_url=None)
 
@@ -49,7 +56,8 @@ def app_of(path: Path, tenant: str, port: int, offers: Path | None = None) -> Fa
     pages: dict[str, Any] = {
         "/city": lambda: CityPage(store, lambda: proof.words).view(),
         "/explorer": lambda: ExplorerPage(store).view(),
-        "/studio": lambda: StudioPage(shelf, {}).view(),
+        "/studio": lambda: StudioPage(shelf, keeper).view(),
+        "/simulator": lambda: SimulatorPage(lab).view(),
     }
     add_applications(
         pages,

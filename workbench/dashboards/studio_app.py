@@ -17,6 +17,8 @@ from workbench.dashboards.studio.component import Builder
 from workbench.dashboards.studio.curve import Curve, meters, shape
 from workbench.dashboards.studio.desk import Desk
 from workbench.dashboards.studio.edit import put
+from workbench.dashboards.studio.gatekeeper import Gatekeeper
+from workbench.dashboards.studio.publishing import PublishCard
 from workbench.dashboards.studio.shelf import Card, Shelf
 from workbench.errors import WorkbenchError
 from workbench.model.offer import Catalogue, Offer
@@ -40,11 +42,25 @@ _GALLERY = """
 """
 
 
+_EDITOR = """
+.ace_editor, .ace_gutter {background: transparent !important; color: var(--mui-palette-text-primary) !important}
+.ace_gutter {color: var(--mui-palette-text-disabled) !important}
+.ace_cursor {color: var(--mui-palette-text-primary) !important}
+.ace_active-line, .ace_gutter-active-line {background: var(--mui-palette-action-hover) !important; border: 0 !important;
+  outline: 0 !important; box-shadow: none !important}
+.ace_selection {background: var(--mui-palette-action-selected) !important}
+.ace_indent-guide {opacity: .3}
+.ace_meta {color: var(--mui-palette-primary-main) !important}
+.ace_numeric, .ace_string, .ace_constant {color: var(--mui-palette-secondary-main) !important}
+.ace_keyword {color: var(--mui-palette-text-secondary) !important}
+"""
+
+
 class StudioPage:
     """One session's draft. The shelf is shared; what is on the desk is the session's own."""
 
-    def __init__(self, shelf: Shelf, drafts: dict[str, str]) -> None:
-        self._shelf, self._drafts = shelf, drafts
+    def __init__(self, shelf: Shelf, keeper: Gatekeeper) -> None:
+        self._shelf, self._keeper = shelf, keeper
         self._desk: Desk | None = None
         self._card: Card | None = None
         self._body = pn.Column(sizing_mode="stretch_width", margin=0)
@@ -52,8 +68,30 @@ class StudioPage:
 
     def view(self) -> pmui.Page:
         """The page, ready to serve."""
-        self._gallery()
+        key = self._asked_draft()
+        if key:
+            self._take_up(key)
+        else:
+            self._gallery()
         return theme.page("Studio", [self._body], theme.links("studio"), wide=True)
+
+    def _asked_draft(self) -> str:
+        """The draft that the address names."""
+        words = pn.state.session_args.get("draft", [b""]) if pn.state.session_args else [b""]
+        return words[0].decode("ascii", "ignore")
+
+    def _take_up(self, key: str) -> None:
+        """Go on with a draft that was kept."""
+        try:
+            text, offer_id = self._shelf.kept(key)
+            self._desk = Desk(text, offer_id)
+        except WorkbenchError as error:
+            self._gallery()
+            self._body.insert(0, pmui.Alert(f"{error.what} {error.cure}", severity="warning"))
+            return
+        offer = self._desk.verdict.offer
+        self._card = Card(key, "draft", offer.title if offer else offer_id, "", offer_id, text)
+        self._bench()
 
     # -- the gallery -----------------------------------------------------------------------------------------
 
@@ -115,12 +153,16 @@ class StudioPage:
         self._builder = Builder(desk.drawn(), self._heard, sizing_mode="stretch_width", margin=0)
         self._yaml = pn.widgets.CodeEditor(
             value=desk.text, language="yaml", theme="chrome", height=460, sizing_mode="stretch_width", margin=0,
-            print_margin=False,
+            print_margin=False, stylesheets=[_EDITOR],
         )  # fmt: skip
         self._yaml.param.watch(self._typed, "value")
         self._curve = Curve()
-        self._meter = pmui.Select(label="Meter", options=[], size="small", width=220, margin=0)
-        self._against = pmui.Select(label="Compared with", options={}, size="small", width=260, margin=0)
+        self._meter = pmui.Select(
+            label="Meter", options=[], size="small", width=220, margin=0, sx=theme.FIELD
+        )
+        self._against = pmui.Select(
+            label="Compared with", options={}, size="small", width=260, margin=0, sx=theme.FIELD
+        )
         self._told = _html()
         self._checks = _html()
         self._changes = _html()
@@ -140,14 +182,14 @@ class StudioPage:
             pn.Column(self._curve.plot, margin=0), self._told,
         )  # fmt: skip
         text = theme.card("The same as YAML", self._yaml)
+        self._publish = PublishCard(desk, self._shelf, self._keeper, self._republished)
         checks = theme.card("What the checker says", self._checks)
         changes = theme.card("What changes", self._changes)
-        right = pmui.Grid(
-            pmui.Grid(curve, size={"xs": 12, "xl": 6}),
-            pmui.Grid(text, size={"xs": 12, "xl": 6}),
-            pmui.Grid(checks, size={"xs": 12, "xl": 6}),
-            pmui.Grid(changes, self._publishing(), size={"xs": 12, "xl": 6}),
-            container=True, spacing=2, sizing_mode="stretch_width",
+        stacked = {"gap": "16px"}
+        right = pn.Column(
+            pn.Column(curve, checks, changes, margin=0, styles=stacked, sizing_mode="stretch_width"),
+            pn.Column(text, self._publish.view(), margin=0, styles=stacked, sizing_mode="stretch_width"),
+            margin=0, styles=theme.BESIDE, sizing_mode="stretch_width",
         )  # fmt: skip
         self._body[:] = [
             bar,
@@ -212,6 +254,11 @@ class StudioPage:
             self._yaml.value = self._desk.text if self._desk else ""
         finally:
             self._quiet = False
+
+    def _republished(self) -> None:
+        """A version went out: it is what the next one is held against."""
+        self._production = self._shelf.production()
+        self._offer_choices()
 
     # -- what is shown ---------------------------------------------------------------------------------------
 
@@ -278,43 +325,6 @@ class StudioPage:
             meters_known = {m.id: m for m in (*current[1].meters, *verdict.catalogue.meters)}
             told = diff(current[0], verdict.offer, meters_known)
         self._changes.object = _items([("", sentence, "") for sentence in told or ["Nothing changes yet."]])
-
-    # -- publishing ------------------------------------------------------------------------------------------
-
-    def _publishing(self) -> Any:
-        self._publish = pmui.Button(
-            label="Publish", icon="publish", variant="contained", color="primary", margin=0
-        )
-        self._outcome = pmui.Alert(
-            object="", severity="info", visible=False, sizing_mode="stretch_width", margin=(8, 0, 0, 0)
-        )
-        self._publish.on_click(self._do_publish)
-        note = pmui.Typography(
-            "A published version never changes. It holds from its date on.",
-            variant="caption",
-            sx={"color": "text.secondary"},
-        )
-        return theme.card("Publish", note, self._publish, self._outcome)
-
-    def _do_publish(self, _event: Any) -> None:
-        desk = self._desk
-        assert desk is not None
-        verdict = desk.verdict
-        if desk.mistake or verdict.offer is None:
-            self._say("Mend what the checker says first.", "warning")
-            return
-        try:
-            path = self._shelf.publish(desk.text, verdict.offer, SystemClock().now().date())
-        except WorkbenchError as error:
-            self._say(f"{error.what} {error.cure}", "error")
-            return
-        self._say(
-            f"Version {verdict.offer.version} of {verdict.offer.id} holds from {verdict.offer.effective}: {path.name}",
-            "success",
-        )
-
-    def _say(self, words: str, mood: str) -> None:
-        self._outcome.param.update(object=words, severity=mood, visible=True)
 
 
 def _next_month(today: date) -> date:

@@ -38,6 +38,14 @@ _DARK = {"primary": {"main": "#0d9488"}, "secondary": {"main": "#fbbf24"}}
 THEMES = {"light": {"palette": _LIGHT, **_SHAPE}, "dark": {"palette": _DARK, **_SHAPE}}
 
 
+FIELD = {"& .MuiInputBase-root": {"height": "38px"}}
+"""Selects and text fields of one height, side by side."""
+BESIDE = {
+    "display": "grid",
+    "grid-template-columns": "repeat(auto-fit, minmax(min(430px, 100%), 1fr))",
+    "gap": "16px",
+}
+"""Cards beside each other where there is room, beneath each other where there is not."""
 PAGES = {"city": "City", "explorer": "Charge explorer", "studio": "Studio", "simulator": "Simulator"}
 
 

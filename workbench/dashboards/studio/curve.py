@@ -151,7 +151,7 @@ class Curve:
             background_fill_alpha=0, border_fill_alpha=0, x_range=Range1d(0, 1), y_range=Range1d(0, 1),
         )  # fmt: skip
         plot.line("x", "y", source=self._lines["current"], line_color=theme.QUIET, line_width=2, line_dash=[6, 4],
-                  legend_label="In force")  # fmt: skip
+                  legend_label="Compared with")  # fmt: skip
         line = plot.line(
             "x",
             "y",

@@ -7,6 +7,7 @@ The folder is a catalogue like any other (``workbench catalog check FOLDER``): o
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import os
 import re
 from collections.abc import Iterable, Mapping
@@ -16,9 +17,10 @@ from pathlib import Path
 
 import workbench
 from workbench.dashboards.studio.plain import read, write
-from workbench.errors import CatalogueError, WorkbenchError
+from workbench.errors import CatalogueError, FileUnreadable, WorkbenchError
 from workbench.lake.lake import Lake
 from workbench.model.offer import Catalogue, Offer, PartnerRef
+from workbench.tariff.canonical import sha256_of
 from workbench.tariff.catalogue import load, loads
 from workbench.tariff.describe import describe
 from workbench.tariff.publish import publish
@@ -56,7 +58,11 @@ class Shelf:
     # -- to begin with ---------------------------------------------------------------------------------------
 
     def production(self) -> Catalogue:
-        """What is in force: the offers by which the lake's newest period was rated, and what was published since."""
+        """What is sold: the offers by which the lake's newest period was rated, and what was published since."""
+        return _over(self.in_force(), self.published())
+
+    def in_force(self) -> Catalogue:
+        """The offers by which the lake's newest period was rated."""
         found = Catalogue()
         if self._lake is not None and (held := self._lake.segments("catalog")):
             newest = max(segment.period for segment in held)
@@ -65,7 +71,7 @@ class Shelf:
                 f"{self._lake.scan('catalog', segments=[s for s in held if s.period == newest])}"
             )
             found = restored(rows.fetchall())
-        return _over(found, self.published())
+        return found
 
     def published(self) -> Catalogue:
         """What was published into the folder; empty when nothing was, or when the folder cannot be read."""
@@ -94,12 +100,12 @@ class Shelf:
             )  # fmt: skip
 
     def candidate(self, drafted: Catalogue, offer: Offer) -> Catalogue:
-        """Production with one more offer version; what both declare, production declares.
+        """What is in force with one more offer version; what both declare, production declares.
 
         Raises:
             CatalogueError: the parts do not fit together.
         """
-        production = self.production()
+        production = self.in_force()
         others = tuple(
             o for o in production.offers if (o.id, o.version) != (offer.id, offer.version)
         )  # fmt: skip
@@ -111,6 +117,49 @@ class Shelf:
             offers=tuple(sorted((*others, offer), key=lambda o: (o.id, o.version))),
         )
         validate(found)
+        return dataclasses.replace(found, sha256=sha256_of(found))
+
+    def is_sold(self, offer_id: str) -> bool:
+        """Whether somebody may be billed by an offer of that name already."""
+        return bool(self.production().versions(offer_id))
+
+    # -- drafts ----------------------------------------------------------------------------------------------
+
+    def keep(self, text: str, offer_id: str) -> str:
+        """Keep a draft so that another page, or another person with the link, can take it up; returns its key."""
+        key = hashlib.sha256(f"{offer_id}\n{text}".encode()).hexdigest()[:16]
+        folder = self.folder / "drafts"
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(folder / f"{key}.yaml", f"# {offer_id}\n{text}")
+        return key
+
+    def kept(self, key: str) -> tuple[str, str]:
+        """A kept draft: its text, and the offer it is about.
+
+        Raises:
+            FileUnreadable: there is none of that key.
+        """
+        path = self.folder / "drafts" / f"{key}.yaml"
+        if not re.fullmatch(r"[0-9a-f]{16}", key) or not path.is_file():
+            raise FileUnreadable(
+                "There is no such draft here.", where=key[:40], code="draft_unknown",
+                cure="Open it in the Studio once more, and go on from there.",
+            )  # fmt: skip
+        first, _, text = path.read_text("utf-8").partition("\n")
+        return text, first.removeprefix("# ")
+
+    def drafts(self, most: int = 12) -> dict[str, str]:
+        """Kept drafts, the latest first: key to a title."""
+        files = sorted((self.folder / "drafts").glob("*.yaml"), key=lambda path: -path.stat().st_mtime_ns)
+        found = {}
+        for path in files[:most]:
+            try:
+                text, offer_id = self.kept(path.stem)
+                catalogue = loads(text, path.name)
+                offer = catalogue.offer(offer_id) if offer_id else catalogue.offers[0]
+            except (WorkbenchError, KeyError):
+                continue
+            found[path.stem] = f"{offer.title or offer.id}, version {offer.version} ({path.stem[:4]})"
         return found
 
     # -- publishing ------------------------------------------------------------------------------------------
