@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import sys
@@ -24,7 +25,8 @@ def served(lake: Path) -> Iterator[str]:
         port = probe.getsockname()[1]
     program = "from workbench.cli.main import main; main()"
     words = [sys.executable, "-c", program, "serve", str(lake), "--port", str(port)]
-    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as server:
+    settings = {**os.environ, "WORKBENCH_GATE_KEY": str(lake.with_name("gate.pem"))}
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, env=settings) as server:
         try:
             answers(f"http://127.0.0.1:{port}/health", server)
             yield f"http://127.0.0.1:{port}"

@@ -17,7 +17,7 @@ MODULES = (
     *("ingest", "collect", "parties", "catalog", "bill", "charge"),
     *("status", "invoice", "trace", "explain", "margin", "verify"),
     *("detect",),
-    *("live", "replay", "deadletter", "keys"),
+    *("live", "replay", "edge", "deadletter", "keys"),
     *("project",),
 )
 """Files of this room that hold commands, in the order of ``--help``; each has ``add(app)``."""
