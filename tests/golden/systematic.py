@@ -28,6 +28,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
+
 from tests.golden.mutate import mutated
 from tests.golden.suite import BY_FILE, CASES, wrongs
 from tests.golden.test_mutants import wrong_periods
@@ -231,7 +233,7 @@ def killer(mutant: Made, raters: Sequence[str]) -> str:
                         return asking
     except TimeoutError:
         return f"{asking} (does not end)"
-    except Exception as error:  # the engine itself objects
+    except (Exception, pytest.fail.Exception) as error:  # the engine itself objects, or a test does
         return f"{asking} ({type(error).__name__})"
     finally:
         signal.alarm(0)
