@@ -35,8 +35,8 @@ def served(lake: Path) -> Iterator[str]:
 
 
 def answers(address: str, server: subprocess.Popen[bytes]) -> None:
-    """Wait until a server answers; a failure when it ends, or does not within two minutes."""
-    for _ in range(240):
+    """Wait until a server answers; a failure when it ends, or does not within five minutes."""
+    for _ in range(600):
         assert server.poll() is None, "the server has ended"
         try:
             with urllib.request.urlopen(address, timeout=5):

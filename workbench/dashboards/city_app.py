@@ -69,7 +69,7 @@ class CityPage:
         main = [self._controls(), self._tiles.view, self._charts(), self._proof()]
         self._show()
         pn.state.onload(self._start)
-        return theme.page("City, played back from the lake", main, links)
+        return theme.page("City replay", main, links)
 
     # -- parts -----------------------------------------------------------------------------------------------
 
@@ -90,7 +90,7 @@ class CityPage:
         self._slider.param.watch(self._seek, "value_throttled")
         return pn.Row(
             self._clock, self._play, self._speed, self._slider,
-            sizing_mode="stretch_width", styles={"align-items": "center", "gap": "12px"},
+            sizing_mode="stretch_width", styles={"align-items": "center", "gap": "12px", "flex-wrap": "wrap"},
         )  # fmt: skip
 
     def _charts(self) -> pmui.Grid:

@@ -26,6 +26,7 @@ SERIES = (
 
 _TILES = """
 .tiles {display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 4px 0}
+@media (max-width: 600px) {.tiles {grid-template-columns: 1fr 1fr}}
 .tile {padding: 2px 18px; border-left: 1px solid rgba(128, 128, 128, .22)}
 .tile:first-child {border-left: none; padding-left: 2px}
 .name {font-size: 11px; letter-spacing: .06em; text-transform: uppercase; opacity: .65}
