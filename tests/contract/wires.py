@@ -86,9 +86,7 @@ class OverMqtt(Wire):
 class MosquittoWire(OverMqtt):
     """MQTT 5 by mosquitto; a shared subscription, so that workers share it."""
 
-    in_order = (
-        False  # mosquitto sends unacknowledged messages of a dead member to the others, whenever that is
-    )
+    waits_for_its_own = True
 
     def source(self) -> AnySource:
         """A shared subscription."""
