@@ -34,7 +34,7 @@ class LivePage:
 
     def __init__(self, pulse: Pulse, speed: float = 1.0) -> None:
         self._pulse, self._speed = pulse, speed
-        beats = list(pulse.beats)
+        beats = self._first = list(pulse.beats)
         self._seen = beats[-1].number if beats else 0
         self._rate = ColumnDataSource(_points(beats[-KEPT_POINTS:]))
         self._tiles = theme.Tiles(
@@ -71,7 +71,7 @@ class LivePage:
             pmui.Grid(theme.card("Refused", self._refused), size={"xs": 12, "md": 3}),
             container=True, spacing=2, sizing_mode="stretch_width",
         )  # fmt: skip
-        self._show(None)
+        self._show(self._first[-1] if self._first else None)
         pn.state.onload(self._start)
         return theme.page("Live", [self._clock, self._tiles.view, grid])
 
