@@ -13,7 +13,7 @@ from workbench.cli import shell
 from workbench.errors import VerifyFailed, WorkbenchError
 
 MODULES = (
-    *("demo", "city", "serve", "lab", "price", "shadow", "twin"),
+    *("demo", "city", "serve", "lab", "price", "shadow", "quote", "twin"),
     *("ingest", "parties", "catalog", "bill", "charge"),
     *("status", "invoice", "trace", "verify"),
     *("detect",),

@@ -88,7 +88,7 @@ def shadow(
             "There is nobody to ask.", cure="Add --yes to take the proposal as it is.", code="shadow_no_tty"
         )
     said = shell.remarks()
-    prepared = prepare(file.resolve(), offer, mapping=mapping, params=_params(param or []), account=account)
+    prepared = prepare(file.resolve(), offer, mapping=mapping, params=params_in(param or []), account=account)
     if prepared.proposal is not None:
         _confirm(said, prepared.proposal, file, save, asks, quiet=as_json)
     if offer is None:
@@ -100,7 +100,8 @@ def shadow(
     shell.answer(as_json, bill.as_dict(), lambda console: _show(console, bill, lake))
 
 
-def _params(words: Sequence[str]) -> dict[str, str]:
+def params_in(words: Sequence[str]) -> dict[str, str]:
+    """Parameters written NAME=VALUE. Raises UsageError for anything else."""
     found = {}
     for word in words:
         name, equals, value = word.partition("=")

@@ -202,8 +202,8 @@ def folded(records: str, cuts: Sequence[datetime], within: str, extra: Sequence[
         return f"(SELECT {sums} FROM {records} r WHERE {within} GROUP BY r.device_key{dims})"
     instants = ", ".join(f"(TIMESTAMP '{at}')" for at in cuts)
     return (
-        f"(SELECT {sums} FROM {records} r ASOF JOIN (VALUES {instants}) c(at) ON r.window_start >= c.at "
-        f"WHERE {within} GROUP BY r.device_key, c.at{dims})"
+        f"(SELECT {sums} FROM {records} r ASOF JOIN (VALUES {instants}) c(cut_at) ON r.window_start >= c.cut_at "
+        f"WHERE {within} GROUP BY r.device_key, c.cut_at{dims})"
     )
 
 
