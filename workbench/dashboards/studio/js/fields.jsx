@@ -1,6 +1,6 @@
 // Fields: what is typed stays as typed until Python has read it; what is wrong is said below, with its cure.
 import { h } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { ICONS } from "./icons.js";
 
 export function Icon({ name }) {
@@ -13,24 +13,21 @@ export function Icon({ name }) {
 
 /** A text input that tells what was typed a moment after the last key, and at once when it is left. */
 function Typed({ value, tell, ...rest }) {
-  const [text, setText] = useState(value);
-  const [mine, setMine] = useState(false);
+  const [text, setText] = useState(null); // null: nobody types here
+  const typed = useRef(null); // what is not told yet
   const timer = useRef(0);
-  useEffect(() => { if (!mine) setText(value); }, [value, mine]);
+  const told = () => {
+    clearTimeout(timer.current);
+    if (typed.current !== null) tell(typed.current);
+    typed.current = null;
+  };
   const later = (event) => {
-    const typed = event.target.value;
-    setText(typed);
+    typed.current = event.target.value;
+    setText(typed.current);
     clearTimeout(timer.current);
-    timer.current = setTimeout(() => tell(typed), 180);
+    timer.current = setTimeout(told, 180);
   };
-  const left = (event) => {
-    clearTimeout(timer.current);
-    setMine(false);
-    if (event.target.value !== value) tell(event.target.value);
-  };
-  return (
-    <input {...rest} value={mine ? text : value} onFocus={() => { setText(value); setMine(true); }} onInput={later} onBlur={left} />
-  );
+  return <input {...rest} value={text ?? value} onInput={later} onBlur={() => { told(); setText(null); }} />;
 }
 
 const MODES = { money: "decimal", percent: "decimal", whole: "numeric", quantity: "text" };
