@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workbench.mediation.mapping_file import load_mapping
     from workbench.mediation.policy import load_policy
     from workbench.shadowbill.run import shadow
-    from workbench.showcase.notebook import city_lake, demo_lake
+    from workbench.showcase.notebook import city_lake, demo_lake, roaming_lake
     from workbench.showcase.town import live_town, replay
     from workbench.tariff.catalogue import load as load_catalogue
     from workbench.tariff.quote import price
@@ -58,6 +58,7 @@ _NAMES = {
     "price": "workbench.tariff.quote",
     "prove": "workbench.verify.door:verify",  # `verify` is a room: importing it would hide a function of that name
     "replay": "workbench.showcase.town",
+    "roaming_lake": "workbench.showcase.notebook",
     "shadow": "workbench.shadowbill.run",
     "simulate": "workbench.twin.simulate",
 }
@@ -85,6 +86,7 @@ __all__ = [
     "price",
     "prove",
     "replay",
+    "roaming_lake",
     "shadow",
     "simulate",
 ]

@@ -156,6 +156,42 @@ def failures(seed: int = 6, devices: int = 60, days: int = 80) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
+def meters(seed: int = 8, count: int = 4, days: int = 60) -> pd.DataFrame:
+    """Made-up hourly buildings; each stops for some hours, and is once stuck."""
+    generator = np.random.default_rng(seed)
+    parts = []
+    for number in range(count):
+        hour = np.arange(days * 24)
+        value = 40 + 30 * np.exp(-(((hour % 24) - 14) ** 2) / 18) + generator.normal(0, 1.5, len(hour))
+        label = np.zeros(len(hour), dtype=np.int8)
+        for begin in generator.choice(np.arange(200, len(hour) - 60, 60), 3, replace=False):
+            value[begin : begin + 12] = 0.5
+            label[begin : begin + 12] = 1
+        ts = pd.date_range("2021-01-04", periods=len(hour), freq="h")
+        parts.append(pd.DataFrame({"series_id": f"b{number}", "ts": ts, "value": value, "label": label}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def streams(seed: int = 2, series: int = 3, readings: int = 1500) -> pd.DataFrame:
+    """Made-up single series with one change each, with the columns of all three benchmarks."""
+    generator = np.random.default_rng(seed)
+    parts = []
+    for number in range(series):
+        value, label = generator.normal(10, 1, readings), np.zeros(readings, dtype=np.int8)
+        value[1000:1040] += 15
+        label[990:1060] = 1
+        parts.append(
+            pd.DataFrame(
+                {
+                    "series_id": f"n{number}", "part": "test", "idx": np.arange(readings), "value": value,
+                    "Volume_Flow_RateRMS": value, "ts": pd.date_range("2021-01-01", periods=readings, freq="5min"),
+                    "label": label,
+                }
+            )
+        )  # fmt: skip
+    return pd.concat(parts, ignore_index=True)
+
+
 @pytest.fixture(scope="session")
 def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder of small made-up recordings with the file names of the real ones."""
@@ -167,6 +203,9 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stolen, truth = thieves()
     stolen.to_parquet(folder / "theft_halfhourly.parquet")
     truth.to_parquet(folder / "theft_labels.parquet")
+    meters().to_parquet(folder / "lead_meters.parquet")
+    for name in ("nab", "smap_msl", "skab"):
+        streams().to_parquet(folder / f"{name}.parquet")
     sessions().to_parquet(folder / "ev_sessions.parquet")
     failures().to_parquet(folder / "device_failures.parquet")
     return folder

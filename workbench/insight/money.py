@@ -68,7 +68,12 @@ def _offers(lake: Lake) -> dict[str, str]:
 
 def _money(lake: Lake, one: Finding, catalogue: Catalogue, subscribed: dict[str, str]) -> Money | None:
     offer_id = subscribed.get(one.device_id)
-    counted = one.reasons[0].column in ("", "units", "reading", "bytes")  # lux and temperature are not billed
+    counted = one.kind == "compromised" or one.reasons[0].column in (
+        "",
+        "units",
+        "reading",
+        "bytes",
+    )  # lux and temperature are not billed
     if offer_id is None or one.kind not in _BILLED or not one.stream or not counted:
         return None
     use = _use(lake, one)

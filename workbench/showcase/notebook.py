@@ -39,6 +39,16 @@ def city_lake(
     return _ready(path, city(lamps, days, seed=seed, start=start))
 
 
+def roaming_lake(
+    sims: int = 120, path: str | Path | None = None, *, days: int = 3, seed: int = 7, start: date = START
+) -> OpenLake:
+    """Roaming trackers and eSIMs, billed and closed, a few of them compromised; arguments as for ``demo_lake``."""
+    devices = {"trackers": sims, "esims": sims}
+    return _ready(
+        path, Scene(devices, days=days, start=start, seed=seed, faults="compromised=4,silent=2,spike=1")
+    )
+
+
 def _ready(path: str | Path | None, scene: Scene) -> OpenLake:
     folder = Path(path) if path is not None else _temporary()
     build(folder, scene)

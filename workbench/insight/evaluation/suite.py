@@ -3,23 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from types import ModuleType
+from typing import Protocol, cast
 
 from workbench.errors import UsageError
 from workbench.insight.evaluation import (
     charging,
     compromised,
+    consumption,
     crossing,
     failing,
+    faults,
     fraud,
     frozen,
     labels,
+    streams,
     theft,
 )
 from workbench.insight.evaluation.folder import Folder
 from workbench.insight.evaluation.result import Measured
 
-ROWS: tuple[ModuleType, ...] = (frozen, compromised, fraud, labels, theft, crossing, charging, failing)
+
+class Row(Protocol):
+    """One row of the bar; a module, or an object like one."""
+
+    FILES: tuple[str, ...]
+    ROW: str
+
+    def rows(self, folder: Folder) -> list[Measured]:
+        """Measure it."""
+
+
+ROWS = cast(
+    tuple[Row, ...],
+    (frozen, faults, consumption, streams.nab, streams.smap, streams.skab, compromised, fraud, labels, theft, crossing,
+     charging, failing),
+)  # fmt: skip
 """Each says which ``FILES`` it needs, what its ``ROW`` is called, and gives ``rows(folder)``."""
 
 

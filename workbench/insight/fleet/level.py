@@ -13,6 +13,7 @@ SENTINELS = (-9999.0, -999.0, -99.0, -32768.0, -2147483648.0)
 """What loggers write for "no data": never a measurement."""
 
 _READINGS_LEAST = 12
+_PEERS_LEAST = 20
 _OUTSIDE = 0.5  # ranges beyond the usual range from which a sentinel value is believed to be one
 _FAR = 12.0  # ranges outside that need no statistics, where hardly a peer comes near
 _DEVICE_SHARE = 0.25  # a device's own range counts at least this share of its peers'
@@ -89,6 +90,11 @@ class Level:
         known = np.isfinite(width)
         fleet = float(np.median(width[known])) if known.any() else 1.0
         magnitude = float(np.median(np.abs(high[known]))) if known.any() else 1.0
+        few = self._samples.seen < _READINGS_LEAST
+        if known.sum() >= _PEERS_LEAST:  # a device seen seldom lives where its peers live
+            low = np.where(few, np.quantile(low[known], 0.05), low)
+            high = np.where(few, np.quantile(high[known], 0.95), high)
+            width = np.where(few, high - low, width)
         least = max(_DEVICE_SHARE * fleet, 0.02 * magnitude, 1e-9)
         return np.nan_to_num(low), np.nan_to_num(high), np.maximum(np.nan_to_num(width), least)
 
@@ -101,7 +107,7 @@ class Level:
         raw = np.where(worst.count > 0, np.log(np.maximum(worst.far, 1e-6)), np.log(0.5))
         alone = worst.far > max(_FAR, 4.0 * float(np.quantile(worst.far, 0.9)))
         return Scores(
-            raw, self._samples.seen >= _READINGS_LEAST, worst.since, worst.until,
+            raw, (self._samples.seen >= _READINGS_LEAST) | alone, worst.since, worst.until,
             np.nan_to_num(worst.value), expected, sentinel | alone, 0.4,
         )  # fmt: skip
 

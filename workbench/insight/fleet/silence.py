@@ -35,6 +35,9 @@ class Silence:
         self._hours += np.bincount(ts // HOUR_MS % 24, minlength=24)
         before = np.r_[np.int64(0), ts[:-1]]
         before[batch.head] = self._last[device[batch.head]]
+        before = np.where(
+            before < 0, before, np.maximum(before, self._last[device])
+        )  # a straggler opens no new gap
         fresh = before < 0
         late = ts < before  # a straggler: nothing was silent
         gap = np.where(fresh | late, 0.0, self._busy(ts) - self._busy(np.maximum(before, 0)))

@@ -11,6 +11,7 @@ from workbench.insight.fleet.scores import Scores
 _BINS = 24  # run lengths by powers of the square root of two
 _READINGS_LEAST = 24
 _PLACE = np.minimum(2 * np.log2(np.maximum(np.arange(4096), 1)), _BINS - 1).astype(np.int64)
+_LIVELY = 0.9
 _PRIOR = 20.0  # readings' worth of the fleet's activity that a device starts from
 
 
@@ -76,6 +77,8 @@ class Stuck:
         usual = self._usual_longest()
         raw = by_chance * np.minimum(1.0, self._longest / (2.0 * usual))
         enough = (self._seen >= _READINGS_LEAST) & (self._changed >= 3)
+        # Where peers hardly ever repeat themselves, a device seen seldom is judged by them, a constant one too.
+        enough |= (self._longest >= 4) & (fleet > _LIVELY)
         return Scores(
             raw, enough, self._since, self._ended, self._longest.astype(float), usual,
             np.zeros(len(raw), dtype=bool),
