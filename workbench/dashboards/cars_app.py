@@ -20,7 +20,7 @@ from workbench.dashboards.text import count, money
 TICK_MS = 500
 _LOG = """
 .step {display: flex; gap: 12px; font-size: 13px; padding: 5px 2px; border-bottom: 1px solid rgba(128, 128, 128, .16)}
-.step b {font-weight: 600; min-width: 190px}
+.step b {font-weight: 600; min-width: 140px}
 .step .ms {margin-left: auto; opacity: .65; font-variant-numeric: tabular-nums}
 .yes {color: #0d9488} .no {color: #d97706}
 """
@@ -128,7 +128,7 @@ class CarsPage:
         top_up = pmui.Button(label="Top up 5.00", icon="add_card", variant="outlined")
         unlock.on_click(lambda _: self._do("Unlock navigation", lambda car: self._drive.unlock(car)))
         top_up.on_click(lambda _: self._do("Top up 5.00 EUR", lambda car: self._drive.top_up(car, 500)))
-        row = pmui.Row(self._car, unlock, top_up, styles={"flex-wrap": "wrap", "align-items": "center"})
+        row = pn.FlexBox(self._car, unlock, top_up, align_items="center", sizing_mode="stretch_width")
         self._write()
         return [row, self._log]
 
