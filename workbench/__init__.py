@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from workbench.mediation.mapping_file import load_mapping
     from workbench.mediation.policy import load_policy
     from workbench.shadowbill.run import shadow
+    from workbench.showcase.cars import CarDrive as car_drive
+    from workbench.showcase.charging_node import ChargingNode as charging_node
     from workbench.showcase.notebook import city_lake, demo_lake, roaming_lake
     from workbench.showcase.town import live_town, replay
     from workbench.tariff.catalogue import load as load_catalogue
@@ -43,6 +45,8 @@ _NAMES = {
     "Scenario": "workbench.twin.scenario",
     "WorkbenchError": "workbench.errors",
     "assert_reconciles": "workbench.twin.simulation",
+    "car_drive": "workbench.showcase.cars:CarDrive",
+    "charging_node": "workbench.showcase.charging_node:ChargingNode",
     "check_trace": "workbench.tariff.explain",
     "city_lake": "workbench.showcase.notebook",
     "demo_lake": "workbench.showcase.notebook",
@@ -71,6 +75,8 @@ __all__ = [
     "Scenario",
     "WorkbenchError",
     "assert_reconciles",
+    "car_drive",
+    "charging_node",
     "check_trace",
     "city_lake",
     "demo_lake",

@@ -266,6 +266,10 @@ class Edge:
             "overshoot": self.overshoot,
         }
 
+    def untold(self) -> bool:
+        """Whether something happened here that the centre has not heard of."""
+        return bool(self._pending)
+
     def close(self) -> None:
         """Stop speaking; what was not told is told after the next start."""
         self._stop.set()

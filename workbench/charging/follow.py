@@ -49,10 +49,11 @@ def follow(
 
 
 if __name__ == "__main__":
+    folder_, tenants_, lake_, upto_ = (*sys.argv[1:], "", "")[:4]
     made = follow(
-        Path(sys.argv[1]),
-        tuple(sys.argv[2].split(",")),
-        None,
-        Path(sys.argv[3]) if len(sys.argv) > 3 else None,
+        Path(folder_),
+        tuple(tenants_.split(",")),
+        int(upto_) if upto_ else None,
+        Path(lake_) if lake_ else None,
     )
     sys.stdout.write(json.dumps(made) + "\n")

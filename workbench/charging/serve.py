@@ -27,6 +27,10 @@ SWITCH_SECONDS = 0.0005
 """How soon a thread that waits for the interpreter gets it: the thread that syncs must not wait 5 ms to say so."""
 
 
+EDGE_SNAPSHOT_REQUESTS = 20_000
+"""An edge lets go of answers sooner: it has little memory."""
+
+
 @dataclass(slots=True)
 class Doors:
     """Where a node is reached, and whom it tells.
@@ -81,7 +85,7 @@ class Running:
             more["listen"] = lambda node: told
         self.service = Service(
             doors.folder, doors.tenants, lake=doors.lake,
-            snapshot_requests=0 if self.edge else doors.snapshot_requests, **more,
+            snapshot_requests=EDGE_SNAPSHOT_REQUESTS if self.edge else doors.snapshot_requests, **more,
         )  # fmt: skip
         self._closers: list[Callable[[], Awaitable[None]]] = []
 
@@ -91,6 +95,7 @@ class Running:
         if self.edge is not None:
             self.edge.attach(service)
             service.more_status = self.edge.status
+            service.hold_back = self.edge.untold  # a snapshot must not pass what the centre has not heard
             edge = self.edge
             self._closers.append(lambda: asyncio.to_thread(edge.close))
         if doors.catalogue and service.durable.node.tariffs.text != doors.catalogue:

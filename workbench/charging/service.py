@@ -47,6 +47,7 @@ class Service:
         self.folder, self.tenants, self._lake = folder, tenants, lake
         self.started = perf_counter()
         self.notify: Callable[[list[Notice]], None] | None = None
+        self.hold_back: Callable[[], bool] = lambda: False
         self.more_status: Callable[[], dict[str, Any]] = dict
         self._soon = False
         self._snapshot_requests = snapshot_requests
@@ -85,7 +86,8 @@ class Service:
             await asyncio.sleep(TICK_SECONDS)
             self.durable.tick()
             behind = self.durable.node.seq - self._snapshot_seq
-            if self._snapshot_requests and behind >= self._snapshot_requests and self._following is None:
+            due = self._snapshot_requests and behind >= self._snapshot_requests and self._following is None
+            if due and self.durable.idle and not self.hold_back():
                 self._following = self.loop.create_task(self._follow())
 
     async def _follow(self) -> None:
@@ -94,7 +96,7 @@ class Service:
         try:
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "workbench.charging.follow", str(self.folder), ",".join(self.tenants),
-                *([str(self._lake)] if self._lake is not None else ()),
+                str(self._lake or ""), str(self.durable.journal.end),
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
             out, err = await process.communicate()

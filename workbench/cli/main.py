@@ -13,7 +13,7 @@ from workbench.cli import shell
 from workbench.errors import VerifyFailed, WorkbenchError
 
 MODULES = (
-    *("demo", "city", "serve", "lab", "price", "shadow", "quote", "twin"),
+    *("demo", "city", "cars", "serve", "lab", "price", "shadow", "quote", "twin"),
     *("ingest", "collect", "parties", "catalog", "bill", "charge"),
     *("status", "invoice", "trace", "explain", "margin", "verify"),
     *("detect",),

@@ -1,0 +1,117 @@
+"""Notices reach their receiver signed, once each, also when it is down for a while and across a restart."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.charging.world import CATALOGUE, EUR
+from workbench.charging.framed import Caller
+from workbench.charging.messages import Debit, Open, TopUp, decode_answer, encode
+from workbench.charging.serve import Doors, Threaded
+
+
+class Receiver:
+    """A webhook's other end."""
+
+    def __init__(self) -> None:
+        self.heard: list[tuple[dict[str, str], bytes]] = []
+        self.down = False
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                if not outer.down:
+                    outer.heard.append((dict(self.headers), body))
+                self.send_response(503 if outer.down else 204)
+                self.end_headers()
+
+            def log_message(self, *words: Any) -> None:
+                """Keep quiet."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}/notices"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    found = Receiver()
+    yield found
+    found.server.shutdown()
+    found.server.server_close()
+
+
+def until(what: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not what():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.02)
+
+
+def doors(tmp_path: Path, receiver: Receiver) -> Doors:
+    return Doors(
+        tmp_path / "node", catalogue=CATALOGUE, socket=tmp_path / "s", webhook=receiver.url, secret="key"
+    )
+
+
+def spend(path: Path, first: int, count: int) -> None:
+    caller = Caller(path)
+    for number in range(first, first + count):
+        answer = caller.ask(encode(Debit(account="a", id=f"d{number}", meter="car.sms", units=1)))
+        assert decode_answer(answer).ok
+    caller.close()
+
+
+def test_each_threshold_is_told_once_and_signed(tmp_path: Path, receiver: Receiver) -> None:
+    with Threaded(doors(tmp_path, receiver)):
+        caller = Caller(tmp_path / "s")
+        caller.ask(encode(Open(account="a", id="o", offers=("car",), low_nano=(EUR // 2, EUR // 4))))
+        caller.ask(encode(TopUp(account="a", id="t", amount_nano=EUR)))
+        receiver.down = True
+        spend(tmp_path / "s", 0, 11)  # half is left: the first threshold, and nobody listens
+        time.sleep(0.3)
+        receiver.down = False
+        until(lambda: len(receiver.heard) == 1)
+    with Threaded(doors(tmp_path, receiver)):
+        spend(tmp_path / "s", 11, 5)  # a quarter is left: the second one
+        until(lambda: len(receiver.heard) == 2)
+        spend(tmp_path / "s", 16, 2)
+        time.sleep(0.3)
+    told = [json.loads(body) for _, body in receiver.heard]
+    assert [(n["kind"], n["threshold"]) for n in told] == [
+        ("balance_low", EUR // 2),
+        ("balance_low", EUR // 4),
+    ]
+    for headers, body in receiver.heard:
+        stamp, signature = (part.split("=", 1)[1] for part in headers["X-Workbench-Signature"].split(","))
+        assert hmac.compare_digest(
+            signature, hmac.new(b"key", stamp.encode() + b"." + body, hashlib.sha256).hexdigest()
+        )
+        assert headers["Idempotency-Key"] == json.loads(body)["id"]
+
+
+def test_what_was_not_told_is_told_after_a_restart(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.down = True
+    with Threaded(doors(tmp_path, receiver)):
+        caller = Caller(tmp_path / "s")
+        caller.ask(encode(Open(account="a", id="o", offers=("car",), low_nano=(EUR // 2,))))
+        caller.ask(encode(TopUp(account="a", id="t", amount_nano=EUR)))
+        spend(tmp_path / "s", 0, 12)
+        time.sleep(0.2)
+    assert receiver.heard == []
+    receiver.down = False
+    with Threaded(doors(tmp_path, receiver)):
+        until(lambda: len(receiver.heard) == 1)
+        time.sleep(0.3)
+    assert len(receiver.heard) == 1
