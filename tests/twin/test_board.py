@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import shutil
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 
+from workbench.billing import plan_of, rate_period
 from workbench.errors import ScenarioError
+from workbench.lake.lake import Lake
 from workbench.lake.open import OpenLake
+from workbench.twin import past
 from workbench.twin.board import Board
-from workbench.twin.scenario import Growth, Scenario
+from workbench.twin.patch import candidate
+from workbench.twin.scenario import Growth, Scenario, patch
 from workbench.twin.simulate import simulate
 
 PATCHES = {
@@ -55,6 +61,20 @@ def test_rules_and_bills_sum_to_the_total(board: Board) -> None:
     assert after - before == 30 * (Fraction("0.123") - Fraction("0.1"))
     assert sum(a - b for b, a in outcome.rules.values()) == after - before
     assert sum(change.delta for change in outcome.changes) == after - before
+
+
+def test_a_closed_period_that_was_rated_again_is_the_last_set(town: Path, tmp_path: Path) -> None:
+    shutil.copytree(town, tmp_path / "again")
+    with Lake.open(tmp_path / "again") as opened, opened.writer():
+        seen = past.look(opened)
+        dearer = candidate(seen.catalogue, [patch("lights-on.rent.amount", "0.2")], seen.period)
+        done = rate_period(opened, plan_of(opened, dearer, seen.period))
+        opened.commit({"stage": "rate"}, add=done.add, remove=done.remove, facts=done.facts)
+    with Lake.open(tmp_path / "again") as opened:
+        board = Board.of(opened)
+        assert not board.reasons
+        with simulate(opened, Scenario("same")) as sim:
+            assert sim.cell().totals == board.price().totals
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
@@ -168,6 +169,17 @@ def test_questions_that_make_no_sense(lake: OpenLake) -> None:
         simulate(lake, Scenario("x"), period="2026-04-01/2026-05-01")
     with pytest.raises(ScenarioError, match="not a period"):
         simulate(lake, Scenario("x"), period="March")
+
+
+def test_a_lake_that_is_written_to_meanwhile_is_seen_at_one_version(town: Path, tmp_path: Path) -> None:
+    shutil.copytree(town, tmp_path / "busy")
+    with Lake.open(tmp_path / "busy") as production, production.writer():
+        seen = production.state.version
+        with Lake.open(tmp_path / "busy") as looking:
+            production.commit({"stage": "test"}, facts={"test": {"a": {"b": 1}}})
+            with simulate(looking, Scenario("rent", patches=RENT)) as sim:
+                assert sim.version == seen and sim.cell().totals
+                assert f"at version {seen + 1}" in sim.notes[0] and f"looks at version {seen}" in sim.notes[0]
 
 
 def test_percent_of_a_bill_is_exact(lake: OpenLake) -> None:

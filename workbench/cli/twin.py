@@ -112,7 +112,7 @@ def _told(sim: Simulation, movers: int) -> dict[str, Any]:
             }
         )
     return {
-        "period": name_of(sim.period), "lake_version": sim.version, "depth": sim.depth, "reconciles": True,
+        "period": name_of(sim.period), "lake_version": sim.version, "depth": sim.depth, "reconciles": True, "notes": list(sim.notes),
         "scenarios": cells, "wall_seconds": {step: round(taken, 3) for step, taken in sim.wall_seconds.items()},
     }  # fmt: skip
 
@@ -142,6 +142,8 @@ def _show(console: Console, sim: Simulation, movers: int) -> None:
         if cell.error:
             said = f"{cell.name}: {cell.error['what']} {cell.error['cure']}"
             console.print(f"[red]✗[/] {escape(said)}", soft_wrap=True, highlight=False)
+    for note in sim.notes:
+        console.print(f"[yellow]![/] {escape(note)}", soft_wrap=True, highlight=False)
     good = [cell for cell in sim.cells if not cell.error]
     if len(good) == 1:
         _show_why(console, sim, movers)

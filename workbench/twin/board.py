@@ -19,7 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from workbench.billing import name_of, plan_of, records_within
+from workbench.billing import plan_of, records_within
 from workbench.errors import ScenarioError
 from workbench.lake.lake import Lake
 from workbench.lake.open import OpenLake
@@ -190,7 +190,7 @@ class Board:
 
 def _production(lake: Lake, period: Period) -> tuple[dict[Key, Fraction], dict[str, str]]:
     """What production charged, by account and rule, sold offers only; and accounts' names."""
-    name = name_of(period)
+    name = past.charged_as(lake, period)
     rows = lake.con.execute(
         "SELECT l.account_id, l.offer_id || '.' || l.component_id, l.currency, l.price_denominator, "
         f"sum(c.amount)::HUGEINT FROM {lake.scan('charges', period=name)} c JOIN {lake.scan('lines', period=name)} l "
@@ -205,7 +205,7 @@ def _production(lake: Lake, period: Period) -> tuple[dict[Key, Fraction], dict[s
 
 
 def _bought(lake: Lake, period: Period) -> dict[str, Fraction]:
-    name = name_of(period)
+    name = past.charged_as(lake, period)
     rows = lake.con.execute(
         f"SELECT l.currency, l.price_denominator, sum(c.amount)::HUGEINT FROM {lake.scan('charges', period=name)} c JOIN "
         f"{lake.scan('lines', period=name)} l USING (line_no) WHERE l.side = 'buy' GROUP BY ALL"

@@ -116,12 +116,12 @@ def _worked_out(
     branch: Lake, seen: past.Past, bought: Catalogue, serves: Mapping[str, Who] | None, by: str
 ) -> list[Margin]:
     plan = plan_of(branch, seen.catalogue, seen.period)
-    label = name_of(seen.period)
+    label = past.charged_as(branch, seen.period)
     kinds = ("charges", "uncharged", "lines")
     sold = World(
         plan, branch.state.version, (), {kind: tuple(branch.segments(kind, period=label)) for kind in kinds}
     )
-    stage.reopen(branch, label)
+    stage.reopen(branch, name_of(seen.period))
     held = branch.segments("subscriptions")
     wanted = as_if_in_force(bought, Catalogue(), seen.period)
     query = " UNION ALL ".join(_served(branch, wanted, serves))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from workbench.billing import RERATED
+from workbench.billing import RERATED, name_of
 from workbench.errors import ScenarioError
 from workbench.lake.lake import Lake
 from workbench.model.offer import Catalogue
@@ -52,6 +52,12 @@ def look(lake: Lake, name: str = "", catalogue: Catalogue | str | Path | None = 
             code="period_unknown",
         )
     return Past(period, known, lake.state.version)
+
+
+def charged_as(lake: Lake, period: Period) -> str:
+    """The name under which the period's last charges are in the lake: late use of a closed period has a set of its own."""
+    name = name_of(period)
+    return name + RERATED if lake.segments("lines", period=name + RERATED) else name
 
 
 def read_period(name: str) -> Period:

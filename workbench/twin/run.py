@@ -43,8 +43,9 @@ class Run:
         """Every scenario, grouped by traffic, its cell in the place it was asked for."""
         lake = self.lake
         name = name_of(self.seen.period)
-        self.rated = lake.facts("rated").get(name)
-        self.charged = {kind: tuple(lake.segments(kind, period=name)) for kind in OF_PERIOD}
+        last = past.charged_as(lake, self.seen.period)
+        self.rated = lake.facts("rated").get(last)
+        self.charged = {kind: tuple(lake.segments(kind, period=last)) for kind in OF_PERIOD}
         stage.reopen(lake, name)
         self.parties = [s for kind in stage.PARTY_KINDS for s in lake.segments(kind)]
         self.records = records_within(lake, self.seen.period)

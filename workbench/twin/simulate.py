@@ -71,6 +71,7 @@ def simulate(
     try:
         with branch.writer():
             run.all(asked)
+        _note_others(run, root, tenant)
     except BaseException:
         _drop(branch, root, tenant, keep="")
         raise
@@ -78,6 +79,17 @@ def simulate(
         branch, seen.period, seen.version, run.depth, run.cells, _dropper(branch, root, tenant, keep), run.notes,
         run.seconds,
     )  # fmt: skip
+
+
+def _note_others(run: Run, root: Path, tenant: str) -> None:
+    """Say so when the lake was written to meanwhile: what was looked at is one version, whole, and stays that."""
+    with Lake.open(root, tenant) as now:
+        newest = now.state.version
+    if newest != run.seen.version:
+        run.notes.append(
+            f"The lake has been written to: it is at version {newest}, this looks at version {run.seen.version}. "
+            "Run it again to see the newest."
+        )
 
 
 def _all(given: object) -> Iterable[Scenario]:
