@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
     from workbench.insight.detect import detect
-    from workbench.lake.lake import Lake
     from workbench.lake.open import OpenLake, open_lake
     from workbench.margins import margin
     from workbench.mediation.mapping_file import load_mapping
@@ -40,7 +39,6 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "Board": "workbench.twin.board",
-    "Lake": "workbench.lake.lake",
     "OpenLake": "workbench.lake.open",
     "Scenario": "workbench.twin.scenario",
     "WorkbenchError": "workbench.errors",
@@ -70,7 +68,6 @@ _NAMES = {
 
 __all__ = [
     "Board",
-    "Lake",
     "OpenLake",
     "Scenario",
     "WorkbenchError",
