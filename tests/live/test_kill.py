@@ -17,6 +17,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import deque
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -75,7 +76,7 @@ class Devices:
 
     def __init__(self, port: int) -> None:
         self.port, self.acknowledged, self._sent = port, set[int](), dict[int, int]()
-        self._next, self._stop, self._lock = 0, threading.Event(), threading.Lock()
+        self._heard, self._next, self._stop = deque[int](), 0, threading.Event()
         self.client = mqtt.Client(mqtt.CallbackAPIVersion.VERSION2, client_id="devices", clean_session=False)
         self.client.on_publish = self._told
         self.client.max_inflight_messages_set(200)
@@ -83,8 +84,16 @@ class Devices:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _told(self, client, userdata, mid, *_) -> None:
-        with self._lock:
-            self.acknowledged.add(self._sent[mid])
+        self._heard.append(mid)  # no lock here: the client holds its own, which ``publish`` wants as well
+
+    def _note(self) -> None:
+        """What was acknowledged since; called by one thread, between two messages."""
+        while self._heard:
+            self.acknowledged.add(self._sent.pop(self._heard.popleft()))
+
+    def _say(self, number: int, row: dict[str, object]) -> None:
+        told = json.dumps(row, separators=(",", ":"))
+        self._sent[self.client.publish(f"lamps/d{number % 7}", told, qos=1).mid] = number
 
     def start(self) -> None:
         self.client.connect_async("127.0.0.1", self.port, keepalive=30)
@@ -94,23 +103,16 @@ class Devices:
     def _run(self) -> None:
         begin = datetime.now(UTC).replace(tzinfo=None)
         while not self._stop.wait(0.004):
+            self._note()
             if self._next - len(self.acknowledged) > 400:
                 continue
             number = self._next
             self._next += 1
             at = begin - timedelta(days=1) + timedelta(seconds=number)
             row = {"device": f"d{number % 7}", "ts": at.isoformat(timespec="seconds"), "mwh": 10**6 + number}
-            with self._lock:
-                sent = self.client.publish(
-                    f"lamps/d{number % 7}", json.dumps(row, separators=(",", ":")), qos=1
-                )
-                self._sent[sent.mid] = number
+            self._say(number, row)
             if number % 11 == 0:  # and what every network does: say it twice
-                with self._lock:
-                    again = self.client.publish(
-                        f"lamps/d{number % 7}", json.dumps(row, separators=(",", ":")), qos=1
-                    )
-                    self._sent[again.mid] = number
+                self._say(number, row)
 
     def stop(self) -> int:
         """Say no more; wait until all is acknowledged; returns how many were said."""
@@ -119,6 +121,7 @@ class Devices:
         deadline = time.monotonic() + 120
         while len(self.acknowledged) < self._next and time.monotonic() < deadline:
             time.sleep(0.1)
+            self._note()
         self.client.loop_stop()
         return self._next
 

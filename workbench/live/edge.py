@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import threading
 import time
 import urllib.error
@@ -25,6 +26,7 @@ from typing import Any
 import pyarrow as pa
 
 from workbench.lake.lake import Lake
+from workbench.lake.segment import fsync_dir
 from workbench.live.node import LiveNode
 from workbench.mediation.stream import Stream
 from workbench.mediation.work import cursor_of
@@ -131,7 +133,9 @@ class Forwarder:
                 with draft.open("w") as file:
                     json.dump(pack, file, separators=(",", ":"))
                     file.flush()
+                    os.fsync(file.fileno())
                 draft.replace(path)
+                fsync_dir(self.outbox)
                 self._remember(pack)
                 count += len(rows)
         return count

@@ -188,11 +188,13 @@ class LiveNode:
                         lake, self.requests.answer(request, intake, self.clock.now()), [], replaced, 0.0
                     )
                 beside.turn(self, lake)
-                replaced.sweep(lake)
+                if not beside.busy:  # slow work reads the version it began with
+                    replaced.sweep(lake)
                 if ending and not batches:
                     break
             merger.close()
             self._after(lake, intake.merge(), [], replaced, 0.0)
+            beside.finish(self, lake)
             replaced.sweep(lake, everything=True)
         finally:
             merger.close()
@@ -267,13 +269,18 @@ class Beside:
         self._making: Future[tuple[Care, float]] | None = None
         self._making_from: dict[tuple[str, str], Segment] = {}
         self._next_rating = self._next_making = 0.0
-        self._rated_version = 0
+        self._rated_version = self._rating_from = 0
 
     def __enter__(self) -> Beside:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a piece of work is under way."""
+        return self._rating is not None or self._making is not None
 
     def turn(self, node: LiveNode, lake: Lake) -> None:
         """Take what is finished, start what is due; called by the node after every batch."""
@@ -288,7 +295,18 @@ class Beside:
             self._making = self._pool.submit(_made, fresh, care.standing.updated_ns)
             self._making_from = {(s.stream, s.partition): s for s in view.segments("records")}
         if self._rating is None and now >= self._next_rating and self._rating_due(node, lake):
-            self._rating = self._pool.submit(_rated, frozen(lake), node.catalogue, node.period_now())
+            self._begin_rating(node, lake)
+
+    def finish(self, node: LiveNode, lake: Lake) -> None:
+        """Charges catch up with the records that were taken last, so that a lake at rest can be proven."""
+        self._take_rating(node, lake, wait=True)
+        if self._rating_due(node, lake):
+            self._begin_rating(node, lake)
+            self._take_rating(node, lake, wait=True)
+
+    def _begin_rating(self, node: LiveNode, lake: Lake) -> None:
+        self._rating_from = lake.state.version
+        self._rating = self._pool.submit(_rated, frozen(lake), node.catalogue, node.period_now())
 
     def _rating_due(self, node: LiveNode, lake: Lake) -> bool:
         wanted = node.settings.rate_seconds > 0 and node.catalogue is not None
@@ -309,21 +327,24 @@ class Beside:
         ]
         node.took_place(care, changes)
 
-    def _take_rating(self, node: LiveNode, lake: Lake) -> None:
-        if self._rating is None or not self._rating.done():
+    def _take_rating(self, node: LiveNode, lake: Lake, wait: bool = False) -> None:
+        if self._rating is None or not (wait or self._rating.done()):
             return
         future, self._rating = self._rating, None
         done, seconds = future.result()
         self._next_rating = time.monotonic() + max(
             node.settings.rate_seconds, seconds / node.settings.rate_share
         )
+        whole = (
+            self._rating_from == lake.state.version
+        )  # else batches came meanwhile, which are to be rated yet
         if done.facts:
             lake.commit(
                 {"stage": "rate", "period": done.name}, add=done.add, remove=done.remove, facts=done.facts
             )
             node.figures.rated += 1
             node.figures.hold(lake)
-        self._rated_version = lake.state.version
+        self._rated_version = lake.state.version if whole else 0
 
 
 def _made(care: Care, updated_ns: int) -> tuple[Care, float]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar
 
+from workbench.lake import passing
 from workbench.lake.engine import one
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
@@ -74,9 +75,14 @@ class Context:
 
     @cached_property
     def replaced(self) -> dict[str, Segment]:
-        """Segments that later versions replaced, by id; their files are still there."""
+        """Segments that later versions replaced, by id; their files are still there, but for those in ``let_go``."""
         every = (Segment.from_json(data) for entry in self.history for data in entry["add"])
         return {segment.id: segment for segment in every if segment.id not in self.lake.state.segments}
+
+    @cached_property
+    def let_go(self) -> set[str]:
+        """Ids of replaced segments whose files a live node may have deleted since."""
+        return passing.may_go(self.history, self.lake.state.segments) & set(self.replaced)
 
     def within(self, stream: str, column: str = "device_key") -> str:
         """SQL that keeps the devices of a stream to look at.

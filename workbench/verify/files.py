@@ -25,14 +25,19 @@ def manifest_chain(context: Context) -> Outcome:
 
 
 def segment_bytes(context: Context) -> Outcome:
-    """Hash every file again; with ``full`` also those that later versions replaced."""
+    """Hash every file again; with ``full`` also those that later versions replaced, as far as they had to stay."""
     segments = dict(context.lake.state.segments)
+    counts: dict[str, int] = {}
     if context.full:
-        segments |= context.replaced
+        gone = {
+            id_ for id_ in context.let_go if not (context.lake.root / context.replaced[id_].path).exists()
+        }
+        segments |= {id_: segment for id_, segment in context.replaced.items() if id_ not in gone}
+        counts = {"let_go": len(gone)} if gone else {}
     found = [segments[key] for key in sorted(segments)]
     with ThreadPoolExecutor(max_workers=2) as pool:
         list(pool.map(lambda segment: context.lake.paths([segment], fresh=True), found))
-    return Outcome({"files": len(found), "bytes": sum(segment.bytes for segment in found)})
+    return Outcome({"files": len(found), "bytes": sum(segment.bytes for segment in found), **counts})
 
 
 def segment_contents(context: Context) -> Outcome:
