@@ -96,7 +96,8 @@ def test_online_equals_batch_for_the_same_events(world: World, seed: object) -> 
 
     rater = OnlineRater(offer, Period(START, END), free_units=free)
     accounts = {s.device_id: (s.account_id, s.starts_at) for s in world.parties.subscriptions}
-    groups = {"d1": 1, "d2": 1, "d3": 0}
+    rows = rated.plan.tables["assignments"].to_pylist()
+    groups = {row["device_key"]: row["group_no"] for row in rows}
     total: dict[tuple[str, str], Fraction] = {}
     order = list(uses)
     seed.shuffle(order)  # type: ignore[attr-defined]
@@ -105,7 +106,8 @@ def test_online_equals_batch_for_the_same_events(world: World, seed: object) -> 
         if use.at < begins:
             continue
         number = {"a1": 1, "a2": 2}[account]
-        part = {"device": device_key("main", use.device_id), "pool": 0, "sim_group": groups[use.device_id]}
+        key = device_key("main", use.device_id)
+        part = {"device": key, "pool": 0, "sim_group": groups[key]}
         holder = (number, part[component.scope])
         for charged in rater.rate(holder, METER.id, use.units, use.at, dict(use.dims), use.events):
             name = (account, charged.component_id)
