@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -161,6 +162,18 @@ def test_a_wrong_policy_names_its_code(text: str, code: str) -> None:
     assert caught.value.code == code
 
 
-@pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.yaml")), ids=lambda path: path.name)
+def of_this_room(path: Path) -> bool:
+    """Whether an example is a mapping or a policy; scenarios, gates and sources are read where they belong."""
+    return "policy" in path.name or re.search("^mapping:", path.read_text(), re.MULTILINE) is not None
+
+
+def test_there_are_mappings_and_a_policy_among_the_examples() -> None:
+    found = {path.name for path in EXAMPLES.glob("*.yaml") if of_this_room(path)}
+    assert {"lorawan.yaml", "water.yaml", "policy.yaml"} <= found
+
+
+@pytest.mark.parametrize(
+    "path", sorted(filter(of_this_room, EXAMPLES.glob("*.yaml"))), ids=lambda path: path.name
+)
 def test_every_example_is_valid(path: Path) -> None:
     assert load_policy(path) if "policy" in path.name else load_mapping(path)
