@@ -64,6 +64,8 @@ def test_the_city_on_a_narrow_screen(watcher, picture) -> None:
     page.get_by_text("Who gets what, whole period").wait_for()
     page.wait_for_timeout(4_000)
     assert page.evaluate("() => document.documentElement.scrollWidth") <= 420
+    boxes = [chart.bounding_box() for chart in page.locator(".bk-Figure, .MuiPaper-root").all()]
+    assert max(box["x"] + box["width"] for box in boxes if box) <= 420, "a card is cut at the right"
     picture(page, "city-narrow.png")
 
 

@@ -90,7 +90,8 @@ class CityPage:
         self._slider.param.watch(self._seek, "value_throttled")
         return pn.Row(
             self._clock, self._play, self._speed, self._slider,
-            sizing_mode="stretch_width", styles={"align-items": "center", "gap": "12px", "flex-wrap": "wrap"},
+            sizing_mode="stretch_width",
+            styles={"align-items": "center", "gap": "12px", "flex-wrap": "wrap", **theme.SHRINKS},
         )  # fmt: skip
 
     def _charts(self) -> pmui.Grid:

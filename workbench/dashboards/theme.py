@@ -26,12 +26,13 @@ SERIES = (
 
 _TILES = """
 .tiles {display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 4px 0}
-@media (max-width: 600px) {.tiles {grid-template-columns: 1fr 1fr}}
 .tile {padding: 2px 18px; border-left: 1px solid rgba(128, 128, 128, .22)}
 .tile:first-child {border-left: none; padding-left: 2px}
 .name {font-size: 11px; letter-spacing: .06em; text-transform: uppercase; opacity: .65}
 .value {font-size: 25px; font-weight: 600; font-variant-numeric: tabular-nums; line-height: 1.5; white-space: nowrap}
 .note {font-size: 12px; opacity: .65; min-height: 17px}
+@media (max-width: 600px) {.tiles {grid-template-columns: 1fr 1fr} .tile {padding: 2px 10px}
+  .tile:nth-child(odd) {border-left: none; padding-left: 2px}}
 """
 _SHAPE = {"shape": {"borderRadius": 4}, "typography": {"fontSize": 13}}
 _LIGHT = {"primary": {"main": ACCENT}, "secondary": {"main": WARM}, "background": {"default": "#f6f7f9"}}
@@ -41,6 +42,8 @@ THEMES = {"light": {"palette": _LIGHT, **_SHAPE}, "dark": {"palette": _DARK, **_
 
 FIELD = {"& .MuiInputBase-root": {"height": "38px"}}
 """Selects and text fields of one height, side by side."""
+SHRINKS = {"min-width": "0"}
+"""For rows that wrap, and what holds them: else Panel asks for the sum of their widths, wider than a phone."""
 BESIDE = {
     "display": "grid",
     "grid-template-columns": "repeat(auto-fit, minmax(min(430px, 100%), 1fr))",
@@ -70,7 +73,7 @@ def page(title: str, main: list[Any], header: list[Any] | None = None, *, wide: 
                 sizing_mode="stretch_width",
                 margin=(16, 24),
                 max_width=2200 if wide else 1440,
-                styles={"gap": "16px"},
+                styles={"gap": "16px", **SHRINKS},
             )
         ],
         header=header or [],
