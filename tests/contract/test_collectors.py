@@ -117,7 +117,7 @@ def test_i10_poison_in_the_middle_stops_nothing(wire: Wire, tmp_path: Path) -> N
         begun = time.monotonic()
         wire.publish(numbers(5, 5))
         check_all_there(tmp_path, numbers(0, 10) + poison)
-        assert time.monotonic() - begun < 5  # 2 s on a machine of one's own
+        assert time.monotonic() - begun < 2
 
 
 @behind_broker
