@@ -45,7 +45,8 @@ def test_three_thousand_malformed_payloads_are_received_and_the_good_one_behind_
         assert time.monotonic() - begun < 5  # 2 s on a machine of one's own
         assert listener.stats.refused == 0
     found = everything(journal.folder.parent)
-    assert [each.payload for each in found] == [*broken, GOOD % 1]
+    # While it connects, the device's own library may send later messages before earlier ones: all must be there, once.
+    assert sorted(each.payload for each in found) == sorted([*broken, GOOD % 1])
     assert {(each.device, each.tenant) for each in found} == {("lamp-1", "main")}
 
 
