@@ -55,6 +55,8 @@ class OverMqtt(Wire):
     """Devices that speak MQTT: they keep what was not acknowledged and send it again after a reconnect."""
 
     version = mqtt.MQTTv5
+    connects_first = False
+    """Whether to publish only once connected: paho sends in another order what it was given before."""
 
     def where(self) -> tuple[str, int]:
         """Host and port."""
@@ -73,6 +75,8 @@ class OverMqtt(Wire):
         client.connect_async(*self.where())
         client.loop_start()
         try:
+            while self.connects_first and not client.is_connected():
+                time.sleep(0.01)
             sent = {client.publish(f"{self.topic}/{device}/up", each, qos=1).mid for each in payloads}
             deadline = time.monotonic() + 60
             while not sent <= told:
