@@ -24,6 +24,7 @@ from workbench.model.ids import device_key
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period
 from workbench.reference.results import Use
+from workbench.settlement.paid import settled_nano
 
 Spans = tuple[tuple[datetime, datetime], ...]
 NOW = datetime.fromisoformat("2030-01-01T00:00:00+00:00")
@@ -194,8 +195,8 @@ def read_books(lake: Lake, period: str, count: int) -> list[Outcome]:
         outcome.lines[name] = outcome.lines.get(name, Fraction(0)) + Fraction(int(amount), int(den))
         assert outcome.rounded is not None
         outcome.rounded[name] = outcome.rounded.get(name, 0) + int(net)
-    for account, state, net, tax, gross in select(
-        lake, "invoices", period, "account_id, state, net_nano, tax_nano, gross_nano"
+    for account, state, net, tax, gross, number in select(
+        lake, "invoices", period, "account_id, state, net_nano, tax_nano, gross_nano, invoice_no"
     ):
         invoices = outcomes[number_of(account)].invoices
         assert invoices is not None
@@ -204,7 +205,9 @@ def read_books(lake: Lake, period: str, count: int) -> list[Outcome]:
         )
         for total, value in (("net", net), ("tax", tax), ("gross", gross)):
             totals[total] += int(value)
-        totals["deferred" if state == "deferred" else "payable"] += int(gross)
+        settled = settled_nano(lake, number)
+        totals["settled"] = totals.get("settled", 0) + settled
+        totals["deferred" if state == "deferred" else "payable"] += int(gross) - settled
     for partner, offer_id, top, bottom, statement in select(
         lake, "statements", period, "partner_id, offer_id, share_numerator, share_denominator, statement_nano"
     ):

@@ -65,8 +65,6 @@ def by_batch(case: Case, manner: Manner = PLAIN) -> list[Outcome]:
 
 def refuse_unpriced(case: Case) -> None:
     """Raise ``NotPriced`` for a construct that the engine refuses by name."""
-    if case.outages:
-        raise NotPriced("outages")
     for offer in case.catalogue.offers:
         currencies = {account.currency for account in case.parties.accounts}
         for currency in sorted(currencies):
@@ -81,7 +79,7 @@ def refuse_unpriced(case: Case) -> None:
 def by_batch_together(cases: list[Case]) -> dict[str, list[Outcome] | NotPriced]:
     """Rate many cases of one file, all that share a period at once: case id -> outcomes by period."""
     found: dict[str, list[Outcome] | NotPriced] = {}
-    spans: dict[Span, dict[int, Case]] = defaultdict(dict)
+    spans: dict[tuple[Span, tuple[Span, ...]], dict[int, Case]] = defaultdict(dict)
     for number, case in enumerate(cases):
         try:
             refuse_unpriced(case)
@@ -89,12 +87,12 @@ def by_batch_together(cases: list[Case]) -> dict[str, list[Outcome] | NotPriced]
             found[case.id] = error
             continue
         for span in case.periods:
-            spans[span][number] = case
+            spans[span, case.outages][number] = case
     rated: dict[tuple[str, Span], Outcome] = {}
     carried = Carried()
-    for span in sorted(spans):
-        outcomes = rate_together(spans[span], span, carried)
-        for number, case in spans[span].items():
+    for span, outages in sorted(spans):
+        outcomes = rate_together(spans[span, outages], span, carried)
+        for number, case in spans[span, outages].items():
             rated[(case.id, span)] = outcomes[number]
     for case in cases:
         if case.id not in found:
@@ -123,7 +121,7 @@ def rate_together(
     with duckdb.connect(config={"threads": manner.threads}) as con:
         plan = compile_plan(catalogue, parties, Period(*span), con=con, stock=carried.stock)
         keys = {device_key("main", device.device_id): device.device_id for device in parties.devices}
-        charges, reasons = rate(con, plan, uses, carried, manner)
+        charges, reasons = rate(con, plan, uses, carried, manner, marked[0].outages)
         share_out(outcomes, plan, keys, charges)
         for key, reason in reasons:
             uncharged = outcomes[number_of(keys[key])].uncharged
@@ -175,12 +173,17 @@ def number_of(name: str) -> int:
 
 
 def rate(
-    con: duckdb.DuckDBPyConnection, plan: Plan, uses: list[Use], carried: Carried, manner: Manner
+    con: duckdb.DuckDBPyConnection,
+    plan: Plan,
+    uses: list[Use],
+    carried: Carried,
+    manner: Manner,
+    outages: tuple[Span, ...] = (),
 ) -> tuple[list[tuple[object, ...]], list[tuple[int, str]]]:
     """The charges (stream, line_no, device_key, window_start, amount) and the reasons of all that is not
     charged.
     """
-    rater = Rater(con, plan, carried.balances)
+    rater = Rater(con, plan, carried.balances, outages)
     charges: list[tuple[object, ...]] = []
     reasons: list[tuple[int, str]] = []
     tables: list[tuple[str, str]] = []

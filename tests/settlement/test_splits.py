@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from workbench.errors import SettlementError
 from workbench.model.money import NANO
 from workbench.model.split import ShareTier, Split, SplitRule
+from workbench.reference.splits import Takings, cut
 from workbench.settlement.splits import Basis, movement, shares
 
 EUR = NANO
@@ -208,3 +209,53 @@ def test_an_unknown_rule_is_refused_by_name():
     with pytest.raises(SettlementError) as caught:
         shares(Split((SplitRule("ann", "lottery"),), rest="operator"), basis(1))
     assert caught.value.code == "bad_split"
+
+
+@given(
+    st.lists(rules(), max_size=4),
+    st.lists(
+        st.tuples(st.sampled_from(COMPONENTS), st.integers(-3, 3), st.integers(-5, 9), st.integers(0, 3)),
+        max_size=8,
+    ),
+    st.sampled_from(["operator_bears", "capped"]),
+    st.none() | AMOUNTS,
+)
+@settings(deadline=None, max_examples=300)
+def test_the_independent_reference_cuts_the_same(found, charges, overrun, guarantee):
+    """Small whole amounts, so that bases often sum to zero, and periods below it."""
+    lifted = tuple(replace(rule, guarantee=guarantee if n == 0 else None) for n, rule in enumerate(found))
+    split = Split(
+        tuple(replace(r, cap=None) if r.guarantee else r for r in lifted),
+        rest="operator",
+        fixed_overrun=overrun,
+    )
+    takings = Takings()
+    for component, euros, units, device in charges:
+        takings.add(component, Fraction(euros * EUR), units, f"d{device}" if device else "")
+    charged = {
+        rule.components: {
+            device
+            for component, devices in takings.devices.items()
+            if not rule.components or component in rule.components
+            for device in devices
+        }
+        for rule in split.rules
+    }
+    state = Basis(
+        takings.amounts(), takings.units, {names: len(devices) for names, devices in charged.items()}
+    )
+    wanted = cut(split, takings)
+    cuts = shares(split, state)
+    assert {name: cuts[name] for name in wanted if name != "operator"} == wanted
+
+
+def test_a_fixed_part_of_charges_that_cancel_out_is_taken_from_each_alike():
+    split = Split(
+        (
+            SplitRule("ann", "fixed", amount=Fraction(2), per="device"),
+            SplitRule("bob", rate=Fraction(1, 2), of="remainder", components=("energy",)),
+        ),
+        rest="operator",
+    )
+    cuts = shares(split, Basis({"energy": Fraction(6 * EUR), "rent": Fraction(-6 * EUR)}, {}, {(): 1}))
+    assert cuts["bob"] == Fraction(5, 2) * EUR  # half of 6.00 less its half of the 2.00

@@ -210,14 +210,29 @@ def test_bytes_that_are_not_text(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        (SPLIT, SPLIT + "\n    pool_cap_units: 5", "pool_cap_units"),
-        (SPLIT, SPLIT + "\n    overage: excess", "overage: excess"),
-        ("per_unit: {", "fold: time_weighted, per_unit: {", "fold: time_weighted"),
-        (SPLIT, SPLIT + "\n    credits: [{id: c, amount: 1, kind: paid}]", "the paid credit 'c'"),
+        (
+            "per_unit: {",
+            "fold: time_weighted, increment: {units: 1 MB, per: day}, per_unit: {",
+            "fold: time_weighted over several rates, single events or rounded parts",
+        ),
+        (
+            "per_unit: {",
+            "fold: max, increment: {units: 1 MB, per: day}, per_unit: {",
+            "an increment per day of a fold max",
+        ),
+        ("per_unit: {", "scope: event, allowance: {units: 1 MB}, per_unit: {", "an allowance per event"),
+        (
+            "per_unit: {",
+            "scope: pool, fold: max, allowance: {units: 1 MB}, per_unit: {",
+            "pool_cap_units or overage: excess over a fold",
+        ),
     ],
 )
 def test_what_has_no_rows_is_refused_by_name(old: str, new: str, words: str) -> None:
-    catalogue = loads(GOOD.replace(old, new, 1))
+    text = GOOD.replace(old, new, 1)
+    if "pool" in words:
+        text = text.replace(SPLIT, SPLIT + "\n    overage: excess")
+    catalogue = loads(text)
     with pytest.raises(CatalogueError) as caught:
         compile_offer(catalogue.offers[0], catalogue)
     assert caught.value.code == "not_priced"

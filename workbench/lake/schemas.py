@@ -188,6 +188,7 @@ KINDS: dict[str, dict[str, str]] = {
         "priority": "INTEGER",
         "granted_at": "TIMESTAMP",
         "expires_at": "TIMESTAMP",
+        "...": "",
     },
     "online_charges": {
         "seq": "BIGINT",

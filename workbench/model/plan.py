@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 
 from workbench.model.when import TimeWindow
 
+CLOSING_FOLDS = ("time_weighted", "p95")
+"""Folds of a meter's values that no event decides: the average over time, and the 95th percentile."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Period:
@@ -100,7 +103,8 @@ class Stock:
 class PlanRate:
     """One row of a component. ``linear``: ``C(q) = q * steps[0].block_amount``, so that no ``before`` is needed.
 
-    ``jumps``: ``C`` depends on units already charged (volume, stair-step); final only when the period's total is known.
+    ``jumps``: what a unit costs depends on units already charged (volume, stair-step, a pool's overage by excess or with
+    a cap per member); final only when the period's total is known.
     """
 
     id: str
@@ -119,6 +123,8 @@ class PlanComponent:
 
     increment_units, increment_add: rounding of the counter (1, 0: none); ``increment_per`` period | day | event.
     free_units: the allowance's own grant for one holder (pools: per member unless ``contribution`` is ``none``).
+    pool_cap: of a pool's free units, the most one member may draw. by_excess: a pool's overage is its members' by what
+    each used beyond its own contribution.
     """
 
     id: str
@@ -143,6 +149,20 @@ class PlanComponent:
     bundle: str = ""
     weight: int = 0
     sponsored: bool = False
+    pool_cap: int | None = None
+    by_excess: bool = False
+
+    @property
+    def closes(self) -> bool:
+        """Its quantity is a fold that only the whole period decides: one charge per counter, at close."""
+        return self.fold in CLOSING_FOLDS
+
+    @property
+    def shared(self) -> bool:
+        """What a pool pays beyond its free units is shared among its members at close (a cap per member, or by
+        excess).
+        """
+        return self.pool_cap is not None or self.by_excess
 
     @property
     def shape(self) -> str:
@@ -177,6 +197,7 @@ class PlanComponent:
         return (
             all(rate.linear for rate in self.rates)
             and not self.bursts
+            and not self.closes
             and not self.bundle
             and not self.sponsored
             and self.increment_units == 1

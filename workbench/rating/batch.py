@@ -28,7 +28,19 @@ from typing import TYPE_CHECKING, Self
 from workbench.errors import AmountOverflow, RatingError
 from workbench.lake.engine import EngineOverflow
 from workbench.model.plan import Stock
-from workbench.rating import burst, closing, counted, fees, ordered, rollover, shaped, stretches, uncharged
+from workbench.rating import (
+    burst,
+    closing,
+    counted,
+    fees,
+    folded,
+    jumping,
+    ordered,
+    rollover,
+    shaped,
+    stretches,
+    uncharged,
+)
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import linear_charges, prepare_routes, prepare_sponsors, use, zero_charges
 from workbench.rating.wallet import Balance
@@ -63,7 +75,7 @@ class Rater:
 
     Args:
         con: where records can be read; the plan's tables live there in a schema of their own until ``close``.
-        balances: promotional credits left from the period before, per (account id, offer id).
+        balances: credits left from the period before, per (account id, offer id).
         outages: known collection outages, whose slots percentile prices do not count.
     """
 
@@ -113,7 +125,7 @@ class Rater:
             if plan.bundled or plan.sponsored:
                 ordered.observe(self.con, self.tables, plan, records, self.within)
             plain = dataclasses.replace(plan, shaped=False)  # what is shaped does not jump
-            counted.observe(self.con, self.tables, use(self.tables, plain, records, self.within))
+            jumping.observe(self.con, self.tables, use(self.tables, plain, records, self.within))
 
     def rate(self, stream: str, records: str) -> Rated:
         """The charges of some records of one stream.
@@ -149,6 +161,8 @@ class Rater:
                 raise overflow(stream, error) from None
         elif "counted" in plan.kinds:
             mixed = first(self.con, f"SELECT count(*) FROM {self.tables.schema}.mixed") != (0,)
+            if mixed:
+                jumping.check_members(self.con, self.tables, stream)
             source = use(self.tables, plan, records, self.within, mixed=mixed)
             try:
                 if plan.shaped:
@@ -158,6 +172,8 @@ class Rater:
                 raise overflow(stream, error) from None
         if plan.sponsored:
             parts.append(zero_charges(self.tables, plan, records, self.within))
+        if "folded" in plan.kinds:
+            parts += folded.collect(self.con, self.tables, plan, records, self.within)
         if "bursts" in plan.kinds:
             parts += burst.collect(self.con, self.tables, plan, records, self.within)
         charges = " UNION ALL ".join(parts) if parts else uncharged.no_charges(plan.dims)
@@ -167,7 +183,7 @@ class Rater:
         """Whether each counter of a stream's prices only ever adds up, so that ``more`` may charge what came late."""
         parts = [c for offer in self.plan.offers for c in offer.components if stream in c.meters]
         return not self.plan.needs_totals(stream) and not any(
-            c.shape or c.bursts or c.sponsored for c in parts
+            c.shape or c.bursts or c.closes or c.sponsored for c in parts
         )
 
     def more(self, stream: str, records: str) -> Rated:
@@ -193,12 +209,16 @@ class Rater:
         parts = [fees.charges(self.tables)]
         if any("bursts" in stream.kinds for stream in self.tables.streams.values()):
             parts.append(burst.charges(self.tables, self._outages))
+        if any("folded" in stream.kinds for stream in self.tables.streams.values()):
+            folded.check(self.con, self.tables)
+            parts.append(folded.charges(self.tables, self.plan.period))
         return " UNION ALL ".join(f"SELECT * FROM ({part})" for part in parts)
 
     @property
     def adjusts(self) -> bool:
         """Whether some offer in force has adjustments that ``closing`` works out."""
-        return any(offer.adjustments for offer in self.plan.offers)
+        credited = {offer.id for offer in self.plan.catalogue.offers if offer.credits}
+        return any(offer.adjustments or offer.offer_id in credited for offer in self.plan.offers)
 
     def closing(self, charges: str) -> str:
         """SQL of the true-ups and adjustments of the period: fixed discounts, maximum, commitment, promotional credits.
@@ -218,7 +238,7 @@ class Rater:
         return rollover.remaining(self.con, self.tables, self.plan)
 
     def _check(self, stream: Stream, records: str) -> None:
-        if "counted" not in stream.kinds and not stream.bounded:
+        if not stream.ordered and not stream.bounded:
             return
         row = first(
             self.con,
@@ -233,7 +253,7 @@ class Rater:
                 code="grid_too_coarse",
                 cure="Aggregate this stream with the grid `event`.",
             )
-        if "counted" not in stream.kinds or begins is None:
+        if not stream.ordered or begins is None:
             return
         if stream.name in self._seen and begins <= self._seen[stream.name]:
             raise RatingError(

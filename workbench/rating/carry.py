@@ -1,4 +1,4 @@
-"""What one billing period hands to the next, as tables: free units that roll over, and promotional credits left."""
+"""What one billing period hands to the next, as tables: free units that roll over, and credits left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _EXACT = pa.decimal128(38, 0)
 _CREDITS = pa.schema(
     [("account_id", pa.string()), ("offer_id", pa.string()), ("credit_id", pa.string()), ("left_nano", _EXACT),
      ("left_denominator", _EXACT), ("priority", pa.int32()), ("granted_at", pa.timestamp("us")),
-     ("expires_at", pa.timestamp("us"))]
+     ("expires_at", pa.timestamp("us")), ("kind", pa.string())]
 )  # fmt: skip
 Balances = Mapping[tuple[str, str], Sequence[Balance]]
 
@@ -29,10 +29,13 @@ def stock_from(table: pa.Table) -> tuple[Stock, ...]:
 
 
 def credits_table(balances: Balances) -> pa.Table:
-    """Credits that still hold something; ``left_nano / left_denominator`` is what is left, exactly."""
+    """Credits that still hold something; ``left_nano / left_denominator`` is what is left, exactly.
+
+    Paid ones stand as they were granted: invoices settle them, and the ledger knows how far.
+    """
     rows = [
         (account, offer, b.id, Decimal(b.left.numerator), Decimal(b.left.denominator), b.priority,
-         naive(b.granted_at), naive(b.expires_at))
+         naive(b.granted_at), naive(b.expires_at), b.kind)
         for (account, offer), wallet in sorted(balances.items())
         for b in sorted(wallet, key=lambda balance: balance.order)
         if b.left
@@ -53,6 +56,7 @@ def credits_from(table: pa.Table) -> dict[tuple[str, str], list[Balance]]:
             row["priority"],
             row["granted_at"].replace(tzinfo=UTC),
             row["expires_at"].replace(tzinfo=UTC),
+            row.get("kind") or "promotional",
         )
         found.setdefault((row["account_id"], row["offer_id"]), []).append(balance)
     return found

@@ -111,7 +111,10 @@ def adjusts(offer: Offer) -> bool:
 def _groups(
     con: duckdb.DuckDBPyConnection, tables: PlanTables, plan: Plan, charges: str
 ) -> dict[GroupKey, Group]:
-    """Every account under an offer version that adjusts, with its sums, days and discounts."""
+    """Every account under an offer version that adjusts, with its sums, days and discounts.
+
+    An account that only sponsors use of an offer is not under it: no rule of the offer adjusts what it pays.
+    """
     s = tables.schema
     wanted = {(o.id, o.version): o for o in plan.catalogue.offers if adjusts(o)}
     groups: dict[GroupKey, Group] = {}
@@ -123,7 +126,9 @@ def _groups(
     for account_no, offer_no, part, line_no, denominator in run(
         con,
         "SELECT k.account_no, k.offer_no, k.part_id, k.line_no, l.price_denominator "
-        f"FROM {s}.line_keys k JOIN {s}.lines l USING (line_no) WHERE k.offer_no IN {inside}",
+        f"FROM {s}.line_keys k JOIN {s}.lines l USING (line_no) JOIN {s}.offers o USING (offer_no) "
+        f"WHERE k.offer_no IN {inside} AND EXISTS (SELECT 1 FROM {s}.terms t JOIN {s}.offers own USING (offer_no) "
+        "WHERE t.account_no = k.account_no AND own.offer_id = o.offer_id AND own.version = o.version)",
     ):
         variant = offers[offer_no]
         offer = wanted[variant.offer_id, variant.version]
@@ -203,8 +208,9 @@ def _maximum(group: Group) -> None:
     if rule.scope == "account":
         group.add("maximum", -max(Fraction(0), group.total(rule.components) - most))
         return
-    devices = sorted({key for _, key in group.sums}, key=lambda key: (key is not None, key))
-    for device in devices:
+    for device in sorted(
+        {key for _, key in group.sums if key is not None}
+    ):  # an account's fee is no device's
         group.add("maximum", -max(Fraction(0), group.total(rule.components, device, one=True) - most), device)
 
 

@@ -8,32 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from workbench.rating import jumping
+from workbench.rating.jumping import KEY, running, same
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import columns
-from workbench.tariff.amount import Sql, chargeable, cost, shared
+from workbench.tariff.amount import Sql, chargeable, cost
 from workbench.tariff.sql import run
 
 if TYPE_CHECKING:
     import duckdb
-
-KEY = "account_no, holder, counter_no, life"
-
-
-def _same(left: str, right: str) -> str:
-    """Two relations agree on the counter key."""
-    return (
-        f"{left}.account_no = {right}.account_no AND {left}.holder = {right}.holder "
-        f"AND {left}.counter_no = {right}.counter_no AND {left}.life IS NOT DISTINCT FROM {right}.life"
-    )
-
-
-def observe(con: duckdb.DuckDBPyConnection, tables: PlanTables, source: str) -> None:
-    """Add the use of prices that jump to the period's totals."""
-    run(
-        con,
-        f"INSERT INTO {tables.schema}.totals SELECT {KEY}, rate_no, sum(measured)::BIGINT FROM {source} "
-        "WHERE jumps GROUP BY ALL",
-    )
 
 
 def charges(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, source: str) -> list[str]:
@@ -44,8 +27,6 @@ def charges(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
     s, n = tables.schema, stream.number
     level_one(con, s, stream, source)
     level_two(con, s, stream, source)
-    if stream.jumps:
-        _jumping(con, s, n, source)
     records = (
         "SELECT u.line_no, u.device_key, u.window_start, u.units, %s AS amount, %s AS "
         f"step{columns(stream.dims, 'u.')} "
@@ -53,19 +34,14 @@ def charges(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
     )
     uniform = [
         records % ("(u.measured * c.slope)::BIGINT", "c.step")
-        + f"JOIN {s}.level1_{n} c ON c.uniform AND {_same('u', 'c')} WHERE NOT u.jumps AND NOT u.alone",
+        + f"JOIN {s}.level1_{n} c ON c.uniform AND {same('u', 'c')} WHERE NOT u.jumps AND NOT u.alone",
         records
         % ("(u.measured * c.slope)::BIGINT", "c.step")
-        + f"JOIN {s}.level2_{n} c ON c.uniform AND c.window_start = u.window_start AND {_same('u', 'c')} "
+        + f"JOIN {s}.level2_{n} c ON c.uniform AND c.window_start = u.window_start AND {same('u', 'c')} "
         "WHERE NOT u.jumps AND NOT u.alone",
     ]
     parts = [*uniform, _single_records(s, n, stream, source)]
-    if not stream.jumps:
-        return parts
-    even = records % ("(u.measured * c.slope)::BIGINT", "c.step") + (
-        f"JOIN {s}.jumping_{n} c ON c.uniform AND c.rate_no = u.rate_no AND {_same('u', 'c')} WHERE u.jumps"
-    )
-    return [*parts, even, _shared_records(s, n, stream, source)]
+    return [*parts, *jumping.charges(con, s, stream, source)] if stream.jumps else parts
 
 
 def level_one(con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: str) -> None:
@@ -78,12 +54,12 @@ def level_one(con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: st
         f"min(rate_no) AS rate_no, max(rate_no) AS rate_no_max FROM {source} WHERE NOT jumps AND NOT "
         "alone GROUP BY ALL), "
         "met AS (SELECT u.* EXCLUDE (units), coalesce(c.used, 0)::HUGEINT AS c0, coalesce(c.used, 0) + units AS c1 "
-        f"FROM used u LEFT JOIN {s}.counters c ON {_same('u', 'c')}) {_classified(s, stream, 'met')}",
+        f"FROM used u LEFT JOIN {s}.counters c ON {same('u', 'c')}) {_classified(s, stream, 'met')}",
     )
     run(
         con,
         f"CREATE OR REPLACE TABLE {s}.counters AS "
-        f"SELECT c.* FROM {s}.counters c WHERE NOT EXISTS (SELECT 1 FROM {s}.level1_{n} l WHERE {_same('l', 'c')}) "
+        f"SELECT c.* FROM {s}.counters c WHERE NOT EXISTS (SELECT 1 FROM {s}.level1_{n} l WHERE {same('l', 'c')}) "
         f"UNION ALL SELECT {KEY}, c1::BIGINT FROM {s}.level1_{n}",
     )
 
@@ -97,7 +73,7 @@ def level_two(con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: st
         "SELECT u.account_no, u.holder, u.counter_no, u.life, u.window_start, any_value(l.c0) AS c0, "
         "sum(u.measured)::HUGEINT AS units, bool_or(u.wavers) AS wavers, min(u.rate_no) AS rate_no, "
         "max(u.rate_no) AS rate_no_max "
-        f"FROM {source} u JOIN {s}.level1_{n} l ON NOT l.uniform AND {_same('u', 'l')} "
+        f"FROM {source} u JOIN {s}.level1_{n} l ON NOT l.uniform AND {same('u', 'l')} "
         "WHERE NOT u.jumps AND NOT u.alone GROUP BY ALL), "
         "ran AS (SELECT *, (c0 + sum(units) OVER (PARTITION BY account_no, holder, counter_no, life "
         "ORDER BY window_start ROWS UNBOUNDED PRECEDING))::HUGEINT AS total FROM used), "
@@ -128,54 +104,13 @@ def _classified(s: str, stream: Stream, met: str) -> str:
     )
 
 
-def _jumping(con: duckdb.DuckDBPyConnection, s: str, n: int, source: str) -> None:
-    """Prices that jump: what the period's total costs, shared by use; per unit exactly when it divides."""
-    q = chargeable(
-        Sql("t.used"), Sql("r.increment_units"), Sql("r.increment_add"), Sql("coalesce(g.free_units, 0)")
-    )
-    total = cost(
-        Sql("a.q"), Sql("x.origin_units"), Sql("x.base"), Sql("x.block_units"), Sql("x.block_amount")
-    )
-    run(
-        con,
-        f"CREATE OR REPLACE TABLE {s}.jumping_{n} AS WITH summed AS ("
-        f"SELECT {KEY}, max(rate_no) AS rate_no, sum(used)::HUGEINT AS used FROM {s}.totals GROUP BY ALL "
-        "HAVING min(rate_no) = max(rate_no)), "
-        f"asked AS (SELECT t.*, r.at_zero, {q} AS q FROM summed t JOIN {s}.rates r USING (rate_no) LEFT "
-        f"JOIN {s}.grants g "
-        "ON g.account_no = t.account_no AND g.holder = t.holder AND g.counter_no = t.counter_no AND "
-        "g.version = r.version), "
-        f"priced AS (SELECT a.* EXCLUDE (at_zero), x.step_no::SMALLINT AS step, {total} - a.at_zero AS "
-        "total FROM asked a "
-        f"ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q >= x.from_units) "
-        "SELECT *, used > 0 AND total % greatest(used, 1) = 0 AS uniform, total // greatest(used, 1) AS "
-        "slope FROM priced",
-    )
-    run(con, f"CREATE OR REPLACE TABLE {s}.before_{n} AS SELECT * FROM {s}.passed")
-    run(
-        con,
-        f"CREATE OR REPLACE TABLE {s}.passed AS SELECT {KEY}, sum(used)::BIGINT AS used FROM ("
-        f"SELECT {KEY}, used FROM {s}.before_{n} UNION ALL "
-        f"SELECT {KEY}, sum(measured) FROM {source} WHERE jumps GROUP BY ALL) GROUP BY ALL",
-    )
-
-
-def _running(source: str, dims: tuple[str, ...], where: str, window: str = "") -> str:
-    """Use rows with ``run``: units of their counter (or counter and window) up to and including each."""
-    order = "u.window_start, u.device_key, u.line_no" + columns(dims, "u.")
-    return (
-        f"SELECT u.*, %s sum(u.measured) OVER (PARTITION BY u.account_no, u.holder, u.counter_no, u.life{window} "
-        f"ORDER BY {order} ROWS UNBOUNDED PRECEDING)::HUGEINT AS run FROM {source} u {where}"
-    )
-
-
 def _single_records(s: str, n: int, stream: Stream, source: str) -> str:
     """Charges of the windows that hold a boundary, and of events that are counters of their own."""
     where = (
-        f"JOIN {s}.level2_{n} c ON NOT c.uniform AND c.window_start = u.window_start AND {_same('u', 'c')} "
+        f"JOIN {s}.level2_{n} c ON NOT c.uniform AND c.window_start = u.window_start AND {same('u', 'c')} "
         "WHERE NOT u.jumps AND NOT u.alone"
     )
-    counted = _running(source, stream.dims, where, ", u.window_start") % "c.c0,"
+    counted = running(source, stream.dims, where, ", u.window_start") % "c.c0,"
     alone = f"SELECT u.*, 0::HUGEINT AS c0, u.measured::HUGEINT AS run FROM {source} u WHERE u.alone"
     free = Sql("coalesce(g.free_units, 0)")
     q0 = chargeable(
@@ -208,16 +143,4 @@ def steps_join(s: str, stream: Stream) -> str:
         f"JOIN {s}.steps {name} ON a.rate_no = {name}.rate_no AND a.{q} >= {name}.from_units "
         f"AND (a.{q} < {name}.until_units OR {name}.until_units IS NULL)"
         for name, q in (("x", "q0"), ("y", "q1"))
-    )
-
-
-def _shared_records(s: str, n: int, stream: Stream, source: str) -> str:
-    """Charges of prices that jump and do not divide per unit: each record's part of the total, by use."""
-    where = f"JOIN {s}.jumping_{n} c ON NOT c.uniform AND c.rate_no = u.rate_no AND {_same('u', 'c')} WHERE u.jumps"
-    ran = _running(source, stream.dims, where) % "c.total, c.used, c.step,"
-    before = Sql("(coalesce(h.used, 0) + a.run - a.measured)")
-    part = shared(Sql("a.total"), before, Sql("a.measured"), Sql("greatest(a.used, 1)"))
-    return (
-        f"SELECT a.line_no, a.device_key, a.window_start, a.units, ({part})::BIGINT AS amount, a.step"
-        f"{columns(stream.dims, 'a.')} FROM ({ran}) a LEFT JOIN {s}.before_{n} h ON {_same('a', 'h')}"
     )

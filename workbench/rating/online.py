@@ -120,6 +120,9 @@ def not_online(offer: PlanOffer) -> list[str]:
     for component in offer.components:
         if component.fold not in ("sum", "count", "max"):
             found.append(f"fold {component.fold} of '{component.id}'")
+        if component.shared:
+            found.append(f"the pool's cap or excess of '{component.id}'")
+            continue
         for rate in component.rates:
             if rate.percentile is not None:
                 found.append(f"the percentile price of '{component.id}'")

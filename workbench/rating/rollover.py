@@ -52,14 +52,18 @@ def _rules(plan: Plan) -> dict[tuple[str, int, str], tuple[PlanRollover | None, 
 
 
 def _used(con: duckdb.DuckDBPyConnection, tables: PlanTables) -> Iterable[tuple[Holder, int, int, int]]:
-    """Counters that live on: holder, the last version, its own grant, the units used."""
+    """Counters that live on: holder, the last version, its own grant, the units that drew on free units."""
     s = tables.schema
     for account, holder, offer, part, rate, version, own, used in run(
         con,
         "WITH named AS (SELECT DISTINCT r.counter_no, o.offer_id, c.component_id, r.rate_id "
         f"FROM {s}.rates r JOIN {s}.comps c USING (comp_no) JOIN {s}.offers o USING (offer_no)), "
-        f"used AS (SELECT account_no, holder, counter_no, sum(used) AS used FROM (SELECT * FROM {s}.counters UNION ALL "
-        f"SELECT * FROM {s}.passed) GROUP BY ALL), "
+        f"beyond AS (SELECT t.account_no, t.holder, t.counter_no, "
+        f"-greatest(sum(used) - any_value(r.pool_cap), 0) AS used FROM {s}.totals t JOIN {s}.rates r USING (rate_no) "
+        "WHERE r.pool_cap IS NOT NULL GROUP BY t.account_no, t.holder, t.counter_no, t.device_key), "
+        "used AS (SELECT account_no, holder, counter_no, sum(used) AS used FROM ("
+        f"SELECT account_no, holder, counter_no, used FROM {s}.counters UNION ALL "
+        f"SELECT account_no, holder, counter_no, used FROM {s}.passed UNION ALL SELECT * FROM beyond) GROUP BY ALL), "
         "last AS (SELECT account_no, holder, counter_no, max(version) AS version, arg_max(own_units, version) AS own, "
         f"bool_or(lasts) AS lasts FROM {s}.grants GROUP BY ALL) "
         "SELECT a.account_id, l.holder, n.offer_id, n.component_id, n.rate_id, l.version, l.own, coalesce(u.used, 0) "

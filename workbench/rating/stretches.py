@@ -99,7 +99,7 @@ def _cells(con: duckdb.DuckDBPyConnection, s: str, n: int) -> None:
     """
     priced = (
         f"(SELECT p.*, r.counter_no, r.rate_no FROM {s}.priced_{n} p JOIN {s}.rates r ON r.rate_no = p.only_rate "
-        "WHERE NOT p.linear AND NOT p.bursts)"
+        "WHERE NOT p.linear AND NOT p.bursts AND NOT p.closes)"
     )
     run(
         con,

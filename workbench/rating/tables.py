@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import duckdb
 
 FEW_STEPS = 8
+KINDS = ("simple", "routed", "counted", "bursts", "folded")
 _NUMBERS = itertools.count(1)
 _PLAN = (
     "offers",
@@ -40,6 +41,7 @@ _PLAN = (
     "days",
     "terms",
     "grants",
+    "members",
     "accounts",
     "bundles",
     "credits",
@@ -57,7 +59,8 @@ class Stream:
         dims: dimensions that prices look at, in a fixed order.
         timed: some rate has time windows.
         kinds: which of the three ways of charging occur: ``simple`` (linear, one rate), ``routed`` (linear, several
-            rates), ``counted`` (needs counters), ``bursts`` (a percentile of its slots).
+            rates), ``counted`` (needs counters), ``bursts`` (a percentile of its slots), ``folded`` (an average or
+            percentile of its values).
         sponsored: somebody else may pay for some use. bundled: some use is paid with credits of a bundle.
         shaped: some price counts not units but the difference they make (see ``shaped.py``).
         bounded: some price looks at single events (a floor, a cap, the scope event): a record must be one event.
@@ -82,6 +85,11 @@ class Stream:
     counts: bool
     few_steps: bool
 
+    @property
+    def ordered(self) -> bool:
+        """Whether its partitions must be rated in the order of time."""
+        return "counted" in self.kinds or "folded" in self.kinds
+
 
 class PlanTables:
     """The tables, and what each stream needs of them. Dropped with ``drop``."""
@@ -104,12 +112,15 @@ class PlanTables:
             f"CREATE TABLE {self.schema}.counters (account_no INTEGER, holder BIGINT, counter_no INTEGER, "
             "life TIMESTAMP, used BIGINT)",
         )
-        run(con, f"CREATE TABLE {self.schema}.passed AS SELECT * FROM {self.schema}.counters")
+        run(
+            con,
+            f"CREATE TABLE {self.schema}.passed AS SELECT *, NULL::BIGINT AS share_device FROM {self.schema}.counters",
+        )
         run(
             con,
             f"CREATE TABLE {self.schema}.totals (account_no INTEGER, holder BIGINT, counter_no INTEGER, "
             "life TIMESTAMP, "
-            "rate_no INTEGER, used BIGINT)",
+            "rate_no INTEGER, device_key BIGINT, used BIGINT)",
         )
         run(
             con,
@@ -132,6 +143,16 @@ class PlanTables:
             "device_key BIGINT, "
             "window_start TIMESTAMP, dims VARCHAR, account_no INTEGER, holder BIGINT, bundle_no INTEGER, "
             "weight BIGINT, sponsor_no INTEGER, sponsor_account INTEGER, amount HUGEINT, units BIGINT)",
+        )
+        counter = (
+            "account_no INTEGER, holder BIGINT, counter_no INTEGER, life TIMESTAMP, comp_no INTEGER, line_no INTEGER, "
+            "rate_no INTEGER, price_no INTEGER"
+        )
+        run(con, f"CREATE TABLE {self.schema}.seen ({counter}, units BIGINT, n BIGINT)")
+        run(
+            con,
+            f"CREATE TABLE {self.schema}.kept ({counter}, device_key BIGINT, held HUGEINT, latest_at TIMESTAMP, "
+            "latest BIGINT)",
         )
         run(
             con,
@@ -166,7 +187,7 @@ class PlanTables:
             "a.account_no, CASE c.scope WHEN 'device' THEN a.device_key WHEN 'sim_group' THEN a.group_no ELSE 0 END "
             "AS holder, c.linear, c.sell, c.scope = 'event' AS alone, c.fold = 'count' AS counts, c.short, "
             f"c.scope = 'pool' AS pooled, c.sponsored, c.bundle_no, c.weight, "
-            f"c.comp_no IN (SELECT comp_no FROM {s}.bursts) AS bursts, c.shape, c.unique_of, "
+            f"c.comp_no IN (SELECT comp_no FROM {s}.bursts) AS bursts, c.closes, c.fold, c.shape, c.unique_of, "
             "c.increment_units, c.increment_add, c.by_device, "
             "c.only_rate, c.only_rate IS NOT NULL OR NOT c.may_miss AS sure, r.slope, r.fee, r.floor, r.cap "
             f"FROM {s}.assignments a JOIN {s}.comps c USING (offer_no) "
@@ -183,13 +204,11 @@ class PlanTables:
             self.con,
             "SELECT coalesce(bool_or(linear AND only_rate IS NOT NULL), false), "
             "coalesce(bool_or(linear AND only_rate IS NULL), false), coalesce(bool_or(NOT linear AND NOT "
-            "bursts), false), coalesce(bool_or(bursts), false) "
+            "bursts AND NOT closes), false), coalesce(bool_or(bursts), false), coalesce(bool_or(closes), false) "
             f"FROM {s}.priced_{number}",
         )
         assert row is not None
-        kinds = frozenset(
-            kind for kind, there in zip(("simple", "routed", "counted", "bursts"), row, strict=True) if there
-        )
+        kinds = frozenset(kind for kind, there in zip(KINDS, row, strict=True) if there)
         components = [c for offer in plan.offers for c in offer.components if name in c.meters]
         conversions = [rate.conversion for c in components for rate in c.rates if rate.conversion]
         dims = plan.dimensions(name)
@@ -233,7 +252,9 @@ def _plain(component: PlanComponent) -> bool:
     """Whether a price needs no counter, or one of the whole period that counts units as they are, under one rate."""
     only = component.rates[0]
     simple = len(component.rates) == 1 and not only.match and not only.windows and not only.jumps
-    special = component.shape or component.bundle or component.sponsored or component.bursts
+    special = (
+        component.shape or component.bundle or component.sponsored or component.bursts or component.closes
+    )
     return component.linear or (
         simple and not special and component.counter_period == "billing" and component.scope != "event"
     )

@@ -146,7 +146,7 @@ def use(tables: PlanTables, stream: Stream, records: str, within: str, *, mixed:
     lives = f"(SELECT max(l.from_at) FROM {s}.lives l WHERE l.comp_no = p.comp_no AND l.from_at <= r.window_start)"
     settled = (
         f" AND NOT EXISTS (SELECT 1 FROM {s}.mixed x WHERE x.account_no = p.account_no AND x.holder = p.holder "
-        "AND x.counter_no = t.counter_no)"
+        f"AND x.counter_no = t.counter_no AND x.life IS NOT DISTINCT FROM CASE WHEN p.short THEN {lives} END)"
         if mixed
         else ""
     )
@@ -160,11 +160,12 @@ def use(tables: PlanTables, stream: Stream, records: str, within: str, *, mixed:
         blocked = " AND y.blocked IS NOT TRUE"
     return (
         f"(SELECT r.device_key, r.window_start, {plain} AS units, "
-        f"{line} AS line_no, {account} AS account_no, {holder} AS holder, t.counter_no, t.rate_no, "
+        f"{line} AS line_no, {account} AS account_no, {holder} AS holder, t.counter_no, t.rate_no, t.price_no, "
+        "t.pool_cap IS NOT NULL OR t.by_excess AS of_members, CASE WHEN t.by_excess THEN r.device_key END AS share_device, "
         f"t.jumps AND NOT p.alone{settled} AS jumps, p.alone, p.comp_no, {measured}"
         f"CASE WHEN p.short THEN {lives} END AS life{columns(stream.dims, 'r.')} "
         f"{under(tables, stream, records)} {route} JOIN {s}.rates t ON t.rate_no = {rate} {payer} "
-        f"WHERE {within} AND NOT p.linear AND NOT p.bursts{blocked})"
+        f"WHERE {within} AND NOT p.linear AND NOT p.bursts AND NOT p.closes{blocked})"
     )
 
 
@@ -184,7 +185,7 @@ def held(tables: PlanTables, stream: Stream, records: str, within: str) -> str:
         "SELECT p.line_no, p.comp_no, t.rate_no, t.counter_no, p.account_no, p.holder, "
         f"CASE WHEN p.short THEN {lives} END AS life, r.device_key, sum(CASE WHEN p.counts THEN r.n_events::BIGINT "
         f"ELSE r.units END)::HUGEINT AS units, sum(r.n_events)::HUGEINT AS events {under(tables, stream, records)} "
-        f"{route} JOIN {s}.rates t ON t.rate_no = {rate} WHERE {within} AND NOT p.bursts AND NOT p.alone GROUP BY ALL"
+        f"{route} JOIN {s}.rates t ON t.rate_no = {rate} WHERE {within} AND NOT p.bursts AND NOT p.closes AND NOT p.alone GROUP BY ALL"
     )
 
 

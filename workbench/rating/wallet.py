@@ -1,4 +1,7 @@
-"""Promotional credits of one account and offer: who is used first, and what is left."""
+"""Credits of one account and offer: which is used first, and what is left.
+
+Promotional credits pay charges, before tax; paid ones wait here for the invoice, whose total they settle.
+"""
 
 from __future__ import annotations
 
@@ -24,11 +27,12 @@ class Balance:
     priority: int
     granted_at: datetime
     expires_at: datetime
+    kind: str = "promotional"
 
     @property
-    def order(self) -> tuple[int, datetime, datetime, str]:
-        """Lower priority number, then earliest expiry, then earliest grant, then id."""
-        return self.priority, self.expires_at, self.granted_at, self.id
+    def order(self) -> tuple[int, datetime, bool, datetime, str]:
+        """Lower priority number, then earliest expiry, promotional before paid, then earliest grant, then id."""
+        return self.priority, self.expires_at, self.kind == "paid", self.granted_at, self.id
 
 
 def granted(offer: Offer, factor: Fraction, began: datetime, period: Period) -> Iterator[Balance]:
@@ -45,13 +49,13 @@ def granted(offer: Offer, factor: Fraction, began: datetime, period: Period) -> 
         if credit.expires_after_days is not None:
             last = local_day(given, offer.zone) + timedelta(days=credit.expires_after_days)
             expires = local_midnight(last, offer.zone)
-        yield Balance(credit.id, credit.amount * NANO * factor, credit.priority, given, expires)
+        yield Balance(credit.id, credit.amount * NANO * factor, credit.priority, given, expires, credit.kind)
 
 
 def take(wallet: list[Balance], amount: Fraction, at: datetime) -> Iterator[tuple[str, Fraction]]:
-    """Cover an amount from the grants valid at an instant (not at its expiry): (grant id, nano) pairs."""
+    """Cover an amount from the promotional grants valid at an instant (not at its expiry): (grant id, nano) pairs."""
     for balance in sorted(wallet, key=lambda balance: balance.order):
-        if balance.granted_at <= at < balance.expires_at and amount > 0:
+        if balance.kind == "promotional" and balance.granted_at <= at < balance.expires_at and amount > 0:
             part = min(amount, balance.left)
             if part > 0:
                 balance.left -= part

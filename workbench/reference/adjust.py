@@ -43,6 +43,15 @@ def adjust(state: State, offer: Offer, account_id: str, charges: list[Charge]) -
     state.bill.charges.extend(added)
 
 
+def exchange(who: Who, offer: Offer, account_id: str) -> Fraction:
+    """The stored rate from an offer's currency to an account's."""
+    currency = who.accounts[account_id].currency
+    for fx in offer.fx:
+        if fx.currency == currency != offer.currency:
+            return fx.rate
+    return Fraction(1)
+
+
 def counted(charges: list[Charge], components: tuple[str, ...], device_id: str | None = None) -> list[Charge]:
     """The charges that count: of these components (empty: all), and of this device when one is named."""
     return [
@@ -88,14 +97,17 @@ def fixed_discounts(
 
 
 def maximum(who: Who, offer: Offer, charges: list[Charge]) -> list[Charge]:
-    """The most that the counted charges may cost in the period: what is above is given back."""
+    """The most that the counted charges may cost in the period: what is above is given back.
+
+    Of a device: charges that belong to no device (fees per account) are outside its maximum.
+    """
     rule = offer.maximum
     if rule is None:
         return []
     added = []
     holders: list[str | None] = [None]
     if rule.scope == "device":
-        holders = [*sorted({charge.device_id for charge in charges})]
+        holders = [*sorted({charge.device_id for charge in charges if charge.device_id})]
     for holder in holders:
         base = counted(charges, rule.components, holder)
         excess = total(base) - rule.amount * NANO
@@ -158,7 +170,10 @@ def promotional(
     for subscription in subscriptions:
         began = who.began[subscription.subscription_id]
         if who.version_at(subscription, max(began, who.start)) == offer:
-            wallet.balances.extend(new_grants(offer, subscription, began, who.start, who.end))
+            for balance in new_grants(offer, subscription, began, who.start, who.end):
+                if balance.kind == "paid":  # it settles invoices, so it is held in their currency
+                    balance.left = balance.left * exchange(who, offer, account_id)
+                wallet.balances.append(balance)
     payable = max(ZERO, total(charges))
     taken: dict[str, Fraction] = {}
     for charge in sorted(charges, key=lambda charge: charge.at):

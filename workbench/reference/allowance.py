@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from workbench.model.offer import Offer, Rollover
+from workbench.model.offer import Allowance, Offer, Rollover
 from workbench.model.party import Subscription
 from workbench.reference.who import Who
 
@@ -41,6 +41,19 @@ def own_grant(units: int, contribution: str, who: Who, offer: Offer, members: li
         else:
             total += units
     return total
+
+
+def own_of_each(allowance: Allowance, who: Who, offer: Offer, members: list[Subscription]) -> dict[str, int]:
+    """What each device brought into a pool; nothing when the units are the pool's own."""
+    if allowance.contribution == "none":
+        return {}
+    found = {}
+    for device_id, days in member_days(who, offer, members).items():
+        if days:
+            found[device_id] = allowance.units
+            if allowance.contribution == "prorated":
+                found[device_id] = allowance.units * days // len(who.days_in_period(offer.zone))
+    return found
 
 
 def member_days(who: Who, offer: Offer, members: list[Subscription]) -> dict[str, int]:

@@ -8,8 +8,8 @@ from workbench.model.offer import Bundle, Component, Offer
 from workbench.model.party import Subscription
 from workbench.reference.allowance import Grant, own_grant, roll
 from workbench.reference.lines import line_of_charge, offer_of
-from workbench.reference.results import ZERO, Charge
-from workbench.reference.rounding import NANO
+from workbench.reference.results import ZERO, Charge, Invoice
+from workbench.reference.rounding import NANO, minor_unit
 from workbench.reference.state import Key, State
 
 
@@ -97,14 +97,37 @@ def defer_small_invoices(state: State) -> None:
             invoice.payable_nano = 0
             state.carry.deferred[key] = due
             continue
-        for wallet_key, wallet in sorted(state.carry.wallets.items()):
-            if wallet_key[0] == invoice.account_id and due > 0:
-                at = max(charge.at for charge in state.bill.charges)
-                taken = wallet.take(due - ZERO, at, "paid")
-                settled = int(sum(taken.values(), ZERO))
-                invoice.settled_nano += settled
-                due -= settled
-        invoice.payable_nano = due
+        invoice.settled_nano = settle(state, invoice, due)
+        invoice.payable_nano = due - invoice.settled_nano
+
+
+def settle(state: State, invoice: Invoice, due: int) -> int:
+    """What paid balances settle of an invoice, in whole minor units: those that hold at the account's last use.
+
+    All credits of the account in one order, whatever offer gave them.
+    """
+    uses = [
+        charge.at
+        for charge in state.bill.charges
+        if charge.line.account_id == invoice.account_id and charge.line.kind == "usage"
+    ]
+    at = max(uses, default=state.who.start)
+    held = [
+        (balance.order(), offer_id, balance)
+        for (account_id, offer_id), wallet in state.carry.wallets.items()
+        if account_id == invoice.account_id
+        for balance in wallet.balances
+        if balance.kind == "paid" and balance.granted_at <= at < balance.expires_at
+    ]
+    unit = minor_unit(invoice.currency)
+    settled = 0
+    for _, _, balance in sorted(held, key=lambda row: row[:2]):
+        whole = balance.left // unit * unit
+        part = min(due - settled, int(whole))
+        if part > 0:
+            balance.left -= part
+            settled += part
+    return settled
 
 
 def minimum_invoice(state: State, account_id: str) -> int:

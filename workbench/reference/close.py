@@ -11,16 +11,20 @@ from workbench.model.party import Subscription
 from workbench.model.price import Graduated, GraduatedPercentage, Volume
 from workbench.reference.cost import cumulative_cost
 from workbench.reference.discounts import percent_factor
+from workbench.reference.jumps import share_by_use
 from workbench.reference.results import ZERO, Charge, LineKey, Unpriceable
 from workbench.reference.state import State
 
 
 def close_counters(state: State) -> None:
-    """Add the charges that no single use makes."""
+    """Share out what jumped, and add the charges that no single use makes."""
+    share_by_use(state)
     for slots in state.slots.values():
         charge = slots.charge(state.outages)
         factor = percent_factor(state.who, slots.subscription, slots.offer, charge.line.component_id)
         state.bill.charges.append(replace(charge, amount_nano=charge.amount_nano * factor))
+    for values in state.values.values():
+        state.bill.charges.append(values.charge())
     seen: set[tuple[str, ...]] = set()
     for subscription in state.who.subscriptions:
         for offer in state.who.versions[subscription.offer_id]:

@@ -26,7 +26,9 @@ def fee_charges(who: Who, subscription: Subscription, offer: Offer) -> list[Char
         factor = percent_factor(who, subscription, offer, fee.id)
         kind = "one_off" if fee.every == "once" else "recurring"
         key = LineKey(subscription.account_id, offer.id, offer.version, fee.id, kind, fee.tax_category)
-        holders = who.devices_of(subscription) if fee.per == "device" else [subscription.device_id]
+        holders = (
+            who.devices_of(subscription) if fee.per == "device" else [""]
+        )  # an account's fee: no device's
         for device_id in holders:
             charges.append(Charge(key, device_id, who.start, 0, amount * factor))
     return charges

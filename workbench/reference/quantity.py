@@ -6,15 +6,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from fractions import Fraction
+from datetime import datetime
 
 from workbench.model.offer import Component, Increment
 from workbench.reference.days import local_day
 from workbench.reference.results import Unpriceable, Use
 
 Bucket = tuple[str, ...]
-MICROSECOND = timedelta(microseconds=1)
 
 
 class Quantity:
@@ -30,17 +28,13 @@ class Quantity:
         self.highest: int | None = None
         self.latest = 0
         self.seen: set[str] = set()
-        self.held = 0  # units x microseconds up to ``latest_at``
-        self.latest_at: datetime | None = None
 
     def add(self, use: Use) -> None:
         """Take one more record."""
         self.add_to_bucket(use)
         self.count += use.events
         self.highest = use.units if self.highest is None else max(self.highest, use.units)
-        if self.latest_at is not None:
-            self.held += self.latest * ((use.at - self.latest_at) // MICROSECOND)
-        self.latest, self.latest_at = use.units, use.at
+        self.latest = use.units
         if self.component.unique_of:
             self.seen.add(dict(use.dims).get(self.component.unique_of, ""))
 
@@ -54,13 +48,11 @@ class Quantity:
         if increment is not None and increment.per in ("event", "session"):
             del self.buckets[bucket]  # an event is rounded alone
 
-    def value(self) -> int | Fraction:
+    def value(self) -> int:
         """q now."""
         fold = self.component.fold
         if fold == "sum":
             return self.rounded_sum
-        if fold == "time_weighted":
-            return self.time_weighted()
         folded = {
             "count": self.count,
             "max": self.highest or 0,
@@ -73,15 +65,6 @@ class Quantity:
         if increment is not None and increment.per != "period":
             raise Unpriceable(f"an increment per {increment.per} of a fold {fold} is not decided")
         return rounded(folded[fold], increment)
-
-    def time_weighted(self) -> Fraction:
-        """The average over the counter's life: each value holds until the next one, the last until the
-        end.
-        """
-        if self.latest_at is None:
-            return Fraction(0)
-        held = self.held + self.latest * ((self.end - self.latest_at) // MICROSECOND)
-        return Fraction(held, (self.end - self.start) // MICROSECOND)
 
 
 def bucket_of(increment: Increment | None, use: Use, zone: str) -> Bucket:

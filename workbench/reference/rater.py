@@ -82,7 +82,7 @@ def rate_periods(
     carry = Carry()
     bills = []
     for start, end in periods:
-        state = State(Who(catalogue, parties, start, end), carry, Bill(start, end), outages)
+        state = State(Who(catalogue, parties, start, end), carry, Bill(start, end), outages, tenant)
         for use in ordered:
             if start <= use.at < end:
                 rate_use(state, use)

@@ -37,7 +37,8 @@ class Takings:
         """The same with all signs turned round: "negative lines mirror"."""
         other = Takings()
         other.parts = {component_id: [-part for part in parts] for component_id, parts in self.parts.items()}
-        other.units, other.devices, other.unshared = self.units, self.devices, -self.unshared
+        other.units = {component_id: -units for component_id, units in self.units.items()}
+        other.devices, other.unshared = self.devices, -self.unshared
         return other
 
     def amounts(self) -> dict[str, Fraction]:
@@ -88,18 +89,27 @@ def truncated(number: Fraction) -> int:
 
 
 def cut(split: Split, takings: Takings) -> dict[str, Fraction]:
-    """The rules in order, fixed parts first: partner -> nano.
+    """What every partner gets: partner -> nano.
 
-    Guarantees and caps act on the finished parts, so that their difference is borne by the rest alone.
+    Guarantees and caps act on the finished parts, so that their difference is borne by the rest alone. A period that
+    took back more than it earned mirrors one that earned as much; only a guarantee is due whatever was earned.
     """
-    if exact_sum(takings.amounts().values()) < 0:
-        return {partner: -part for partner, part in cut_positive(split, takings.mirrored()).items()}
-    return cut_positive(split, takings)
-
-
-def cut_positive(split: Split, takings: Takings) -> dict[str, Fraction]:
-    """``cut`` of a period that earned something."""
+    negative = exact_sum(takings.amounts().values()) < 0
     parts: dict[str, Fraction] = {}
+    for rule, share in cut_positive(split, takings.mirrored() if negative else takings):
+        if rule.cap is not None:
+            share = min(share, rule.cap * NANO)
+        if negative:
+            share = -share
+        if rule.guarantee is not None:
+            share = max(share, rule.guarantee * NANO)
+        parts[rule.partner] = parts.get(rule.partner, ZERO) + share
+    return parts
+
+
+def cut_positive(split: Split, takings: Takings) -> list[tuple[SplitRule, Fraction]]:
+    """The rules in order, fixed parts first, of a period that earned something."""
+    parts: list[tuple[SplitRule, Fraction]] = []
     left = takings.amounts()  # what the rules so far have left of each component
     ordered = [rule for rule in split.rules if rule.kind == "fixed"]
     ordered += [rule for rule in split.rules if rule.kind != "fixed"]
@@ -112,16 +122,21 @@ def cut_positive(split: Split, takings: Takings) -> dict[str, Fraction]:
         else:
             share = proportional_part(rule, exact_sum(base.values()))
         take(left, base, share)
-        parts[rule.partner] = parts.get(rule.partner, ZERO) + bounded(rule, share)
+        parts.append((rule, share))
     return parts
 
 
 def take(left: dict[str, Fraction], base: dict[str, Fraction], share: Fraction) -> None:
-    """A share is taken from the components it was reckoned on, in proportion to what it was reckoned on."""
+    """A share is taken from the components it was reckoned on, in proportion to what it was reckoned on.
+
+    Where that sums to zero there is no proportion: every component gives the same.
+    """
     whole = exact_sum(base.values())
     for component_id, amount in base.items():
         if whole != 0:
             left[component_id] -= share * amount / whole
+        else:
+            left[component_id] -= share / len(base)
 
 
 def base_of(rule: SplitRule, amounts: dict[str, Fraction]) -> dict[str, Fraction]:
@@ -158,13 +173,4 @@ def proportional_part(rule: SplitRule, base: Fraction) -> Fraction:
         if upper > lower:
             share += (upper - lower) * tier.rate
             lower = upper
-    return share
-
-
-def bounded(rule: SplitRule, share: Fraction) -> Fraction:
-    """The guarantee lifts and the cap limits a partner's share of the whole period."""
-    if rule.guarantee is not None:
-        share = max(share, rule.guarantee * NANO)
-    if rule.cap is not None:
-        share = min(share, rule.cap * NANO)
     return share

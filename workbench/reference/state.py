@@ -7,12 +7,14 @@ from datetime import datetime
 from fractions import Fraction
 
 from workbench.model.offer import Component, Offer, Rate
+from workbench.model.price import Price, StairStep, Volume
 from workbench.reference.allowance import Grant
 from workbench.reference.cost import cumulative_cost
 from workbench.reference.credits import Wallet
+from workbench.reference.folds import Values
 from workbench.reference.percentile import Slots
 from workbench.reference.quantity import Quantity
-from workbench.reference.results import Bill, LineKey, Unpriceable, Use
+from workbench.reference.results import Bill, Charge, LineKey, Unpriceable, Use
 from workbench.reference.who import Who
 
 Key = tuple[str, ...]
@@ -61,13 +63,38 @@ class Counter:
         pool.
         """
         beyond = 0
-        if offer.pool_cap_units is not None and (component.scope or offer.scope) == "pool":
+        if offer.pool_cap_units is not None and pays_together(offer, component):
             if component.fold != "sum" or component.increment is not None:
                 raise Unpriceable("a cap per member of a pool is decided for plain sums only")
             for units in self.by_member.values():
                 if units > offer.pool_cap_units:
                     beyond += units - offer.pool_cap_units
         return beyond
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One use of a counter whose total is shared out at close: its charge so far, and what that was reckoned with."""
+
+    charge: Charge
+    units: int
+    factor: Fraction
+    price: Price
+    offer: Offer
+    own: dict[str, int] | None = None
+    """By device what it brought into a pool whose overage is by excess; ``None`` for any other counter."""
+
+
+def pays_together(offer: Offer, component: Component) -> bool:
+    """Whether a component has free units for a whole pool, so that somebody must answer for what goes beyond them."""
+    return component.allowance is not None and (component.scope or offer.scope) == "pool"
+
+
+def is_shared_out(offer: Offer, component: Component, price: Price) -> bool:
+    """Whether a counter's total is shared out at close: "volume, stair-step, ..., pool overage"."""
+    if isinstance(price, Volume | StairStep):
+        return True
+    return pays_together(offer, component) and (offer.pool_cap_units is not None or offer.overage == "excess")
 
 
 @dataclass(slots=True)
@@ -78,8 +105,11 @@ class State:
     carry: Carry
     bill: Bill
     outages: tuple[tuple[datetime, datetime], ...] = ()
+    tenant: str = "main"
     counters: dict[Key, Counter] = field(default_factory=dict)
     slots: dict[Key, Slots] = field(default_factory=dict)
     bundle_used: dict[Key, int] = field(default_factory=dict)
     sponsored: dict[Key, Fraction] = field(default_factory=dict)
     free: dict[Key, int] = field(default_factory=dict)
+    jumping: dict[Key, list[Part]] = field(default_factory=dict)
+    values: dict[Key, Values] = field(default_factory=dict)

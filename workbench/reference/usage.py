@@ -8,15 +8,16 @@ from fractions import Fraction
 from workbench.model.offer import Component, Offer, Rate, Sponsorship
 from workbench.model.party import Subscription
 from workbench.model.price import Dynamic, Percentage, Percentile
-from workbench.reference.allowance import own_grant
+from workbench.reference.allowance import own_grant, own_of_each
 from workbench.reference.cost import event_cost
 from workbench.reference.discounts import percent_factor
+from workbench.reference.folds import CLOSING_FOLDS, Values
 from workbench.reference.lives import life_of
 from workbench.reference.percentile import Slots
 from workbench.reference.quantity import Quantity
 from workbench.reference.results import ZERO, Charge, LineKey, Unpriceable, Use
 from workbench.reference.rounding import NANO
-from workbench.reference.state import Counter, Key, State
+from workbench.reference.state import Counter, Key, Part, State, is_shared_out, pays_together
 from workbench.reference.windows import matches, rate_for
 
 
@@ -50,9 +51,17 @@ def usage_charges(
             if sponsorship.fallback == "block":
                 return [nothing]
     amount = priced(state, use, subscription, offer, component, found, subscription.account_id)
-    if offer.discounts:
-        amount = amount * percent_factor(state.who, subscription, offer, component.id)
-    return [Charge(mine, use.device_id, use.at, use.units, amount, use.event_id, found.id)]
+    factor = percent_factor(state.who, subscription, offer, component.id)
+    charge = Charge(mine, use.device_id, use.at, use.units, amount * factor, use.event_id, found.id)
+    if is_shared_out(offer, component, found.price) and component.fold not in CLOSING_FOLDS:
+        key = counter_key(state, use, subscription, offer, component, found, subscription.account_id)
+        units = use.events if component.fold == "count" else use.units
+        own = None
+        if offer.overage == "excess" and component.allowance is not None and pays_together(offer, component):
+            members = state.who.members_of(subscription, ("pool", subscription.account_id))
+            own = own_of_each(component.allowance, state.who, offer, members)
+        state.jumping.setdefault(key, []).append(Part(charge, units, factor, found.price, offer, own))
+    return [charge]
 
 
 def line_of(account_id: str, offer: Offer, component: Component, use: Use) -> LineKey:
@@ -111,6 +120,9 @@ def priced(
         collect(state, use, subscription, offer, component, rate)
         return ZERO
     free = free_units(state, use, subscription, offer, component, rate)
+    if component.fold in CLOSING_FOLDS:
+        keep(state, use, subscription, offer, component, rate, free)
+        return ZERO
     use = after_bundles(state, use, subscription, offer, component)
     counter = counter_of(state, use, subscription, offer, component, rate, payer)
     before = counter.cost(offer, component, rate, free)
@@ -128,13 +140,27 @@ def counter_of(
     payer: str,
 ) -> Counter:
     """The counter a use moves; it survives a change of version unless a version says ``counters: reset``."""
-    start, end = life_of(offer, component, use.at, state.who.start, state.who.end)
-    holder = holder_of(state, use, subscription, component.scope or offer.scope)
-    reset = "" if offer.publish.counters == "carry" else str(offer.version)
-    key = (payer, *holder, offer.id, component.id, rate.id, start.isoformat(), reset)
+    key = counter_key(state, use, subscription, offer, component, rate, payer)
     if key not in state.counters:
+        start, end = life_of(offer, component, use.at, state.who.start, state.who.end)
         state.counters[key] = Counter(Quantity(component, offer.zone, start, end))
     return state.counters[key]
+
+
+def counter_key(
+    state: State,
+    use: Use,
+    subscription: Subscription,
+    offer: Offer,
+    component: Component,
+    rate: Rate,
+    payer: str,
+) -> Key:
+    """What names the counter a use moves."""
+    start, _ = life_of(offer, component, use.at, state.who.start, state.who.end)
+    holder = holder_of(state, use, subscription, component.scope or offer.scope)
+    reset = "" if offer.publish.counters == "carry" else str(offer.version)
+    return (payer, *holder, offer.id, component.id, rate.id, start.isoformat(), reset)
 
 
 def holder_of(state: State, use: Use, subscription: Subscription, scope: str) -> Key:
@@ -189,6 +215,31 @@ def after_bundles(
         state.bundle_used[key] = used + covered * weight
         use = Use(use.device_id, use.meter, use.at, use.units - covered, use.dims, use.event_id, use.events)
     return use
+
+
+def keep(
+    state: State,
+    use: Use,
+    subscription: Subscription,
+    offer: Offer,
+    component: Component,
+    rate: Rate,
+    free: int,
+) -> None:
+    """Keep a value whose fold is known at close."""
+    if len(component.rates) > 1:
+        raise Unpriceable(f"a fold {component.fold} over several rates is not decided")
+    key = counter_key(state, use, subscription, offer, component, rate, subscription.account_id)
+    factor = percent_factor(state.who, subscription, offer, component.id)
+    if key not in state.values:
+        start, end = life_of(offer, component, use.at, state.who.start, state.who.end)
+        device_id = use.device_id if key[1] == "device" else ""
+        line = line_of(subscription.account_id, offer, component, use)
+        state.values[key] = Values(line, device_id, offer, component, rate, factor, free, start, end)
+    values = state.values[key]
+    if (values.offer.version, values.factor, values.free) != (offer.version, factor, free):
+        raise Unpriceable(f"a fold {component.fold} under two prices in one period is not decided")
+    values.add(use)
 
 
 def collect(

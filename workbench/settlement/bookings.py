@@ -5,6 +5,7 @@ shares.
     deferred line    unbilled:<account>    <-  revenue:<offer>       earned now, invoiced later
     taken-up line    receivable:<account>  <-  unbilled:<account>    when the deferred amount is invoiced
     tax              receivable:<account>  <-  tax:<category>        once per document and rate
+    paid balance     prepaid:<account>     <-  receivable:<account>  what an account's paid credits settle (``paid.py``)
     share            revenue:<offer>       <-  payable:<partner>     each partner's statement but the
     operator's rounding         revenue:<offer>       <-  rounding:<currency>   sum of rounded lines less
     the rounded total
@@ -58,7 +59,7 @@ def book_all(lake: Lake, shares: Sequence[Posting], period: str, now: datetime) 
     """Number and chain everything the documents and statements book.
 
     Args:
-        shares: what ``statements.postings`` made.
+        shares: what ``statements.postings`` and ``paid.postings`` made.
     """
     lake.con.register("settle_shares", ledger.table(shares))
     try:

@@ -19,7 +19,7 @@ from workbench.lake.lake import Lake
 from workbench.ledger.checks import CheckResult
 from workbench.model.offer import Catalogue, Offer
 from workbench.settlement import checks as own
-from workbench.settlement import record, statements
+from workbench.settlement import paid, record, statements
 from workbench.settlement.bookings import book_all
 from workbench.settlement.documents import DOC, make_documents, number_documents, tax_groups
 from workbench.settlement.lines import make_lines
@@ -118,7 +118,7 @@ def _close(lake: Lake, plan: Catalogue | Compiled, period: str, now: datetime, t
     took |= {key: idle_takings(lake, key) for key in idle}
     made = statements.statements(lake, rated, took, {**offers, **idle}, terms, period)
     rounding = {key: t.net_nano - statements.rounded_total(t, key[2]) for key, t in took.items()}
-    shares = list(statements.postings(made, rounding, period))
+    shares = [*statements.postings(made, rounding, period), *paid.postings(lake, period)]
     booked = book_all(lake, shares, period, now)
     segments = write_all(lake, period, "", now, made, booked)
     segments += unbilled(lake, period)

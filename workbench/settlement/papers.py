@@ -10,6 +10,7 @@ from workbench.errors import SettlementError
 from workbench.lake.engine import one
 from workbench.lake.lake import Lake
 from workbench.lake.sql import quote
+from workbench.settlement.paid import settled_nano
 from workbench.settlement.work import relation
 
 
@@ -72,6 +73,13 @@ class InvoicePaper:
     lines: tuple[PaperLine, ...]
     taxes: tuple[PaperTax, ...]
     annex: tuple[AnnexRow, ...] = ()
+    settled_nano: int = 0
+    """What the account's paid balances settled of it."""
+
+    @property
+    def payable_nano(self) -> int:
+        """What is left to pay."""
+        return self.gross_nano - self.settled_nano
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,7 @@ def invoice(lake: Lake, invoice_no: str, *, annex: bool = False) -> InvoicePaper
         lines=lines,
         taxes=_taxes(lake, invoice_no, lines),
         annex=_annex(lake, fields["period"], lines) if annex else (),
+        settled_nano=settled_nano(lake, invoice_no),
     )
 
 

@@ -107,6 +107,9 @@ def _invoice_tables(paper: InvoicePaper) -> list[Table]:
         totals.append((label, "", "", "", money(tax.tax_nano, code)))
     if paper.state == "issued":
         totals.append(("Total", "", "", "", money(paper.gross_nano, code)))
+    if paper.settled_nano:
+        totals.append(("Paid from your balance", "", "", "", money(-paper.settled_nano, code)))
+        totals.append(("To pay", "", "", "", money(paper.payable_nano, code)))
     tables: list[Table] = [(("Line", ">Units", f">Exact {code}", ">Tax", f">{code}"), rows, totals)]
     if paper.annex:
         labels = {line.line_no: line.component_id for line in paper.lines}

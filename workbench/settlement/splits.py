@@ -10,7 +10,8 @@ How the rules combine, where ``model/split.py`` leaves room:
 
 * Fixed rules are cut first, then the others in the order written.
 * ``of: remainder`` needs to know what earlier rules took *of these components*. A share is taken from the
-  components it was reckoned on, in proportion to the amounts it was reckoned on.
+  components it was reckoned on, in proportion to the amounts it was reckoned on; in equal parts where those
+  sum to zero (a fixed part of charges that cancel each other out).
 * A period whose charges sum below zero mirrors the same period above zero: S(-x) = -S(x). Only a guarantee
   does not mirror: it lifts the signed total of the period.
 * Guarantee and cap act on the rule's total of the period, after all rules are reckoned; the difference is
@@ -141,7 +142,7 @@ def _graduated(tiers: tuple[ShareTier, ...], base: Fraction) -> Fraction:
 
 
 def _take(left: dict[str, Fraction], weights: Mapping[str, Fraction], share: Fraction) -> None:
-    """Take ``share`` off ``left`` in proportion to ``weights`` (all from the first when they sum to zero)."""
+    """Take ``share`` off ``left`` in proportion to ``weights``; in equal parts when they sum to zero."""
     whole = sum(weights.values(), ZERO)
-    for index, (name, weight) in enumerate(weights.items()):
-        left[name] -= share * weight / whole if whole else (share if index == 0 else ZERO)
+    for name, weight in weights.items():
+        left[name] -= share * weight / whole if whole else share / len(weights)

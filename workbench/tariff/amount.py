@@ -8,7 +8,11 @@ Operands are never negative and divisors never zero, so that ``//`` means the sa
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import gcd
 from typing import TypeVar
+
+from workbench.model.plan import PlanStep
 
 
 class Sql:
@@ -86,6 +90,16 @@ def converted(units: N, events: N, rate: N, fee: N) -> N:
     return units * rate + events * fee
 
 
-def shared(total: N, units_before: N, units: N, units_total: N) -> N:
-    """A record's part of a counter's ``total`` by use, when its price jumps: the parts sum to the total exactly."""
-    return total * (units_before + units) // units_total - total * units_before // units_total
+def shared(total: N, units_before: N, units: N, units_total: N, part_unit: N) -> N:
+    """A record's part of a counter's ``total`` by use, when its price jumps: the parts sum to the total exactly.
+
+    Parts are whole multiples of ``part_unit``: the finest money in which all amounts of the price are whole. So they do
+    not depend on the denominator the price happens to share with others.
+    """
+    whole = units_total * part_unit
+    return total * (units_before + units) // whole * part_unit - total * units_before // whole * part_unit
+
+
+def part_unit(denominator: int, steps: Sequence[PlanStep]) -> int:
+    """The finest money in which every amount of a price is whole, over its denominator (see ``shared``)."""
+    return gcd(denominator, *(money for step in steps for money in (step.base, step.block_amount)))

@@ -378,13 +378,13 @@ def finish(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
     """The party side of a plan as Arrow tables; the working tables are dropped."""
     found = {
         name: con.sql(f"SELECT * FROM plan_{name} ORDER BY ALL").to_arrow_table().combine_chunks()
-        for name in ("terms", "line_keys", "lines", "grants", "credits")
+        for name in ("terms", "line_keys", "lines", "grants", "members", "credits")
     }
     found["assignments"] = con.sql(
         "SELECT device_key, sub_no, account_no, offer_no, group_no, from_at, until_at, trial, sim_state, phase, "
         "first_at, before_states, lasts FROM plan_assignments ORDER BY ALL"
     ).to_arrow_table()
     found["accounts"] = con.sql("SELECT * FROM plan_accounts ORDER BY account_no").to_arrow_table()
-    for name in (*_WORK, "line_keys", "grants", "credits"):
+    for name in (*_WORK, "line_keys", "grants", "members", "credits"):
         run(con, f"DROP TABLE IF EXISTS plan_{name}")
     return found

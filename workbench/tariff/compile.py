@@ -173,12 +173,16 @@ def _component(component: Component, offer: Offer, meter: Meter, factor: Fractio
     denominator = lcm(1, *(part.denominator for draft in drafts for part in draft.money()))
     increment = component.increment
     allowance = component.allowance
+    pooled = (component.scope or offer.scope) == "pool" and allowance is not None
+    cap, excess = (offer.pool_cap_units, offer.overage == "excess") if pooled else (None, False)
     return PlanComponent(
         id=component.id,
         meter=component.meter,
         unit=meter.unit,
         denominator=denominator,
-        rates=tuple(_rate(draft, denominator, component) for draft in drafts),
+        rates=tuple(
+            _rate(draft, denominator, component, shared=cap is not None or excess) for draft in drafts
+        ),
         fold=component.fold,
         scope=component.scope or offer.scope,
         counter_period=component.counter_period,
@@ -198,6 +202,8 @@ def _component(component: Component, offer: Offer, meter: Meter, factor: Fractio
             (dict(b.weights)[component.id] for b in offer.bundles if component.id in dict(b.weights)), 0
         ),
         sponsored=any(component.id in sponsorship.components for sponsorship in offer.sponsorships),
+        pool_cap=cap,
+        by_excess=excess,
     )
 
 
@@ -239,7 +245,7 @@ def _draft(rate: Rate, offer: Offer, factor: Fraction) -> _Draft:
     )
 
 
-def _rate(draft: _Draft, denominator: int, component: Component) -> PlanRate:
+def _rate(draft: _Draft, denominator: int, component: Component, *, shared: bool) -> PlanRate:
     steps = tuple(
         PlanStep(
             piece.from_units,
@@ -262,7 +268,7 @@ def _rate(draft: _Draft, denominator: int, component: Component) -> PlanRate:
         id=draft.rate.id,
         steps=steps,
         linear=len(steps) == 1 and not steps[0].whole and steps[0].base == 0 and steps[0].origin_units == 0,
-        jumps=isinstance(price, Volume | StairStep),
+        jumps=isinstance(price, Volume | StairStep) or shared,
         match=draft.rate.match,
         windows=draft.rate.windows,
         conversion=conversion,
@@ -306,7 +312,9 @@ def _adjustments(offer: Offer, factor: Fraction) -> Iterator[PlanAdjustment]:
         yield _adjustment(
             offer, "commitment", "true_up", rule.amount * factor, rule.components, daily=rule.prorated
         )
-    for credit in offer.credits:
+    for credit in offer.credits:  # a paid one settles the invoice and is no line of it
+        if credit.kind == "paid":
+            continue
         yield _adjustment(offer, credit.id, "adjustment", credit.amount * factor, ())
 
 

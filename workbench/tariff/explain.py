@@ -15,7 +15,7 @@ from typing import Any
 from workbench.errors import RatingError
 from workbench.model.money import NANO, decimal_text
 from workbench.model.plan import PlanComponent, PlanConversion, PlanOffer, PlanRate, PlanStep
-from workbench.tariff.amount import chargeable, converted, cost
+from workbench.tariff.amount import chargeable, converted, cost, part_unit, shared
 from workbench.tariff.lookup import step_at
 
 Trace = dict[str, Any]
@@ -72,6 +72,7 @@ def explain(
         trace["conversion"] = _conversion(rate.conversion)
     elif rate.jumps and total is not None:
         trace["total_units"] = total
+        trace["part_unit"] = part_unit(component.denominator, rate.steps)
     trace["parts"] = _parts(trace)
     trace["amount"] = sum(part["amount"] for part in trace["parts"])
     return Explanation(_sentence(trace), trace)
@@ -112,7 +113,7 @@ def _parts(trace: Mapping[str, Any]) -> list[dict[str, int]]:
     if "total_units" in trace:
         total = trace["total_units"]
         whole = _cost(steps, q(total)) - steps[0].base
-        amount = whole * high // total - whole * low // total if total else 0
+        amount = shared(whole, low, high - low, total, trace["part_unit"]) if total else 0
         return [{"step": step_at(steps, q(total)), "after": low, "up_to": high, "amount": amount}]
     first, last = q(low), q(high)
     edges = sorted({first, last, *(s.from_units - 1 for s in steps if first < s.from_units - 1 < last)})

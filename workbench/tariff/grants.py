@@ -22,6 +22,7 @@ _STOCK = pa.schema(
 
 def grants(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table], stock: Sequence[Stock]) -> None:
     """``plan_grants``: account_no, holder, counter_no, version, own_units, free_units (own and stock), lasts;
+    ``plan_members``: what each device brought into a pool whose overage is by excess;
     ``plan_credits``: the same of bundles (``counter_no`` is the bundle's number, units are credits).
 
     A prorated part is ``units * covered days // days of the period`` per device and version. Members bring units in
@@ -34,7 +35,7 @@ def grants(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table], stock
     _granted(
         con,
         "plan_grants",
-        "SELECT c.offer_no, c.component_id AS part_id, c.scope, c.free_units, c.contribution, r.rate_id, r.counter_no, "
+        "SELECT c.offer_no, c.component_id AS part_id, c.scope, c.free_units, c.contribution, r.rate_id, r.counter_no, r.by_excess, "
         "o.zone, o.version, o.offer_id FROM plan_in_components c JOIN plan_in_rates r USING (comp_no) "
         "JOIN plan_in_offers o USING (offer_no) WHERE c.allows",
     )
@@ -42,7 +43,7 @@ def grants(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table], stock
         con,
         "plan_credits",
         "SELECT b.offer_no, b.bundle_id AS part_id, b.scope, b.credits AS free_units, b.contribution, '' AS rate_id, "
-        "b.bundle_no AS counter_no, o.zone, o.version, o.offer_id FROM plan_in_bundles b "
+        "b.bundle_no AS counter_no, false AS by_excess, o.zone, o.version, o.offer_id FROM plan_in_bundles b "
         "JOIN plan_in_offers o USING (offer_no)",
     )
     for name in (*_USED, "stock"):
@@ -51,18 +52,27 @@ def grants(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table], stock
 
 def _granted(con: duckdb.DuckDBPyConnection, name: str, granting: str) -> None:
     """A table of grants from the allowances (or bundles) of the variants."""
-    run(
-        con,
-        f"CREATE OR REPLACE TEMP TABLE {name} AS WITH granting AS ({granting}), "
+    brought = (
+        f"WITH granting AS ({granting}), "
         "reached AS (SELECT g.*, a.account_no, a.device_key, a.group_no, a.sim_state, a.lasts, d.day_no, d.days, "
         "CASE g.scope WHEN 'device' THEN a.device_key WHEN 'sim_group' THEN a.group_no ELSE 0 END AS holder "
         "FROM granting g JOIN plan_assignments a USING (offer_no) JOIN plan_in_days d "
         "ON d.zone = g.zone AND a.from_at < d.day_end AND d.day_end <= a.until_at), "
-        "members AS (SELECT counter_no, version, contribution, account_no, holder, device_key, "
+        "members AS (SELECT counter_no, version, by_excess, contribution, account_no, holder, device_key, "
         "max(free_units) AS free_units, max(days) AS days, count(DISTINCT day_no) AS covered FROM reached "
         "WHERE sim_state IN ('test', 'active') GROUP BY ALL), "
         "brought AS (SELECT *, CASE WHEN contribution = 'prorated' THEN free_units * covered // greatest(days, 1) "
-        "ELSE free_units END AS units FROM members), "
+        "ELSE free_units END AS units FROM members)"
+    )
+    if name == "plan_grants":  # what each member of a pool brought, where the overage is by excess
+        run(
+            con,
+            f"CREATE OR REPLACE TEMP TABLE plan_members AS {brought} SELECT account_no, holder, counter_no, version, "
+            "device_key, CASE contribution WHEN 'none' THEN 0 ELSE units END::BIGINT AS units FROM brought WHERE by_excess",
+        )
+    run(
+        con,
+        f"CREATE OR REPLACE TEMP TABLE {name} AS {brought}, "
         "own AS (SELECT account_no, holder, counter_no, version, CASE WHEN any_value(contribution) = 'none' "
         "THEN max(units) ELSE sum(units) END::BIGINT AS units FROM brought GROUP BY ALL), "
         "left_over AS (SELECT a.account_no, s.holder, s.offer_id, s.part_id, s.rate_id, sum(s.units)::BIGINT AS units "

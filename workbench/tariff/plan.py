@@ -20,6 +20,7 @@
 | ``credits`` | account_no, holder, bundle_no, version, credits: the stock of each bundle in this period |
 | ``bundles``, ``sponsors`` | what the components' bundle_no and sponsored stand for |
 | ``grants`` | account_no, holder, counter_no, version, free_units: the allowance of each counter in this period |
+| ``members`` | account_no, holder, counter_no, version, device_key, units: who brought what into a pool by excess |
 | ``fees``, ``fee_days`` | fee_no of a variant; its integer amount on each local day of the period |
 """
 

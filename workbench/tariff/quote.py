@@ -189,9 +189,16 @@ def cost_of(component: PlanComponent, rate: PlanRate, units: int) -> int:
         if units and rate.conversion.floor is not None:
             amount = max(amount, rate.conversion.floor)
         return amount if rate.conversion.cap is None else min(amount, rate.conversion.cap)
-    q = chargeable(units, component.increment_units, component.increment_add, component.free_units)
+    q = _chargeable(component, units)
     step = rate.steps[step_at(rate.steps, q)]
     return cost(q, step.origin_units, step.base, step.block_units, step.block_amount)
+
+
+def _chargeable(component: PlanComponent, units: int) -> int:
+    """What the price sees of one device's units: what goes beyond its cap draws on no free units."""
+    beyond = 0 if component.pool_cap is None else max(0, units - component.pool_cap)
+    rule = (component.increment_units, component.increment_add, component.free_units)
+    return int(chargeable(units - beyond, *rule)) + beyond
 
 
 def _offer(offer: str | Path | Offer | Catalogue, catalogue: Catalogue | None) -> tuple[Offer, Catalogue]:
@@ -279,8 +286,7 @@ def _portions(component: PlanComponent, rate: PlanRate, units: int, said: Sequen
         return Fraction(cost_of(component, rate, used), scale)
 
     def at(used: int) -> int:
-        rule = (component.increment_units, component.increment_add, component.free_units)
-        return step_at(rate.steps, chargeable(used, *rule))
+        return step_at(rate.steps, _chargeable(component, used))
 
     def label(step: int) -> str:
         return said[min(step, len(said) - 1)] if said else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workbench.model.offer import Component, Offer
+from workbench.model.plan import CLOSING_FOLDS
 from workbench.model.price import Dynamic, Percentage, Percentile, PerUnit, StairStep, Volume
 
 
@@ -12,15 +13,9 @@ def refused(offer: Offer) -> Iterator[str]:
     """The constructs of an offer that have no rows yet, each as words for an error."""
     yield from _refused_bundles(offer)
     yield from _refused_sponsors(offer)
-    for credit in offer.credits:
-        if credit.kind != "promotional":
-            yield f"the paid credit '{credit.id}'"
-    if offer.pool_cap_units is not None:
-        yield "pool_cap_units"
-    if offer.overage != "use":
-        yield f"overage: {offer.overage}"
     for component in offer.components:
         yield from _refused_component(component)
+        yield from _refused_pool(offer, component)
         if offer.conventions.flat_fee_at_zero and (
             len(component.rates) > 1 or component.counter_period != "billing" or component.scope == "event"
         ):
@@ -73,10 +68,25 @@ def _refused_sponsors(offer: Offer) -> Iterator[str]:
                 yield f"a percentage discount on the sponsored price '{component.id}'"
 
 
+def _refused_pool(offer: Offer, component: Component) -> Iterator[str]:
+    """A cap per member and overage by excess are rules about a pool's free units, which are a plain sum's."""
+    if (component.scope or offer.scope) != "pool" or component.allowance is None:
+        return
+    if (offer.pool_cap_units is not None or offer.overage != "use") and (
+        component.fold != "sum" or component.increment is not None
+    ):
+        yield f"pool_cap_units or overage: excess over a fold or an increment of price '{component.id}'"
+
+
 def _refused_component(component: Component) -> Iterator[str]:
     name = f"of price '{component.id}'"
-    if component.fold in ("time_weighted", "p95"):
-        yield f"fold: {component.fold} {name}"
+    if component.fold in CLOSING_FOLDS and (
+        len(component.rates) > 1
+        or component.scope == "event"
+        or (component.increment and component.increment.per != "period")
+        or any(isinstance(rate.price, Percentage | Dynamic | Percentile) for rate in component.rates)
+    ):
+        yield f"fold: {component.fold} over several rates, single events or rounded parts {name}"
     shaped = component.fold in ("max", "last", "unique")
     increment = component.increment
     if shaped and increment and increment.per != "period":

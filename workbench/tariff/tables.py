@@ -12,6 +12,7 @@ import pyarrow as pa
 from workbench.errors import AmountOverflow
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period, PlanComponent, PlanFee, PlanOffer, PlanRate, PlanSponsor
+from workbench.tariff.amount import part_unit
 from workbench.tariff.calendar import billed_days, counter_windows, expand
 from workbench.tariff.compile import INT64
 from workbench.tariff.variants import Variant
@@ -30,7 +31,7 @@ _SCHEMAS: dict[str, dict[str, str]] = {
                    "linear": "b", "scope": "s", "fold": "s", "sell": "b", "online": "b", "short": "b",
                    "free_units": "i", "contribution": "s",
                    "may_miss": "b", "shape": "s", "unique_of": "s", "increment_units": "i", "increment_add": "i",
-                   "by_device": "b", "allows": "b", "bundle_no": "n", "weight": "i", "sponsored": "b"},
+                   "by_device": "b", "allows": "b", "bundle_no": "n", "weight": "i", "sponsored": "b", "closes": "b"},
     "bundles": {"bundle_no": "n", "offer_no": "n", "bundle_id": "s", "credits": "i", "contribution": "s",
                 "scope": "s"},
     "sponsors": {"sponsor_no": "n", "offer_no": "n", "comp_no": "n", "position": "n", "sponsor_id": "s",
@@ -45,7 +46,7 @@ _SCHEMAS: dict[str, dict[str, str]] = {
     "rates": {"rate_no": "n", "comp_no": "n", "position": "n", "counter_no": "n", "rate_id": "s",
               "linear": "b", "jumps": "b",
               "version": "n", "slope": "i", "fee": "i", "floor": "i", "cap": "i", "increment_units": "i",
-              "increment_add": "i", "at_zero": "i"},
+              "increment_add": "i", "at_zero": "i", "price_no": "n", "part_unit": "i", "pool_cap": "i", "by_excess": "b"},
     "steps": {"rate_no": "n", "step_no": "n", "from_units": "i", "origin_units": "i", "base": "i",
               "block_units": "i", "block_amount": "i"},
     "matches": {"rate_no": "n", "dimension": "s", "value": "s"},
@@ -229,7 +230,7 @@ def _component_row(
             component.free_when_unmatched, component.shape, component.unique_of, component.increment_units,
             component.increment_add, component.increment_of == "device",
             component.free_units > 0 or component.rollover is not None, bundle_no, component.weight,
-            component.sponsored)  # fmt: skip
+            component.sponsored, component.closes)  # fmt: skip
 
 
 _Rates = Sequence[tuple[int, PlanOffer, PlanComponent, int, PlanRate]]
@@ -241,11 +242,16 @@ def _counter_key(offer: PlanOffer, component: PlanComponent, rate: PlanRate) -> 
 
 
 def _rate_rows(rates: _Rates) -> Iterator[tuple[Any, ...]]:
-    """``counter_no`` is shared by the versions and variants of one rate: a counter survives a change of version."""
+    """``counter_no`` is shared by the versions and variants of one rate: a counter survives a change of version.
+
+    ``price_no`` is shared by the variants of a version that price alike (they differ in something else).
+    """
     keys = sorted({_counter_key(offer, c, rate) for _, offer, c, _, rate in rates})
     counters: Mapping[tuple[str | int, ...], int] = {key: number for number, key in enumerate(keys, 1)}
+    same: dict[object, int] = {}
     for number, (comp_no, offer, c, position, rate) in enumerate(rates, 1):
         conversion = rate.conversion
+        price_no = same.setdefault((_counter_key(offer, c, rate), offer.version, rate.steps), number)
         slope = conversion.rate if conversion else rate.steps[0].block_amount
         yield (
             number, comp_no, position, counters[_counter_key(offer, c, rate)], rate.id,
@@ -253,6 +259,7 @@ def _rate_rows(rates: _Rates) -> Iterator[tuple[Any, ...]]:
             conversion.floor if conversion else None, conversion.cap if conversion else None,
             1 if c.shape in ("event", "bucket") else c.increment_units,
             0 if c.shape in ("event", "bucket") else c.increment_add, rate.steps[0].base,
+            price_no, part_unit(c.denominator, rate.steps), c.pool_cap, c.by_excess,
         )  # fmt: skip
 
 

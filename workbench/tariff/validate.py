@@ -152,7 +152,11 @@ def _component(
         yield f"Two rates of {name} have one id.", where, "duplicate_id", "Rename one of them."
     yield from _rows(component, name, meter, calendars)
     for rate in component.rates:
-        jumps = isinstance(rate.price, Volume | StairStep | Percentile)
+        jumps = isinstance(rate.price, Volume | StairStep | Percentile) or (
+            component.allowance is not None
+            and (component.scope or offer.scope) == "pool"
+            and (offer.pool_cap_units is not None or offer.overage == "excess")
+        )
         if jumps and (offer.prepaid or offer.charged == "node"):
             yield (
                 f"The {name} cannot be prepaid: what was used before changes its price later.", where, "prepaid_jump",

@@ -123,6 +123,8 @@ def _why_not(offer: PlanOffer) -> str:
     if offer.charged == "node":
         return "its charges are made by a charging node"
     for part in offer.components:
+        if part.shared:
+            return f"the overage of '{part.id}' is shared by member"
         if part.fold not in ("sum", "count") or part.shape or part.bursts:
             return f"'{part.id}' is folded or rounded in a way of its own"
         if part.scope == "event" or part.scope != offer.components[0].scope:
