@@ -19,6 +19,7 @@ from workbench.lake.segment import Segment
 from workbench.mediation.work import Progress
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period
+from workbench.rating import node
 from workbench.rating.batch import Rater
 from workbench.rating.carry import credits_from, credits_table, stock_from, stock_table
 from workbench.settlement import adjust, close
@@ -109,6 +110,8 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
     name = name_of(plan.period)
     records = records_within(lake, plan.period)
     made_from = {"plan": plan.sha256, "records": ",".join(sorted(segment.id for segment in records))}
+    if online := node.mark(lake, plan.period):
+        made_from["online"] = online
     if name in lake.facts("close") and lake.facts("rated").get(name) != made_from:
         name += RERATED
     done = RatedPeriod(name)
@@ -135,6 +138,8 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
                 meta={"plan": plan.sha256},
             )
         )
+        if online:
+            done.add.append(_online(lake, plan, name))
         done.add += _closing(lake, rater, done)
     done.add.append(lake.write("lines", plan.lines, period=name, order_by=("line_no",)))
     # The prices stay with the charges they made, so that anyone can rate them again (I28).
@@ -150,6 +155,16 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
     present = set(lake.state.segments)
     done.add = [segment for segment in done.add if segment.id not in present]
     return done
+
+
+def _online(lake: Lake, plan: Plan, name: str) -> Segment:
+    """What a charging node charged in the period, on the plan's lines: it is billed with everything else."""
+    with lake.con.cursor() as con:
+        con.register("plan_lines_of_node", plan.lines)
+        table = con.sql(node.charges(lake, plan.period, "plan_lines_of_node")).to_arrow_table()
+    order = ("line_no", "device_key", "window_start")
+    where: dict[str, Any] = {"partition": "node", "period": name, "meta": {"plan": plan.sha256}}
+    return lake.write("charges", table, order_by=order, controls=_TOTALS, **where)
 
 
 def _closing(lake: Lake, rater: Rater, done: RatedPeriod) -> list[Segment]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from tests.charging.test_durable import Clock, begin, traffic
 from workbench.charging.durable import LocalNode
 from workbench.charging.follow import follow
-from workbench.charging.messages import Debit
-from workbench.charging.node import Node
+from workbench.charging.messages import Arrive, Debit, Depart, Moved, TopUp, decode_answer
+from workbench.charging.node import OPERATOR, Node
 from workbench.lake.lake import Lake
 from workbench.ledger.checks import ledger_checks
 
@@ -96,6 +96,31 @@ def test_debt_is_owed_and_money_repays_it_first(tmp_path: Path) -> None:
     assert [(p.debit_account, p.credit_account, p.amount_nano) for p in second] == [
         ("cash:charging", "receivable:a", 20), ("cash:charging", "prepaid:a", 10),
     ]  # fmt: skip
+
+
+def test_accounts_that_moved_are_booked_once_by_whoever_comes_first(tmp_path: Path) -> None:
+    """The new owner comes to the lake before the old one has booked the departure: it waits, and nothing is doubled."""
+    clock, lake = Clock(), tmp_path / "lake"
+    with begin(tmp_path / "home", clock) as home, begin(tmp_path / "far", clock, "") as far:
+        traffic(home, clock, 31, 80)
+        follow(tmp_path / "home", ("main",), lake=lake)
+        traffic(home, clock, 32, 40)
+        leave = [("main", "a")]  # and all that share its pool
+        home.ask(Depart(tenant=OPERATOR, id="out", epoch=1, to="far", leave=leave))
+        parcel = home.durable.node.parcels[1, "far"]
+        arrive = Arrive(tenant=OPERATOR, id="in", epoch=1, came="home", seq=parcel.seq, parcel=parcel.body)
+        assert decode_answer(far.ask(arrive)).ok
+        home.ask(Moved(tenant=OPERATOR, id="done", epoch=1, to="far"))
+        far.ask(TopUp(account="a", id="more", amount_nano=7_000_000_000))
+        assert follow(tmp_path / "far", ("main",), lake=lake)["postings"] == 0
+        follow(tmp_path / "home", ("main",), lake=lake)
+        assert follow(tmp_path / "far", ("main",), lake=lake)["postings"] > 0
+        both = Node()
+        both.scale = home.durable.node.scale
+        both.accounts = home.durable.node.accounts | far.durable.node.accounts
+        assert far.durable.node.scale == both.scale
+        with Lake.open(lake, "main") as opened:
+            expect_booked(opened, both)
 
 
 def test_a_node_without_new_requests_books_nothing(tmp_path: Path) -> None:

@@ -148,8 +148,8 @@ def sweep_buckets(account: Account, now: int) -> None:
     account.buckets = [b for b in account.buckets if b.held or (b.left and now < b.expires_at)] or NO_BUCKETS
 
 
-def refund(account: Account, ask: Refund, earlier: Answer, scale: int) -> int:
-    """Give back money of an earlier charge of this account; answers how much.
+def refund(account: Account, ask: Refund, earlier: Answer, scale: int) -> tuple[int, str]:
+    """Give back money of an earlier charge of this account; answers how much, and out of which offer's earnings.
 
     ``earlier`` is what the node answered to the request ``ask.of``.
 
@@ -173,7 +173,7 @@ def refund(account: Account, ask: Refund, earlier: Answer, scale: int) -> int:
         account.earned = {}
     offer = account.offers[0] if account.offers and account.offers[0] in account.earned else ""
     account.earned[offer] = account.earned.get(offer, 0) - amount
-    return amount
+    return amount, offer
 
 
 def show(account: Account, ask: Balance, now: int) -> Answer:

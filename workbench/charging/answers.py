@@ -11,11 +11,24 @@ import zlib
 from collections.abc import Iterable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 KEEP_MICROSECONDS = 48 * 3_600 * 1_000_000
 """Answers are kept two days; callers are promised one."""
 _BITS_PER_KEY, _PROBES = 16, 4
+
+
+class _Said(msgspec.Struct):
+    account: str = ""
+
+
+_said = msgspec.json.Decoder(_Said).decode
+
+
+def account_of(answer: bytes) -> str:
+    """The account an answer is about."""
+    return _said(answer).account
 
 
 class Answers:
@@ -50,6 +63,17 @@ class Answers:
         row = self._con.execute("SELECT digest, answer FROM answers WHERE key = ?", [key]).fetchone()
         return (row[0], row[1]) if row is not None else None
 
+    def of_accounts(self, accounts: Iterable[str]) -> list[tuple[str, bytes, bytes]]:
+        """(key, hash, answer) of everything these accounts were answered; for any thread, on a connection of its own."""
+        if not self._path.exists():
+            return []
+        con = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, timeout=30)
+        try:
+            sql = "SELECT key, digest, answer FROM answers WHERE account = ?"
+            return [row for account in accounts for row in con.execute(sql, [account])]
+        finally:
+            con.close()
+
     def close(self) -> None:
         """Let go of the table."""
         if self._con is not None:
@@ -67,10 +91,15 @@ def write(folder: Path, rows: Iterable[tuple[str, bytes, bytes, int]], now: int)
         con.execute("PRAGMA journal_mode=WAL")
         con.execute("PRAGMA synchronous=FULL")
         con.execute(
-            "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, digest BLOB, answer BLOB, at INTEGER) WITHOUT ROWID"
+            "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, digest BLOB, answer BLOB, at INTEGER, account TEXT)"
+            " WITHOUT ROWID"
         )
+        con.execute("CREATE INDEX IF NOT EXISTS by_account ON answers (account)")
         con.execute("BEGIN")
-        con.executemany("INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?)", rows)
+        con.executemany(
+            "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)",
+            ((*row, account_of(row[2])) for row in rows),
+        )
         con.execute("DELETE FROM answers WHERE at < ?", [now - KEEP_MICROSECONDS])
         con.execute("COMMIT")
         (count,) = con.execute("SELECT count(*) FROM answers").fetchone()

@@ -33,6 +33,7 @@ ROWS = pa.schema(
         "meter": pa.string(), "used_at": pa.timestamp("us"), "units": pa.int64(), "offer_id": pa.string(),
         "offer_version": pa.int32(), "component_id": pa.string(), "rate_id": pa.string(), "units_before": pa.int64(),
         "amount": pa.decimal128(38, 0), "price_denominator": pa.decimal128(38, 0), "dims": pa.string(),
+        "given": pa.decimal128(38, 0), "refers_to": pa.string(),
     }
 )  # fmt: skip
 Row = tuple[object, ...]
@@ -54,22 +55,44 @@ class Collector:
     def __call__(self, fact: Fact) -> None:
         """One fact."""
         seq, tenant = fact.seq, fact.account.tenant
-        if fact.settled is None or not fact.units or seq <= self._after.get(tenant, 0):
+        if seq <= self._after.get(tenant, 0):
             return
         rows = self.rows.setdefault(tenant, [])
+        if fact.kind == "refund":
+            rows.append((seq, fact.id, fact.account.id, "", "", instant(fact.now).replace(tzinfo=None), 0, fact.offer, 0,
+                         "", "", 0, -fact.paid, self.node.scale, "{}", 0, fact.refers_to))  # fmt: skip
+        if fact.settled is None or not fact.units:
+            return
+        given = fact.settled.given
         head = (seq, fact.id, fact.account.id, fact.device, fact.meter, instant(fact.at).replace(tzinfo=None))
         dims, rated = json.dumps(fact.dims, sort_keys=True), 0
         for hold, units, before, _, amount in fact.settled.rows:
             offer, rate = hold.price, hold.price.component.rates[hold.index].id
             place = (hold.offer, _version(self.node, fact.account, hold.offer, fact.at))
+            part = min(given, amount)
+            given -= part
             rows.append(
-                (*head, units, *place, offer.component.id, rate, before, amount, self.node.scale, dims)
+                (
+                    *head,
+                    units,
+                    *place,
+                    offer.component.id,
+                    rate,
+                    before,
+                    amount,
+                    self.node.scale,
+                    dims,
+                    part,
+                    "",
+                )
             )
             rated = max(rated, units)
         if rated < fact.units:  # out of a bucket that was paid before, or an amount without a price
             amount = fact.settled.amount if not fact.settled.rows else 0
             rest = fact.units - rated
-            rows.append((*head, rest, "", 0, "", "", 0, amount, self.node.scale, dims))
+            rows.append(
+                (*head, rest, "", 0, "", "", 0, amount, self.node.scale, dims, min(given, amount), "")
+            )
 
 
 def _version(node: Node, account: Account, offer_id: str, at: int) -> int:
@@ -99,13 +122,16 @@ def book(path: Path, name: str, tenant: str, node: Node, rows: list[Row], now: d
         LakeLocked: another process writes to the lake; nothing was booked.
     """
     with Lake.open(path, tenant, create=True) as lake, lake.writer():
-        done = int(lake.facts("charging").get(name, {}).get("seq", 0))
-        if done >= node.seq:
+        nodes = lake.facts("charging")
+        said = nodes.get(name, {})
+        if int(said.get("seq", 0)) >= node.seq and not said.get("postponed"):
             return 0
         month = period_at(instant(node.now), "UTC")
         period = f"{month.start:%Y-%m-%d}/{month.end:%Y-%m-%d}"
         booked = _booked(lake)
-        mine = [account for account in node.accounts.values() if account.tenant == tenant]
+        own = [account for account in node.accounts.values() if account.tenant == tenant]
+        # An account that came from another node is booked by that node up to its departure, and only then by this one.
+        mine = [a for a in own if a.came is None or int(nodes.get(a.came[0], {}).get("seq", 0)) >= a.came[1]]
         postings = [
             posting
             for account in mine
@@ -127,7 +153,9 @@ def book(path: Path, name: str, tenant: str, node: Node, rows: list[Row], now: d
                     "online_charges", table, period=period, order_by=("seq", "component_id"), origin=name
                 )
             )
-        fact = {"seq": node.seq, "denominator": str(node.scale), "now": node.now}
+        fact: dict[str, object] = {"seq": node.seq, "denominator": str(node.scale), "now": node.now}
+        if len(mine) < len(own):
+            fact["postponed"] = len(own) - len(mine)
         lake.commit(
             {"stage": "charging", "node": name, "postings": len(postings)},
             add=add,

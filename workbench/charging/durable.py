@@ -11,7 +11,7 @@ import logging
 import threading
 import zlib
 from collections.abc import Callable
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from time import perf_counter
 from typing import Protocol
@@ -191,10 +191,10 @@ class DurableNode:
         """A snapshot holds everything up to ``seq`` and ``position``: forget its answers here, read them from there."""
         self.answers.reopen()
         answers = self.node.answers
-        gone = max(0, min(seq - self.first_seq + 1, len(answers)))
+        gone = sum(1 for _ in takewhile(lambda known: known[2] <= seq, answers.values()))
         # A new dictionary: taking the oldest entries out of the old one, one by one, would look at all gone ones each time.
         self.node.answers = dict(islice(answers.items(), gone, None))
-        self.first_seq += gone
+        self.first_seq = max(self.first_seq, seq + 1)
         keep_position(self.folder / "log", "snapshot", position)
         return gone
 

@@ -13,7 +13,8 @@ class Fact(NamedTuple):
 
     ``kind`` is the operation, or ``expire``. A slice of use that was settled says what it was: ``units`` of ``meter`` at
     the instant ``at``, of which ``settled.rows`` say what was rated and how. ``paid`` is money added, over the node's
-    denominator; ``seq`` the place of the request among all that changed the node.
+    denominator; ``seq`` the place of the request among all that changed the node. A refund gives back ``paid`` of what the
+    request ``refers_to`` was charged, out of what ``offer`` earned.
     """
 
     kind: str
@@ -28,3 +29,5 @@ class Fact(NamedTuple):
     at: int = 0
     paid: int = 0
     seq: int = 0
+    offer: str = ""
+    refers_to: str = ""

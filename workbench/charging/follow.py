@@ -8,11 +8,17 @@ from __future__ import annotations
 
 import json
 import sys
+import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from workbench.charging import answers, snapshot
 from workbench.charging.book import Collector, book, booked_upto, utc_now
 from workbench.charging.recovery import recover
+from workbench.errors import LakeLocked
+
+LOCK_SECONDS = 20.0
 
 
 def follow(
@@ -33,10 +39,10 @@ def follow(
     node, posted = found.node, 0
     for tenant in tenants if lake is not None and facts is not None else ():
         assert lake is not None
-        posted += book(
-            lake, folder.name, tenant, node, facts.rows.get(tenant, []) if facts else [], utc_now(node.now)
-        )
-    rows = ((key, digest, said, node.now) for key, (digest, said) in node.answers.items())
+        assert facts is not None
+        charged = facts.rows.get(tenant, [])
+        posted += _patiently(partial(book, lake, folder.name, tenant, node, charged, utc_now(node.now)))
+    rows = ((key, digest, said, node.now) for key, (digest, said, _) in node.answers.items())
     kept = answers.write(folder, rows, node.now)
     snapshot.write(folder, node, found.position)
     return {
@@ -46,6 +52,18 @@ def follow(
         "requests": found.requests,
         "postings": posted,
     }
+
+
+def _patiently(do: Callable[[], int]) -> int:
+    """Several nodes may book into one lake: wait for its lock a while."""
+    until = time.monotonic() + LOCK_SECONDS
+    while True:
+        try:
+            return do()
+        except LakeLocked:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.2)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+from collections import deque
 from pathlib import Path
 from typing import cast
 
-from workbench.charging.node import BYTES_MAX
+from workbench.charging.durable import Sink
+from workbench.charging.node import BYTES_MAX, ORDER_BYTES_MAX, is_order
 from workbench.charging.refusals import refusal
 from workbench.charging.service import Service
 
@@ -28,6 +30,35 @@ STATUS = b'{"op":"status"}'
 """Asks about the node, not about an account."""
 
 
+PEER = b'{"op":"peer"'
+"""What nodes say to each other begins so (``peers.py``)."""
+
+
+class Turn:
+    """Answers of one connection in the order of its requests, whoever answers them, and when."""
+
+    def __init__(self, caller: Framed) -> None:
+        self._caller = caller
+        self._waiting: deque[list[bytes | None]] = deque()
+
+    def slot(self) -> list[bytes | None]:
+        """The place of the next answer; the token of its request."""
+        place: list[bytes | None] = [None]
+        self._waiting.append(place)
+        return place
+
+    def answer(self, token: object, answer: bytes) -> None:
+        """Put an answer in its place."""
+        cast(list[bytes | None], token)[0] = answer
+
+    def flush(self) -> None:
+        """Send what stands at the head of the line."""
+        while self._waiting and (said := self._waiting[0][0]) is not None:
+            self._waiting.popleft()
+            self._caller.answer(None, said)
+        self._caller.flush()
+
+
 class Framed(asyncio.Protocol):
     """One connection."""
 
@@ -35,6 +66,7 @@ class Framed(asyncio.Protocol):
         self.service, self.tenant = service, tenant
         self._data, self._skip = b"", 0
         self._out: list[bytes] = []
+        self._turn = Turn(self)
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -58,9 +90,14 @@ class Framed(asyncio.Protocol):
             data = self._data + data
         at, end = 0, len(data)
         take, tenant = self.service.take, self.tenant
+        ordered, sink, token = self.service.ordered, cast(Sink, self), None
         while end - at >= 4:
             size = int.from_bytes(data[at : at + 4], "big")
-            if size > BYTES_MAX:
+            if BYTES_MAX < size <= ORDER_BYTES_MAX and end - at < 64:
+                break  # whether it may be so long is said by how it begins
+            if size > BYTES_MAX and not (
+                size <= ORDER_BYTES_MAX and is_order(data[at + 4 : at + 64], tenant)
+            ):
                 self._too_large(size)
                 self._skip = size - (end - at - 4)
                 at += 4 + size
@@ -68,16 +105,23 @@ class Framed(asyncio.Protocol):
             if end - at - 4 < size:
                 break
             body = data[at + 4 : at + 4 + size]
+            if ordered:
+                sink, token = self._turn, self._turn.slot()
             if body == STATUS:
-                self.service.refuse(json.dumps(self.service.status()).encode(), self)
+                self.service.refuse(json.dumps(self.service.status()).encode(), sink, token)
+            elif ordered and not tenant and body.startswith(PEER):
+                self.service.peer(body, sink, token)
             else:
-                take(body, self, None, tenant)
+                take(body, sink, token, tenant)
             at += 4 + size
         self._data = data[at:]
 
     def _too_large(self, size: int) -> None:
         """Refuse a frame that is no request; its bytes are let go as they come, or the caller is when it is absurd."""
-        self.service.refuse(refusal("too_large"), self)
+        if self.service.ordered:
+            self.service.refuse(refusal("too_large"), self._turn, self._turn.slot())
+        else:
+            self.service.refuse(refusal("too_large"), self)
         if size > FRAME_BYTES_MAX and self._transport is not None:
             self._transport.close()
 

@@ -26,7 +26,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from workbench.charging.framed import FRAME_BYTES_MAX
-from workbench.charging.messages import Answer, Balance, Command, decode_answer, encode
+from workbench.charging.messages import Answer, Asked, Balance, decode_answer, encode
 from workbench.charging.node import BYTES_MAX
 from workbench.charging.refusals import REFUSALS, refusal
 from workbench.charging.service import Service
@@ -96,12 +96,15 @@ class Charge:
             return
         waiting = _Waiting(self.service.loop)
         self.service.take(body, waiting, None, tenant)
-        await _send(send, await waiting.future)
+        await _send(send, await waiting.future, home=self.service.home_http)
 
 
-async def _send(send: Send, answer: bytes, *, close: bool = False) -> None:
+async def _send(send: Send, answer: bytes, *, close: bool = False, home: str = "") -> None:
     status = 200 if b'"ok":false' not in answer else REFUSALS[decode_answer(answer).code][0]
     headers = [_JSON, (b"content-length", str(len(answer)).encode())]
+    if status == 421 and home:  # the same request, to the node that knows where the account is
+        status = 307
+        headers.append((b"location", f"http://{home}/v1/charge".encode()))
     if status in (429, 503):
         headers.append((b"retry-after", b"1"))
     if close:
@@ -171,7 +174,7 @@ def metrics_text(status: Mapping[str, Any]) -> str:
 def document() -> dict[str, Any]:
     """The OpenAPI 3.1 document, its schemas made from the messages themselves."""
     (asked, answered), parts = msgspec.json.schema_components(
-        (Command, Answer), ref_template="#/components/schemas/{name}"
+        (Asked, Answer), ref_template="#/components/schemas/{name}"
     )
     statuses: dict[int, list[str]] = {}
     for code, (status, why) in REFUSALS.items():

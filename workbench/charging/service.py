@@ -12,7 +12,7 @@ import logging
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 from workbench.charging.durable import DurableNode, Sink
@@ -49,6 +49,11 @@ class Service:
         self.notify: Callable[[list[Notice]], None] | None = None
         self.hold_back: Callable[[], bool] = lambda: False
         self.more_status: Callable[[], dict[str, Any]] = dict
+        self.home_http = ""  # where a node that owns only some accounts sends callers of all others
+        self.ordered = False  # several nodes answer: each connection's answers are put in order
+        self.peer: Callable[[bytes, Sink, object], None] = lambda body, sink, token: self.take(
+            body, sink, token
+        )
         self._soon = False
         self._snapshot_requests = snapshot_requests
         self._snapshot_seq = self.durable.first_seq - 1
@@ -69,6 +74,11 @@ class Service:
         if not self._soon:
             self._soon = True
             self.loop.call_soon(self._flush)
+
+    @property
+    def following(self) -> bool:
+        """Whether a snapshot is being made, and the lake booked, beside the node."""
+        return self._following is not None
 
     def _flush(self) -> None:
         self._soon = False
@@ -119,6 +129,7 @@ class Service:
             "open_reservations": sum(len(a.reservations) for a in node.accounts.values()),
             "exposure_nano": node.exposure // node.scale,
             "seq": node.seq,
+            "requests": durable.requests,
             "approved": node.approved,
             "refused": node.refused,
             "expired": node.expired,
@@ -126,6 +137,10 @@ class Service:
             "batches": stats.commits,
             "sync_seconds": stats.sync_seconds_sum,
             "sync_seconds_max": stats.sync_seconds_max,
+            "epoch": node.epoch,
+            "away": len(node.away),
+            "on_their_way": sum(len(parcel.keys) for parcel in node.parcels.values()),
+            "cpu_seconds": round(process_time(), 3),
             "recovered_requests": durable.recovered.requests,
             "recovery_seconds": round(durable.recovery_seconds, 3),
             "up_seconds": round(perf_counter() - self.started, 1),

@@ -273,6 +273,7 @@ def settle_lease(account: Account, tariffs: Tariffs, ask: Settle, at: int, now: 
 
 def _earn(account: Account, settled: Settled, given: int) -> None:
     """Note for the ledger what each offer brought; ``given`` of it was promotional money."""
+    settled.given = given
     if not settled.rows:
         earn(account, "", settled.amount - given)
     for hold, _, _, _, amount in settled.rows:

@@ -112,11 +112,11 @@ class Account:
 
     ``earned`` is what charges came to so far, by offer, less refunds and what promotional money covered; ``paid_in``
     what was paid; both serve the ledger only. ``held`` is the part of ``required`` that the balance backs, ``backing``
-    the part that money buckets back.
+    the part that money buckets back. ``came`` says which node handed it over, and at which of that node's requests.
     """
 
     __slots__ = (
-        "at_limit", "backing", "balance", "buckets", "critical", "currency", "devices", "earned", "features",
+        "at_limit", "backing", "balance", "buckets", "came", "critical", "currency", "devices", "earned", "features",
         "fired", "held", "id", "limit", "low", "offers", "paid_in", "pool", "refunded", "required", "reservations", "sequence",
         "tenant", "usage_percent", "used",
     )  # fmt: skip
@@ -137,6 +137,7 @@ class Account:
         self.refunded: dict[str, int] = NO_REFUNDS
         self.fired: set[str] = NO_FIRED
         self.earned: dict[str, int] = NO_EARNED
+        self.came: tuple[str, int] | None = None
 
 
 # Empty collections that all accounts share until they need their own: a hundred thousand dictionaries are 6 MB.

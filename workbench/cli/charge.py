@@ -13,6 +13,7 @@ from workbench.errors import FileUnreadable, UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from workbench.charging.overflow import Limits
     from workbench.charging.serve import Running
 
 Address = Annotated[str, typer.Option(metavar="HOST:PORT", show_default=False)]
@@ -58,6 +59,36 @@ def charge(
     lease: Annotated[
         str, typer.Option("--lease", metavar="FROM", help="The centre: its socket file or HOST:PORT.")
     ] = "",
+    nodes: Annotated[
+        str,
+        typer.Option(
+            "--nodes", metavar="auto", help="Let accounts overflow to more nodes when one is not enough."
+        ),
+    ] = "",
+    nodes_most: Annotated[
+        int,
+        typer.Option("--nodes-most", min=1, max=64, help="Nodes in all that auto starts on this machine."),
+    ] = 4,
+    node_rate: Annotated[
+        int,
+        typer.Option(
+            "--node-rate", min=0, help="Requests/s one node is to bear. [measured: share of a core]"
+        ),
+    ] = 0,
+    table: Annotated[
+        str, typer.Option("--table", metavar="URL|FILE", help="The nodes' shared table: redis://… or a file.")
+    ] = "",
+    join: Annotated[
+        str,
+        typer.Option(
+            "--join", metavar="HOST:PORT", help="Take accounts of the home node that listens there."
+        ),
+    ] = "",
+    advertise: Annotated[
+        str,
+        typer.Option("--advertise", metavar="HOST", help="The host under which other nodes reach this one."),
+    ] = "",
+    own: Annotated[bool, typer.Option("--own", hidden=True)] = False,
     check: Annotated[
         bool,
         typer.Option(
@@ -76,24 +107,49 @@ def charge(
 
     `workbench charge my-node --catalog offers.yaml --http 127.0.0.1:8100`
 
+    More nodes when one is not enough, on this machine or others that join:
+
+    `workbench charge my-node --nodes auto --tcp 10.0.0.1:8100`, `workbench charge second --join 10.0.0.1:8100 --tcp 10.0.0.2:8100`
+
     `workbench charge my-node --ask '{"op":"open","account":"car-1","id":"1","offers":["car"]}'`
     """
     path = socket or folder / "node.sock"
     if check:
         _check(folder, tuple(tenant or ["main"]), as_json)
         return
-    if status or ask:
+    if status:
+        show_node(path, as_json)
+        return
+    if ask:
         _ask(path, ask, as_json)
         return
     from workbench.charging.serve import Doors, serve
 
+    limits = _limits(nodes, nodes_most, node_rate, bool(edge or join))
+    if (nodes or join) and not tcp:
+        tcp = "127.0.0.1:0"
     doors = Doors(
         folder, tuple(tenant or ["main"]), _text(catalog), path, _address(tcp), _address(http), _address(mqtt),
         tokens=_tokens(tokens), lake=lake, edge=folder.name if edge else "", centre=_centre(edge, lease),
-        webhook=webhook, secret=_text(secret).strip(),
+        webhook=webhook, secret=_text(secret).strip(), secret_file=str(secret or ""), nodes=limits, table=table, join=join,
+        own=own, advertise=advertise,
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
     serve(doors, lambda running: _ready(running, as_json))
+
+
+def _limits(nodes: str, most: int, rate: int, other: bool) -> Limits | None:
+    from workbench.charging.overflow import Limits
+
+    if not nodes:
+        return None
+    if nodes != "auto" or other:
+        raise UsageError(
+            "A home node with others beside it is started with --nodes auto, and is no edge and joins nobody.",
+            cure="Say --nodes auto, or join a home node with --join HOST:PORT.",
+            code="bad_nodes",
+        )
+    return Limits(most=most, rate=rate)
 
 
 def _ready(running: Running, as_json: bool) -> None:
@@ -127,6 +183,11 @@ def _ready(running: Running, as_json: bool) -> None:
 
 
 def _ask(path: Path, text: str, as_json: bool) -> None:
+    found = _asked(path, text.encode())
+    shell.answer(as_json, found, lambda console: shell.show_rows(console, [_flat(found)]))
+
+
+def _asked(path: Path, body: bytes) -> dict[str, Any]:
     import json
 
     from workbench.charging.framed import Caller
@@ -140,9 +201,36 @@ def _ask(path: Path, text: str, as_json: bool) -> None:
             cure="Start one: `workbench charge FOLDER --catalog offers.yaml`.",
             code="no_node",
         ) from error
-    found = json.loads(caller.ask(text.encode() if text else b'{"op":"status"}'))
+    found: dict[str, Any] = json.loads(caller.ask(body))
     caller.close()
-    shell.answer(as_json, found, lambda console: shell.show_rows(console, [_flat(found)]))
+    return found
+
+
+def show_node(path: Path, as_json: bool) -> None:
+    """A running node, the nodes beside it, and the last decisions with their reasons."""
+    from datetime import UTC, datetime
+
+    found = _asked(path, b'{"op":"status"}')
+
+    def show(console: Console) -> None:
+        plain = {key: value for key, value in found.items() if key not in ("nodes", "decisions")}
+        for name, value in _flat(plain).items():
+            text = f"{value:,}" if isinstance(value, int) else str(value)
+            console.print(f"  {name.replace('_', ' '):24} {text}", highlight=False)
+        if "nodes" in found:
+            rows = [{"node": name, **node} for name, node in found["nodes"].items()]
+            shell.show_rows(console, rows, "nodes")
+        if found.get("decisions"):
+            rows = [
+                {
+                    "at": f"{datetime.fromtimestamp(row['at'] / 1e6, UTC):%H:%M:%S}",
+                    **{k: row[k] for k in ("what", "why")},
+                }
+                for row in found["decisions"]
+            ]
+            shell.show_rows(console, rows, "decisions")
+
+    shell.answer(as_json, found, show)
 
 
 def _check(folder: Path, tenants: tuple[str, ...], as_json: bool) -> None:

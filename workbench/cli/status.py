@@ -28,7 +28,15 @@ def add(app: typer.Typer) -> None:
 def status(
     lake: shell.LakeArgument, tenant: shell.TenantOption = "main", as_json: shell.JsonOption = False
 ) -> None:
-    """Show what a lake holds: streams, parties, billing periods, and how far each is."""
+    """Show what a lake holds: streams, parties, billing periods, and how far each is.
+
+    Given the folder of a running charging node it shows that node, the nodes beside it and why accounts moved.
+    """
+    if (lake / "node.sock").exists():
+        from workbench.cli.charge import show_node
+
+        show_node(lake / "node.sock", as_json)
+        return
     with shell.reading(lake, tenant) as opened:
         found = of(opened)
     shell.answer(as_json, found, lambda console: _show(console, found))

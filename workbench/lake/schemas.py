@@ -206,6 +206,8 @@ KINDS: dict[str, dict[str, str]] = {
         "amount": _MONEY,
         "price_denominator": _MONEY,
         "dims": "VARCHAR",
+        "given": _MONEY,
+        "refers_to": "VARCHAR",
     },
     "unbilled": {
         "subscription_id": "VARCHAR",

@@ -4,6 +4,7 @@ shares.
     issued line      receivable:<account>  <-  revenue:<offer>       net of the line
     deferred line    unbilled:<account>    <-  revenue:<offer>       earned now, invoiced later
     taken-up line    receivable:<account>  <-  unbilled:<account>    when the deferred amount is invoiced
+    charged online   revenue:<offer>       <-  receivable:<account>  what a charging node booked before: paid or owed
     tax              receivable:<account>  <-  tax:<category>        once per document and rate
     paid balance     prepaid:<account>     <-  receivable:<account>  what an account's paid credits settle (``paid.py``)
     share            revenue:<offer>       <-  payable:<partner>     each partner's statement but the
@@ -43,7 +44,18 @@ def line_postings(period: str) -> str:
         "invoice_no", "'rounding:' || line_id", "'receivable:' || account_id", "'rounding:' || currency",
         "net_nano - accrued_nano", "'net of a deferred line'", period, "settle_booked WHERE kind = 'deferred'",
     )  # fmt: skip
-    return " UNION ALL ".join((earned, taken, differs))
+    online = _pair(
+        "'online:' || invoice_no", "'online:' || line_id", "'revenue:' || offer_id", "'receivable:' || account_id",
+        whole_nano(), "'charged in real time'", period,
+        "settle_booked SEMI JOIN (FROM settle_offers WHERE online) USING (offer_id, offer_version, currency) "
+        "WHERE of_kind = 'usage'", invoice="''",
+    )  # fmt: skip
+    return " UNION ALL ".join((earned, taken, differs, online))
+
+
+def whole_nano(amount: str = "amount", den: str = "den") -> str:
+    """SQL of an exact amount in whole nano-units, towards zero: the rest is less than one and stays with the rounding."""
+    return f"(sign({amount})::HUGEINT * (abs({amount}) // {den}))"
 
 
 def tax_postings(period: str) -> str:
@@ -72,12 +84,21 @@ def book_all(lake: Lake, shares: Sequence[Posting], period: str, now: datetime) 
 
 
 def _pair(
-    tx: str, key: str, debit: str, credit: str, amount: str, memo: str, period: str, source: str
+    tx: str,
+    key: str,
+    debit: str,
+    credit: str,
+    amount: str,
+    memo: str,
+    period: str,
+    source: str,
+    *,
+    invoice: str = "invoice_no",
 ) -> str:
     """SQL of postings from expressions; the sides swap where the amount is negative."""
     return (
         f"SELECT {tx} AS tx_id, {key} AS posting_key, if({amount} > 0, {debit}, {credit}) AS debit_account, "
         f"if({amount} > 0, {credit}, {debit}) AS credit_account, currency, "
-        f"abs({amount})::DECIMAL(38,0) AS amount_nano, {quote(period)} AS period, invoice_no, {memo} AS memo "
+        f"abs({amount})::DECIMAL(38,0) AS amount_nano, {quote(period)} AS period, {invoice} AS invoice_no, {memo} AS memo "
         f"FROM (SELECT * FROM {source}) WHERE {amount} <> 0"
     )

@@ -75,10 +75,12 @@ class InvoicePaper:
     annex: tuple[AnnexRow, ...] = ()
     settled_nano: int = 0
     """What the account's paid balances settled of it."""
+    online_nano: int = 0
+    """What of it a charging node has taken before, from the balance or as a debt; not in whole minor units."""
 
     @property
     def payable_nano(self) -> int:
-        """What is left to pay."""
+        """What is left to pay, with what a charging node has not been paid for yet."""
         return self.gross_nano - self.settled_nano
 
 
@@ -146,7 +148,18 @@ def invoice(lake: Lake, invoice_no: str, *, annex: bool = False) -> InvoicePaper
         taxes=_taxes(lake, invoice_no, lines),
         annex=_annex(lake, fields["period"], lines) if annex else (),
         settled_nano=settled_nano(lake, invoice_no),
+        online_nano=_online(lake, invoice_no, fields["account_id"]),
     )
+
+
+def _online(lake: Lake, invoice_no: str, account_id: str) -> int:
+    row = one(
+        lake.con,
+        "SELECT coalesce(sum(if(credit_account = $1, amount_nano, -amount_nano)), 0)::HUGEINT "
+        f"FROM {lake.scan('ledger')} WHERE tx_id = $2",
+        [f"receivable:{account_id}", f"online:{invoice_no}"],
+    )
+    return int(row[0]) if row else 0
 
 
 def statement(lake: Lake, partner_id: str, period: str) -> StatementPaper:

@@ -110,6 +110,10 @@ def _invoice_tables(paper: InvoicePaper) -> list[Table]:
     if paper.settled_nano:
         totals.append(("Paid from your balance", "", "", "", money(-paper.settled_nano, code)))
         totals.append(("To pay", "", "", "", money(paper.payable_nano, code)))
+    if paper.online_nano:
+        taken = Fraction(paper.online_nano)
+        totals.append(("Charged in real time before", "", exact(-taken), "", ""))
+        totals.append(("Left to pay", "", exact(paper.payable_nano - taken), "", ""))
     tables: list[Table] = [(("Line", ">Units", f">Exact {code}", ">Tax", f">{code}"), rows, totals)]
     if paper.annex:
         labels = {line.line_no: line.component_id for line in paper.lines}

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
+from workbench.lake.engine import one
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
+from workbench.model.plan import Period
+from workbench.rating import node
 from workbench.settlement.work import relation
 
 
@@ -11,7 +16,8 @@ def unbilled(lake: Lake, period: str) -> list[Segment]:
     """Write a reason for each subscription that overlaps the period and whose account and offer have no line.
 
     ``bought`` for an offer we buy; ``sim_<state>`` when its SIM was not in a state that is charged; else
-    ``no_usage``.
+    ``no_usage``. What a charging node took from somebody without a subscription is listed too: it was charged, and no
+    document can say so.
     """
     span = "(SELECT min(period_start) AS first, max(period_end) AS last FROM settle_rated)"
     rows = (
@@ -23,5 +29,18 @@ def unbilled(lake: Lake, period: str) -> list[Segment]:
         "ANTI JOIN (SELECT account_id, offer_id FROM settle_final WHERE kind NOT IN ('carry', 'deferred')) l "
         "USING (account_id, offer_id)"
     )
-    segment = lake.write("unbilled", rows, period=period, order_by=("subscription_id",))
+    begins, ends = one(lake.con, "SELECT min(period_start), max(period_end) FROM settle_rated") or (
+        None,
+        None,
+    )
+    if lake.segments("online_charges") and begins is not None:
+        within = Period(begins.replace(tzinfo=UTC), ends.replace(tzinfo=UTC))
+        online = node.without_line(lake, within, relation(lake, "lines", period=period))
+        rows += (
+            " UNION ALL SELECT '' AS subscription_id, account_id, offer_id, 'charged_without_subscription' AS reason "
+            f"FROM ({online})"
+        )
+    segment = lake.write(
+        "unbilled", rows, period=period, order_by=("subscription_id", "account_id", "offer_id")
+    )
     return [segment] if segment.rows else []

@@ -159,6 +159,7 @@ def load_offers(lake: Lake, offers: Mapping[OfferKey, Offer]) -> None:
             offer.micropayment.carry_remainder,
             ceil(offer.micropayment.minimum_invoice * NANO),
             offer.side,
+            offer.charged == "node",
         )
         for key, offer in offers.items()
     ]
@@ -176,6 +177,7 @@ def load_offers(lake: Lake, offers: Mapping[OfferKey, Offer]) -> None:
             ("carry", pa.bool_()),
             ("minimum", MONEY),
             ("side", pa.string()),
+            ("online", pa.bool_()),
         ],
     )
     names = [("offer_id", pa.string()), ("offer_version", pa.int32()), ("tax_category", pa.string())]

@@ -370,7 +370,7 @@ def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
         con,
         "CREATE OR REPLACE TEMP TABLE plan_line_keys AS SELECT DISTINCT p.account_no, p.offer_no, p.component_id AS "
         f"part_id, p.kind, l.line_no FROM {owned} p JOIN plan_accounts a USING (account_no) "
-        "JOIN plan_lines l USING (account_id, offer_id, offer_version, component_id, kind) ORDER BY ALL",
+        "JOIN plan_lines l USING (account_id, offer_id, offer_version, component_id, kind) WHERE NOT p.online ORDER BY ALL",
     )
 
 

@@ -24,7 +24,7 @@ _SCHEMAS: dict[str, dict[str, str]] = {
     "parts": {"offer_no": "n", "offer_id": "s", "offer_version": "n", "component_id": "s", "kind": "s",
               "meter": "s",
               "currency": "s", "denominator": "i", "tax_category": "s", "tax_rate_ppm": "n", "tax_inclusive": "b",
-              "side": "s", "primary_meter": "b", "fold": "s", "title": "s"},
+              "side": "s", "primary_meter": "b", "fold": "s", "title": "s", "online": "b"},
     "offers": {"offer_no": "n", "offer_id": "s", "version": "n", "currency": "s", "side": "s", "charged": "s",
                "zone": "s", "period": "s", "trial_days": "n"},
     "components": {"comp_no": "n", "offer_no": "n", "component_id": "s", "meter": "s", "denominator": "i",
@@ -180,23 +180,25 @@ def part_table(offers: Sequence[PlanOffer], billing: Period) -> pa.Table:
     """Everything a line can be of: each usage price and fee of each variant, with its denominator and tax.
 
     ``primary_meter`` marks the first price of a meter: the units of primary sell lines sum to the records' units.
+    ``online`` marks prices that a charging node owns: they have lines, and no record is ever charged on them.
     """
     rows: list[tuple[Any, ...]] = []
     for number, offer in enumerate(offers, 1):
         taxes = {category: (ppm, inclusive) for category, ppm, inclusive in offer.taxes}
         head = (number, offer.offer_id, offer.version)
         seen: set[str] = set()
-        for c in offer.components if offer.charged == "batch" else ():
+        online = offer.charged == "node"
+        for c in offer.components:
             tax = (c.tax_category, *taxes.get(c.tax_category, (0, False)))
             rows.append((*head, c.id, "usage", c.meter, offer.currency, c.denominator, *tax, offer.side,
-                         c.meter not in seen, c.fold, c.title))  # fmt: skip
+                         c.meter not in seen and not online, c.fold, c.title, online))  # fmt: skip
             seen.add(c.meter)
         for fee in offer.fees:
             tax = (fee.tax_category, *taxes.get(fee.tax_category, (0, False)))
             kind = "one_off" if fee.every == "once" else "recurring"
             parts = day_parts(fee, len(billed_days(billing, offer.zone)))
             rows.append((*head, fee.id, kind, "", offer.currency, fee.denominator * parts, *tax, offer.side, False,
-                         "", fee.title))  # fmt: skip
+                         "", fee.title, False))  # fmt: skip
         rows += _adjustment_parts(number, offer, billing)
     return table("parts", rows)
 
@@ -213,7 +215,7 @@ def _adjustment_parts(number: int, offer: PlanOffer, billing: Period) -> Iterato
     )
     for a in offer.adjustments:
         yield (number, offer.offer_id, offer.version, a.id, a.kind, "", offer.currency, common, a.tax_category,
-               *taxes.get(a.tax_category, (0, False)), offer.side, False, "", "")  # fmt: skip
+               *taxes.get(a.tax_category, (0, False)), offer.side, False, "", "", False)  # fmt: skip
 
 
 def _offer_row(number: int, offer: PlanOffer) -> tuple[Any, ...]:

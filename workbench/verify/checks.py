@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from workbench.verify import books, charges, dispositions, events, files, offers, rated, registers, shares
+from workbench.verify import (
+    books,
+    charges,
+    dispositions,
+    events,
+    files,
+    node,
+    offers,
+    rated,
+    registers,
+    shares,
+)
 from workbench.verify.check import Check
 
 CHECKS: tuple[Check, ...] = (
@@ -73,6 +84,12 @@ CHECKS: tuple[Check, ...] = (
         ("I20",),
         "An independent rater comes to the same charges and lines, exactly.",
         rated.reference_agrees,
+    ),
+    Check(
+        "node_charges",
+        ("I21", "I33", "I34"),
+        "What charging nodes booked is the sum of what they charged, and is billed once.",
+        node.node_charges,
     ),
     Check(
         "lines_are_their_charges",
