@@ -25,6 +25,7 @@
     ├── SettlementError       a close, split, invoice or adjustment cannot be made
     │   └── PostingConflict   a posting key was used before with another payload
     ├── ChargingError         a charging node's log or snapshot cannot be gone on with
+    ├── CaseworkError         the queue of cases, an offer to a customer or an action cannot be done
     └── VerifyFailed          a proof did not hold; carries the first counter-example
 
 Bad *data* is never raised: a row that cannot become usage is a ``Reject`` (see ``model/usage.py``).
@@ -206,6 +207,12 @@ class ChargingError(WorkbenchError):
     """A charging node's log or snapshot cannot be gone on with."""
 
     code = "charging"
+
+
+class CaseworkError(WorkbenchError):
+    """The queue of cases, an offer to a customer or an action cannot be done."""
+
+    code = "casework"
 
 
 class VerifyFailed(WorkbenchError):

@@ -1,0 +1,1 @@
+"""What people work from: the queue of cases, upsell and maintenance offers, and the actions they take."""
