@@ -16,6 +16,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from workbench.casework.notebook import queue
+    from workbench.casework.upsell import upsell
     from workbench.errors import WorkbenchError
     from workbench.insight.detect import detect
     from workbench.lake.open import OpenLake, open_lake
@@ -59,10 +61,12 @@ _NAMES = {
     "open_lake": "workbench.lake.open",
     "price": "workbench.tariff.quote",
     "prove": "workbench.verify.door:verify",  # `verify` is a room: importing it would hide a function of that name
+    "queue": "workbench.casework.notebook",
     "replay": "workbench.showcase.town",
     "roaming_lake": "workbench.showcase.notebook",
     "shadow": "workbench.shadowbill.run",
     "simulate": "workbench.twin.simulate",
+    "upsell": "workbench.casework.upsell",
 }
 """Public name to where it lives; ``module:name`` where it is called otherwise there."""
 
@@ -88,10 +92,12 @@ __all__ = [
     "open_lake",
     "price",
     "prove",
+    "queue",
     "replay",
     "roaming_lake",
     "shadow",
     "simulate",
+    "upsell",
 ]
 
 

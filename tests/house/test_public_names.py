@@ -12,7 +12,7 @@ PUBLIC = list(getattr(workbench, "__all__", []))
 
 def test_public_names_are_few_sorted_and_real() -> None:
     assert sorted(PUBLIC, key=lambda name: (name.islower(), name)) == PUBLIC or sorted(PUBLIC) == PUBLIC
-    assert len(PUBLIC) <= 25
+    assert len(PUBLIC) <= 27  # the analyst's and the sales people's one name each came last
     assert not [name for name in PUBLIC if not hasattr(workbench, name)]
 
 

@@ -16,7 +16,7 @@ MODULES = (
     *("demo", "city", "cars", "serve", "lab", "price", "shadow", "quote", "twin"),
     *("ingest", "collect", "parties", "catalog", "bill", "charge"),
     *("status", "invoice", "trace", "explain", "margin", "verify"),
-    *("detect", "queue"),
+    *("detect", "queue", "upsell"),
     *("live", "replay", "edge", "deadletter", "keys"),
     *("project",),
 )

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import os
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli import shell
-from workbench.errors import CaseworkError, UsageError
+from workbench.cli import acting, shell
+from workbench.cli.desk import WhoOption, desk_of, login
+from workbench.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from workbench.casework.case import Case
-    from workbench.casework.desk import Desk, Ranked
-    from workbench.casework.outbox import Wires
-    from workbench.lake.lake import Lake
+    from workbench.casework.desk import Ranked
 
 group = typer.Typer(
     help="Work through what the detectors found: cases in the order in which they are worth your time.\n\n"
@@ -33,37 +27,12 @@ group = typer.Typer(
 CaseArguments = Annotated[
     list[str], typer.Argument(metavar="CASE...", help="Ids of cases; their beginnings will do.")
 ]
-WhoOption = Annotated[
-    str, typer.Option("--who", envvar="WORKBENCH_USER", help="Your name, for the history. [your login]")
-]
-WebhookOption = Annotated[
-    str, typer.Option("--webhook", envvar="WORKBENCH_WEBHOOK", help="URL that is told, signed.")
-]
-SecretOption = Annotated[
-    Path | None,
-    typer.Option("--secret", envvar="WORKBENCH_WEBHOOK_SECRET", help="File with the key that signs."),
-]
 
 
 def add(app: typer.Typer) -> None:
     """Hang the commands into the tree."""
+    acting.add_to(group)
     app.add_typer(group, name="queue", rich_help_panel=shell.LOOK)
-
-
-def login(who: str) -> str:
-    """Who is working: the name given, or the login."""
-    return who or os.environ.get("USER") or os.environ.get("LOGNAME") or "somebody"
-
-
-def _desk(lake: Lake, *, look: bool = True) -> Desk:
-    """The queue of a lake; the detectors run when the lake has moved on since they last did."""
-    from workbench.casework.desk import Desk
-
-    desk = Desk.of(lake)
-    if look and desk.looked < lake.state.version:
-        with shell.remarks().status("looking") as status:
-            desk.look(lake, progress=lambda one: status.update(f"looking at {one}"))
-    return desk
 
 
 @group.command("list")
@@ -82,7 +51,7 @@ def list_(
 ) -> None:
     """The queue, best first: chance that it is true, times money or risk at stake, by minutes to review."""
     with shell.reading(lake, tenant) as opened:
-        desk = _desk(opened, look=look)
+        desk = desk_of(opened, look=look)
         found = [
             one
             for one in desk.queue(everything=everything)
@@ -152,7 +121,7 @@ def show(
     from workbench.casework.evidence import evidence
 
     with shell.reading(lake, tenant) as opened:
-        found = _desk(opened, look=False).case(case)
+        found = desk_of(opened, look=False).case(case)
         seen = evidence(opened, found)
     answer = found.as_dict() | {
         "evidence": {"device": seen.device, "column": seen.column, "peers": seen.peers, "points": len(seen.series),
@@ -194,7 +163,7 @@ def assign(
 ) -> None:
     """Give cases to somebody."""
     with shell.reading(lake, tenant) as opened:
-        found = _desk(opened, look=False).assign(cases, to, who=login(who))
+        found = desk_of(opened, look=False).assign(cases, to, who=login(who))
     _said(as_json, found)
 
 
@@ -215,7 +184,7 @@ def verdict(
     Verdicts move the order of what is left at once; from fifty on a ranker learns from them.
     """
     with shell.reading(lake, tenant) as opened:
-        found = _desk(opened, look=False).verdict(cases, says, why, who=login(who))
+        found = desk_of(opened, look=False).verdict(cases, says, why, who=login(who))
     _said(as_json, found)
 
 
@@ -230,7 +199,7 @@ def reopen(
 ) -> None:
     """Take verdicts back for another look."""
     with shell.reading(lake, tenant) as opened:
-        found = _desk(opened, look=False).reopen(cases, why, who=login(who))
+        found = desk_of(opened, look=False).reopen(cases, why, who=login(who))
     _said(as_json, found)
 
 
@@ -243,7 +212,7 @@ def undo(
 ) -> None:
     """Take back the last thing you did here. Actions reached somebody outside and cannot be taken back."""
     with shell.reading(lake, tenant) as opened:
-        desk = _desk(opened, look=False)
+        desk = desk_of(opened, look=False)
         found = [desk.case(one) for one in desk.undo(who=login(who))]
     _said(as_json, found)
 
@@ -266,7 +235,7 @@ def suppress(
 ) -> None:
     """Keep cases quiet for some time, by device, account, reason or stream: a maintenance window, a known oddity."""
     with shell.reading(lake, tenant) as opened:
-        desk = _desk(opened, look=False)
+        desk = desk_of(opened, look=False)
         if lift:
             desk.lift(lift, who=login(who))
         elif not listed:
@@ -288,144 +257,6 @@ def suppress(
         for rule in rules
     ]
     shell.answer(as_json, {"suppressions": rules}, lambda console: shell.show_rows(console, rows))
-
-
-@group.command()
-def act(
-    lake: shell.LakeArgument,
-    case: Annotated[str, typer.Argument(metavar="CASE", help="Its id, or the beginning of it.")],
-    action: Annotated[
-        str,
-        typer.Argument(
-            metavar="ACTION",
-            help="`hold` the bill line, open a `dispute`, create a `field_order`, `suspend` the SIM, `block` it at the charging node.",
-        ),
-    ],
-    note: Annotated[str, typer.Option("--note", help="Words that go along.")] = "",
-    webhook: WebhookOption = "",
-    secret: SecretOption = None,
-    charging: Annotated[
-        str,
-        typer.Option(
-            "--charging", envvar="WORKBENCH_CHARGING", help="HTTP address of the charging node, for `block`."
-        ),
-    ] = "",
-    token: Annotated[
-        Path | None, typer.Option("--token", help="File with the token for the charging node.")
-    ] = None,
-    account: Annotated[
-        str, typer.Option("--account", help="The account at the charging node, when it has another name.")
-    ] = "",
-    who: WhoOption = "",
-    tenant: shell.TenantOption = "main",
-    as_json: shell.JsonOption = False,
-) -> None:
-    """Do something about a case; each action once per case, with a reference and a document that can be handed on."""
-    from workbench.casework.actions import act as take
-
-    wires = wires_of(webhook, secret, charging, token)
-    with shell.reading(lake, tenant) as opened:
-        desk = _desk(opened, look=False)
-        ref, found, now = take(
-            desk, opened, case, action, who=login(who), note=note, wires=wires, charging_account=account
-        )
-        document = desk.refresh().documents[ref]["document"]
-    said = {
-        "reference": ref,
-        "done_now": now,
-        "case": found.case_id,
-        "state": found.state,
-        "document": document,
-    }
-    words = "done" if now else "was done before"
-    shell.answer(
-        as_json,
-        said,
-        lambda console: console.print(
-            f"{action.replace('_', ' ')} {words}: [bold]{ref}[/]; the case is {found.state}."
-        ),
-    )
-
-
-def wires_of(webhook: str, secret: Path | None, charging: str = "", token: Path | None = None) -> Wires:
-    """Where actions go, with their keys read from files.
-
-    Raises:
-        UsageError: ``webhook_secret`` for a webhook without a readable secret.
-    """
-    from workbench.casework.outbox import Wires
-
-    if webhook and secret is None:
-        raise UsageError("A webhook wants a secret, or nobody could tell that it was us.", where="--secret",
-                         cure="Give the file that holds it.", code="webhook_secret")  # fmt: skip
-    return Wires(webhook, _key(secret), charging, _key(token))
-
-
-def _key(path: Path | None) -> str:
-    if path is None:
-        return ""
-    try:
-        return path.read_text().strip()
-    except OSError as error:
-        raise UsageError(f"The key cannot be read: {error.strerror}.", where=str(path), cure="Check the path.",
-                         code="webhook_secret") from error  # fmt: skip
-
-
-@group.command()
-def deliver(
-    lake: shell.LakeArgument, webhook: WebhookOption = "", secret: SecretOption = None,
-    tenant: shell.TenantOption = "main", as_json: shell.JsonOption = False,
-) -> None:  # fmt: skip
-    """Send what a webhook did not accept before; each message is accepted once."""
-    from workbench.casework.outbox import Outbox
-
-    with shell.reading(lake, tenant) as opened:
-        desk = _desk(opened, look=False)
-        sent, failed = Outbox(desk.folder).deliver(wires_of(webhook, secret))
-    if failed:
-        raise CaseworkError(f"{len(failed)} messages were not accepted, {sent} were.", where=webhook, code="webhook_failed",
-                            cure="They stay in the outbox; try again once the receiver is well.")  # fmt: skip
-    shell.answer(
-        as_json, {"accepted": sent}, lambda console: console.print(f"{sent} messages accepted, none waits.")
-    )
-
-
-@group.command()
-def export(
-    lake: shell.LakeArgument,
-    out: Annotated[
-        Path, typer.Option("--out", help="Where to: `.csv`, or `.json` with everything, documents too.")
-    ] = Path("cases.csv"),
-    tenant: shell.TenantOption = "main",
-    as_json: shell.JsonOption = False,
-) -> None:
-    """Write every case, closed ones too, for a spreadsheet or another system."""
-    with shell.reading(lake, tenant) as opened:
-        desk = _desk(opened, look=False)
-        rows = [one.as_dict() for one in desk.queue(everything=True)]
-        documents = {ref: event["document"] for ref, event in desk.refresh().documents.items()}
-    if not rows:
-        raise CaseworkError("There are no cases to write.", where=str(lake), cure="Run `workbench queue list LAKE` first: it looks.",
-                            code="no_cases")  # fmt: skip
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".json":
-        out.write_text(json.dumps({"cases": rows, "documents": documents}, indent=1, ensure_ascii=False))
-    else:
-        out.write_text(_csv(rows))
-    shell.answer(
-        as_json,
-        {"cases": len(rows), "file": str(out)},
-        lambda console: console.print(f"{len(rows)} cases in [bold]{out}[/]."),
-    )
-
-
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    plain = [name for name, value in rows[0].items() if not isinstance(value, list | dict)]
-    writer = csv.DictWriter(text, plain, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _said(as_json: bool, found: Sequence[Case]) -> None:

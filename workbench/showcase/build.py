@@ -22,7 +22,7 @@ from workbench.lake import parties
 from workbench.lake.lake import Lake
 from workbench.pipeline import STAGES, Job, Unwatched, Watch, run
 from workbench.showcase import figures
-from workbench.showcase.cast import offers, policy
+from workbench.showcase.cast import FILES, offers, policy
 from workbench.showcase.deliveries import Feed, Inbox
 from workbench.showcase.memory import highest_mb
 from workbench.showcase.parties import party_tables
@@ -113,6 +113,7 @@ def build(
         feeds = scene.feeds()
         built.resumed = _same_scene(lake, scene)
         write_truth(path, feeds)
+        write_sales(path)
         if not built.resumed:
             told.begin("parties", None)
             load_parties(lake, scene, feeds)
@@ -151,6 +152,13 @@ def write_truth(path: Path, feeds: Sequence[Feed]) -> None:
     if labels:
         (path / "truth").mkdir(parents=True, exist_ok=True)
         pq.write_table(pa.concat_tables(labels), path / "truth" / "faults.parquet")
+
+
+def write_sales(path: Path) -> None:
+    """What the city's sales people may offer next: ``path/sales.yaml``, where ``workbench upsell`` looks for it."""
+    kept = path / "sales.yaml"
+    if not kept.exists():
+        kept.write_bytes((FILES / "sales.yaml").read_bytes())
 
 
 def forget(path: Path) -> None:

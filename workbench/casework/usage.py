@@ -1,0 +1,165 @@
+"""What customers used, slot by slot, with everything left out that an open case speaks against."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+import pyarrow as pa
+
+from workbench.casework.case import RANDOM_CHECK, Case
+from workbench.casework.plans import Used
+from workbench.insight.arrays import Array
+from workbench.lake.engine import arrow
+from workbench.lake.lake import Lake
+from workbench.lake.sql import name
+
+_QUARTER = "INTERVAL 15 MINUTE"
+_NOT_DIMS = {
+    "device_key",
+    "window_start",
+    "units",
+    "reading",
+    "n_events",
+    "n_duplicates",
+    "first_at",
+    "last_at",
+    "fingerprint",
+}
+
+
+@dataclass
+class Customer:
+    """One account under one offer.
+
+    Attributes:
+        devices: its device ids. meters: streams its devices used, billed or not.
+        left_out: units of open cases, by meter, that count for nothing here.
+    """
+
+    account: str
+    name: str
+    owner: str
+    offer: str
+    devices: set[str] = field(default_factory=set)
+    meters: set[str] = field(default_factory=set)
+    left_out: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+
+@dataclass
+class Book:
+    """Everybody's use.
+
+    Attributes:
+        customers: in a fixed order. slots: their starts, ascending, all of one length ``step``.
+        use: meter -> customers x slots, in base units, open cases left out.
+        parts: per customer, rows of (slot, device, meter, dims, units): what a bill is reckoned from.
+    """
+
+    customers: list[Customer]
+    slots: list[datetime]
+    step: timedelta
+    use: dict[str, Array]
+    parts: list[list[tuple[int, Used]]]
+
+    def used(self, customer: int, first: int, last: int) -> list[Used]:
+        """A customer's use by device, meter and dimensions in slots ``[first, last)``."""
+        sums: dict[tuple[str, str, tuple[tuple[str, str], ...]], int] = defaultdict(int)
+        for slot, one in self.parts[customer]:
+            if first <= slot < last:
+                sums[(one.device, one.meter, one.dims)] += one.units
+        return [Used(*key, units) for key, units in sums.items()]
+
+
+def open_episodes(cases: Iterable[Case]) -> list[tuple[str, datetime, datetime]]:
+    """(device, since, until) of every case that is not closed: suspicion is enough not to sell on it."""
+    return [
+        (device, case.since, case.until)
+        for case in cases
+        if not case.closed and case.kind != RANDOM_CHECK
+        for device in case.devices
+    ]
+
+
+def book_of(lake: Lake, cases: Iterable[Case], begin: datetime, end: datetime, step: timedelta) -> Book:
+    """Read everybody's records from ``begin`` to ``end``.
+
+    Args:
+        begin, end: UTC without zone. step: an hour or a day.
+    """
+    customers: dict[tuple[str, str], int] = {}
+    found: list[Customer] = []
+    owners: dict[str, int] = {}
+    for device, account, said, owner, offer in _subscribed(lake, begin, end):
+        key = (account, offer)
+        if key not in customers:
+            customers[key] = len(found)
+            found.append(Customer(account, said, owner, offer))
+        owners[device] = customers[key]
+        found[customers[key]].devices.add(device)
+    slots = [begin + n * step for n in range(max(1, -(-(end - begin) // step)))]
+    book = Book(found, slots, step, {}, [[] for _ in found])
+    episodes = open_episodes(cases)
+    for stream in sorted({segment.stream for segment in lake.segments("records")}):
+        _read(lake, stream, book, owners, episodes, begin, end)
+    return book
+
+
+def _subscribed(lake: Lake, begin: datetime, end: datetime) -> list[tuple[str, str, str, str, str]]:
+    if not lake.segments("subscriptions"):
+        return []
+    return lake.con.execute(
+        f"SELECT s.device_id, s.account_id, coalesce(a.name, s.account_id), coalesce(a.owner, ''), s.offer_id "
+        f"FROM {lake.scan('subscriptions')} s JOIN {lake.scan('accounts')} a USING (account_id) WHERE s.device_id IS NOT NULL "
+        "AND s.starts_at < $1 AND coalesce(s.ends_at, TIMESTAMP '2260-01-01') > $2 AND s.sim_state = 'active' ORDER BY ALL",
+        [end, begin],
+    ).fetchall()
+
+
+def _read(
+    lake: Lake, stream: str, book: Book, owners: dict[str, int], episodes: list[tuple[str, datetime, datetime]],
+    begin: datetime, end: datetime,
+) -> None:  # fmt: skip
+    records = lake.scan("records", stream=stream)
+    types = lake.con.execute(f"DESCRIBE SELECT * FROM {records} LIMIT 0").fetchall()
+    dims = [row[0] for row in types if row[1] == "VARCHAR" and row[0] not in _NOT_DIMS]
+    by = "".join(f", r.{name(dim)}" for dim in dims)
+    seconds = int(book.step.total_seconds())
+    table = pa.table(
+        {
+            "device_id": pa.array([row[0] for row in episodes], pa.string()),
+            "since": pa.array([row[1] for row in episodes], pa.timestamp("us")),
+            "until": pa.array([row[2] for row in episodes], pa.timestamp("us")),
+        }
+    )
+    cursor = lake.con.cursor()
+    try:
+        cursor.register("open_episodes", table)
+        rows = arrow(
+            cursor,
+            f"SELECT d.device_id, (epoch(r.window_start) - epoch(TIMESTAMP '{begin}'))::BIGINT // {seconds} AS slot, "
+            f"EXISTS (SELECT 1 FROM open_episodes e WHERE e.device_id = d.device_id AND r.window_start BETWEEN e.since - {_QUARTER} "
+            f"AND e.until) AS doubted, sum(r.units)::BIGINT AS units{by} FROM {records} r "
+            f"JOIN {lake.scan('devices')} d USING (device_key) "
+            f"WHERE r.window_start >= TIMESTAMP '{begin}' AND r.window_start < TIMESTAMP '{end}' "
+            "AND r.units > 0 GROUP BY ALL ORDER BY ALL",
+        ).to_pylist()
+    finally:
+        cursor.close()
+    use = np.zeros((len(book.customers), len(book.slots)))
+    for row in rows:
+        place = owners.get(row["device_id"])
+        if place is None:
+            continue
+        customer, units = book.customers[place], int(row["units"])
+        customer.meters.add(stream)
+        if row["doubted"]:
+            customer.left_out[stream] += units
+            continue
+        said = tuple((dim, str(row[dim])) for dim in dims if row[dim] is not None)
+        book.parts[place].append((int(row["slot"]), Used(row["device_id"], stream, said, units)))
+        use[place, int(row["slot"])] += units
+    book.use[stream] = use
