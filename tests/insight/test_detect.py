@@ -35,7 +35,11 @@ def test_what_was_planted_is_found_and_hardly_anything_else(troubled: Path, foun
         for row in pq.read_table(troubled / "truth" / "faults.parquet").to_pylist()
     }
     named = {one.device_id: one.kind for one in found}
-    hit = [device for device, kind in truth.items() if named.get(device) == kind]
+    # A silent meter whose register went on is a metering outage: the same fault, told more closely.
+    same = {"silent": {"silent", "metering_outage"}}
+    hit = [device for device, kind in truth.items() if named.get(device) in same.get(kind, {kind})]
+    silent = {device for device, kind in truth.items() if kind == "silent" and device.startswith("meter-")}
+    assert any(named.get(device) == "metering_outage" for device in silent)
     assert len(hit) >= 0.7 * len(truth)
     assert len(set(named) - set(truth)) <= 3
 

@@ -3,15 +3,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score
 
 from workbench.errors import FileUnreadable, UsageError
 from workbench.insight.evaluation import suite
 from workbench.insight.evaluation.bootstrap import mean_gain, ranking_gain
-from workbench.insight.evaluation.budget import Watched, curve
+from workbench.insight.evaluation.budget import Watched, curve, segments
 from workbench.insight.evaluation.folder import Folder
-from workbench.insight.evaluation.measures import average_precision, calibration_error, pinball
+from workbench.insight.evaluation.measures import Ranking, average_precision, calibration_error, pinball
+from workbench.insight.evaluation.ranges import period, vus_pr
 
 
 def test_average_precision_is_scikit_learns_also_with_ties() -> None:
@@ -80,8 +82,74 @@ def test_the_suite_finds_what_was_planted_in_every_row(made_up: Path) -> None:
 
 def test_files_that_are_absent_leave_their_row_out_and_are_named(tmp_path: Path, made_up: Path) -> None:
     (tmp_path / "iot23_flows.parquet").write_bytes((made_up / "iot23_flows.parquet").read_bytes())
-    assert {one.row for one in suite.evaluate(Folder(tmp_path))} == {"compromised device"}
+    found = list(suite.evaluate(Folder(tmp_path)))
+    assert {one.row for one in found if one.ours is not None} == {"compromised device"}
+    said = {one.row: one.note for one in found if one.ours is None}
+    assert said["frozen sensor"] == "not in this folder: sensors_lro.parquet"
+    assert set(said) | {"compromised device"} == {row.ROW for row in suite.ROWS}
     assert "frozen sensor" in suite.absent(Folder(tmp_path))
+
+
+def test_files_with_next_to_nothing_in_them_say_so_row_by_row(tmp_path: Path, made_up: Path) -> None:
+    """Five rows of each file, or none that is labelled: no crash, no figure out of thin air."""
+    for name in ("all", "few"):
+        (tmp_path / name).mkdir()
+    for file in made_up.glob("*.parquet"):
+        table = pd.read_parquet(file)
+        table.iloc[:5].to_parquet(tmp_path / "few" / file.name)
+        flags = [flag for flag in ("label", "stuck", "failure") if flag in table]
+        table.assign(**dict.fromkeys(flags, 0)).to_parquet(tmp_path / "all" / file.name)
+    for one in suite.evaluate(Folder(tmp_path / "few")):
+        assert one.ours is None and one.note.startswith("not enough data"), one
+    unlabelled = {one.row: one for one in suite.evaluate(Folder(tmp_path / "all"))}
+    for row in ("frozen sensor", "fraudulent SIM", "theft and arbitrage", "predictive maintenance", "SKAB"):
+        assert unlabelled[row].ours is None and unlabelled[row].note.startswith("not enough data"), row
+
+
+def test_volume_under_the_surface_is_the_definition_written_out() -> None:
+    generator = np.random.default_rng(4)
+    label = np.zeros(400, dtype=int)
+    label[:4] = label[120:135] = label[142:150] = label[-6:] = 1
+    score = np.round(generator.normal(size=400) + label, 1)
+    assert vus_pr(label, score, 12) == pytest.approx(_by_hand(label, score, 12), abs=1e-12)
+    assert vus_pr(label, label.astype(float), 0) == pytest.approx(1.0)
+    assert vus_pr(label, label.astype(float), 12) > 0.9 > 0.3 > vus_pr(label, -label.astype(float), 12)
+    assert np.isnan(vus_pr(np.zeros(10), np.zeros(10), 3))
+    assert period(np.sin(np.arange(3000) * 2 * np.pi / 48)) == 48 and period(np.ones(100)) == 125
+
+
+def _by_hand(label: np.ndarray, score: np.ndarray, widest: int) -> float:
+    count, found, total = len(label), segments(label), []
+    ordered = -np.sort(-score)
+    for width in range(widest + 1):
+        soft = label.astype(float)
+        for begin, end in found:
+            for at in range(end, min(end + width // 2, count)):
+                soft[at] += np.sqrt(1 - (at - end + 1) / width)
+            for at in range(max(begin - width // 2, 0), begin):
+                soft[at] += np.sqrt(1 - (begin - at) / width)
+        soft = np.minimum(soft, 1)
+        near = np.zeros(count, dtype=int)
+        for begin, end in found:
+            near[max(begin - width // 2, 0) : end + width // 2] = 1
+        before, area = 0.0, 0.0
+        for place in np.linspace(0, count - 1, 250).astype(int):
+            flagged = score >= ordered[place]
+            hit = (soft * flagged).sum()
+            labels = np.where(label > 0, 1.0, soft * flagged).sum()
+            touched = np.mean([flagged[begin:end].any() for begin, end in segments(near)])
+            recall = min(hit / ((label.sum() + labels) / 2), 1.0) * touched
+            area += (recall - before) * hit / flagged.sum()
+            before = recall
+        total.append(area)
+    return float(np.mean(total))
+
+
+def test_weights_make_fraud_rare_without_throwing_fraudsters_away() -> None:
+    label, score = np.array([1.0, 0, 1, 0, 0, 0]), np.array([9.0, 8, 7, 3, 2, 1])
+    light = np.where(label == 1, 0.5, 1.0)
+    assert Ranking(label, score).precision_at(1.0, light) == pytest.approx(0.5)
+    assert Ranking(label, score).average_precision(light) < average_precision(label, score)
 
 
 def test_bad_folders_and_files_are_refused_in_words(tmp_path: Path, made_up: Path) -> None:

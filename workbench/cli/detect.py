@@ -69,13 +69,15 @@ def _list(console: Console, found: Findings, explain: bool) -> None:
 def evaluate(
     data: DataOption,
     only: Annotated[
-        list[str] | None, typer.Option("--only", help="Only rows whose name holds this; may be repeated.")
+        list[str] | None,
+        typer.Option("--rows", "--only", help="Only rows whose name holds this; may be repeated."),
     ] = None,
     as_json: shell.JsonOption = False,
 ) -> None:
     """Score every detector beside its baseline, with the interval of the gain over devices.
 
-    Nothing is learned from the folder that is scored unless a row says so; then devices are held out in turn.
+    Learned rows use the parameters that are shipped when they have seen none of the folder's devices; otherwise (on the
+    recordings they were fitted on) devices are held out in turn. The last column says which.
     """
     from workbench.insight.evaluation.folder import Folder
     from workbench.insight.evaluation.suite import absent
@@ -87,6 +89,7 @@ def evaluate(
     with remarks.status("measuring") as status:
         for one in measure(folder, only or (), lambda row: status.update(f"measuring: {row}")):
             found.append(one)
+            status.update(f"measured: {one.row}")
     answer: dict[str, Any] = {
         "data": str(data),
         "rows": [one.as_dict() for one in found],
@@ -108,11 +111,40 @@ def _show(console: Console, found: list[Measured], left_out: list[str]) -> None:
     for one in found:
         gain = "" if one.low is None else f"{one.low:+.3f} … {one.high:+.3f}"
         baseline = "" if one.baseline is None else f"{one.baseline:.3f}"
+        ours = "" if one.ours is None else f"{one.ours:.3f}"
         row = f"[bold]{one.row}[/]" if one.row != last else ""
         mark = "[green]" if one.sure else ""
-        table.add_row(row, one.measure, baseline, f"{one.ours:.3f}", f"{mark}{gain}", one.note)
+        table.add_row(row, one.measure, baseline, ours, f"{mark}{gain}", one.note)
         last = one.row
     console.print(table)
     console.print("[dim]Green: the interval over devices excludes zero. No point-adjusted F1 anywhere.[/]")
     if left_out:
-        console.print(f"[dim]Left out, their files are not in the folder: {', '.join(left_out)}[/]")
+        console.print(f"[dim]Not in this folder: {', '.join(left_out)}[/]")
+
+
+@group.command()
+def learn(
+    data: DataOption,
+    to: Annotated[
+        Path | None, typer.Option("--to", help="Folder of the parameters; the shipped ones when left out.")
+    ] = None,
+    as_json: shell.JsonOption = False,
+) -> None:
+    """Fit what is learned on labelled recordings and keep it as plain numbers with their hashes (no pickle).
+
+    The same recordings and the same code give the same bytes.
+    """
+    from workbench.insight.evaluation.folder import Folder
+    from workbench.insight.evaluation.suite import learn as fit
+    from workbench.insight.stored import MODELS
+
+    with shell.remarks().status("learning") as status:
+        cards = fit(Folder(data), to or MODELS, lambda name: status.update(f"learning: {name}"))
+    shell.answer(as_json, {"models": cards}, lambda console: _list_models(console, cards))
+
+
+def _list_models(console: Console, cards: dict[str, Any]) -> None:
+    for name, card in cards.items():
+        console.print(
+            f"{name}: fitted on {card['units']} units, sha256 {card['sha256'][:12]}…", highlight=False
+        )

@@ -10,9 +10,10 @@ from typing import Protocol
 import numpy as np
 
 from workbench.errors import UsageError
-from workbench.insight import estate, money, reading
+from workbench.insight import arbitrage, estate, money, outages, reading
 from workbench.insight.finding import Finding, Findings, Reason
-from workbench.insight.fleet.watch import Suspicion, Watch
+from workbench.insight.fleet.usage import of_use
+from workbench.insight.fleet.watch import Columns, Suspicion, Watch
 from workbench.lake.lake import Lake
 from workbench.lake.sql import name, quote
 from workbench.model.ids import short_hash
@@ -32,6 +33,11 @@ _CLEARS = {
     "reordered": "its messages had arrived in order",
     "late": "its messages had arrived one by one",
     "conflict": "both deliveries of an instant had said the same",
+    "zero_usage": "it had measured nothing for no longer than {expected:.2g} days",
+    "theft": "its use had gone on at {expected:.4g} a day, as its peers' did",
+    "arbitrage": "it had kept the hours of use it had before ({expected:.4g} a day)",
+    "consumption": "the day had come to {expected:.4g} units",
+    "failing": "its counters and its battery had moved as its peers' ({expected:.3g})",
     "compromised": "it had kept to the company, handset, volume and hours of its peers",
 }
 
@@ -85,14 +91,36 @@ def detect(
         known = watch.states()
         judged[one] = int(known.sum())
         learning[one] = [fleet.ids[code] for code in np.flatnonzero(~known)]
-        found += _grouped(inner, one, fleet, watch)
+        mine = _grouped(inner, one, fleet, watch)
+        found += [outages.told_apart(inner, fleet, finding) for finding in mine]
+        found += _of_use(inner, one, fleet, since, {finding.device_id for finding in mine})
+        found += arbitrage.of_stream(inner, one)
     if not stream:
         progress("SIM estate")
-        found += estate.leaks(inner)
+        found += _once(estate.leaks(inner), found) + arbitrage.of_estate(inner)
     if priced:
         found = money.priced(inner, found)
     found.sort(key=lambda one: (-one.reasons[0].surprise, one.device_id, one.kind))
     return Findings(found, judged, learning)
+
+
+def _of_use(
+    lake: Lake, stream: str, fleet: reading.Fleet, since: datetime | None, known: set[str]
+) -> list[Finding]:
+    """What billed use says of devices whose messages raised nothing: theft, arbitrage, zero use, odd consumption."""
+    if not lake.segments("records", stream=stream):
+        return []
+    watch = Watch(Columns(()), len(fleet.keys), fleet.cohort, list(of_use("units", len(fleet.keys))))
+    for batch in reading.use(lake, stream, fleet, since):
+        watch.update(batch)
+    found = [one for one in watch.suspicions() if fleet.ids[one.device] not in known]
+    return [_finding(lake, stream, fleet, one, "records") for one in found]
+
+
+def _once(leaks: list[Finding], found: list[Finding]) -> list[Finding]:
+    """Leaks that were not found already, with a date, by looking at use hour by hour."""
+    known = {(one.kind, one.stream, one.device_id) for one in found}
+    return [one for one in leaks if (one.kind, one.stream, one.device_id) not in known]
 
 
 def _grouped(lake: Lake, stream: str, fleet: reading.Fleet, watch: Watch) -> list[Finding]:
@@ -142,12 +170,17 @@ def _outage(lake: Lake, stream: str, fleet: reading.Fleet, group: str, together:
     )  # fmt: skip
 
 
-def _finding(lake: Lake, stream: str, fleet: reading.Fleet, one: Suspicion) -> Finding:
+def _finding(lake: Lake, stream: str, fleet: reading.Fleet, one: Suspicion, table: str = "landed") -> Finding:
     device_id, kind = fleet.ids[one.device], one.detector.kind
     columns = tuple(
         dict.fromkeys(other.detector.column for other in (one, *one.also) if other.detector.column)
     )
-    query = _query(stream, columns, f"e.device_key = {fleet.keys[one.device]}", one.since_ms, one.until_ms)
+    where = f"e.device_key = {fleet.keys[one.device]}"
+    query = (
+        _query(stream, columns, where, one.since_ms, one.until_ms)
+        if table == "landed"
+        else _query_use(stream, where, one.since_ms, one.until_ms)
+    )
     clears = "it would not be raised if " + _CLEARS[kind].format(expected=one.expected)
     return Finding(
         short_hash(lake.tenant, stream, device_id, kind, one.detector.rule, one.detector.column, one.since_ms),
@@ -174,6 +207,16 @@ def _query(stream: str, columns: tuple[str, ...], which: str, since_ms: int, unt
         f"SELECT {chosen} FROM {table} e LEFT JOIN devices USING (device_key) WHERE {which} "
         f"AND e.ends_at BETWEEN TIMESTAMP {quote(begin.isoformat(sep=' '))} AND TIMESTAMP {quote(end.isoformat(sep=' '))} "
         "ORDER BY e.ends_at, e.received_at"
+    )
+
+
+def _query_use(stream: str, which: str, since_ms: int, until_ms: int) -> str:
+    """SQL over the opened lake's records: the episode and four weeks before it."""
+    begin, end = _at(max(since_ms - 28 * 86_400_000, 0)), _at(max(until_ms, since_ms))
+    return (
+        "SELECT devices.device_id, e.window_start, e.units, e.n_events, e.n_duplicates FROM records e LEFT JOIN devices "
+        f"USING (device_key) WHERE {which} AND e.stream = {quote(stream)} AND e.window_start BETWEEN "
+        f"TIMESTAMP {quote(begin.isoformat(sep=' '))} AND TIMESTAMP {quote(end.isoformat(sep=' '))} ORDER BY e.window_start"
     )
 
 

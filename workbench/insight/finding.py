@@ -13,9 +13,12 @@ import pandas as pd
 KINDS = (
     "stuck", "silent", "outage", "spike", "sentinel", "drift", "counter_reset", "duplicate", "reordered", "late",
     "conflict", "compromised", "zombie", "used_not_billed", "billed_while_suspended", "reconnect_storm",
-    "imei_lock_breach", "zero_usage",
+    "imei_lock_breach", "zero_usage", "consumption", "theft", "arbitrage", "failing", "metering_outage",
 )  # fmt: skip
-"""What can be found. An outage is many silences of one group at once; zero usage is a device that reports, but nothing."""
+"""What can be found.
+
+An outage is many silences of one group at once. Zero usage is a device that reports, but nothing; a metering outage is
+one that does not report, while its register goes on: what was used in between is known, but not when."""
 
 
 @dataclass(frozen=True)

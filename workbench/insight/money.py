@@ -27,6 +27,10 @@ _BILLED = (
     "duplicate",
     "compromised",
     "zero_usage",
+    "consumption",
+    "theft",
+    "arbitrage",
+    "metering_outage",
 )
 
 

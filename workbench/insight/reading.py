@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ from workbench.lake.sql import name
 _PLAIN = {"device_key", "ends_at", "received_at", "starts_at"}
 _KEYS = ("event_id", "session_id", "message_id", "seq", "fcnt")
 _DESTINATION, _HANDSET = ("destination", "dst", "apn_destination"), ("imei",)
+_ERRORS = re.compile(r"error|retr(y|ies|ans)|reset|reboot|crc|dropped|failures?$", re.IGNORECASE)
 _CATEGORIES_MAX = 12
 _ROWS_PER_BATCH = 4_000_000
 
@@ -73,8 +75,11 @@ def _columns(lake: Lake, landed: str) -> Columns:
     words = {
         field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_dictionary(field.type)
     }
-    watched, registers = [], []
+    watched, registers, errors = [], [], []
     for column in numbers:
+        if _ERRORS.search(column):
+            errors.append(column)
+            continue
         kinds, falls, steps = _shape(lake, landed, column)
         if column == "status" or (kinds <= _CATEGORIES_MAX and column != "units"):
             continue  # a code, not a measurement
@@ -84,7 +89,7 @@ def _columns(lake: Lake, landed: str) -> Columns:
     destination = next((word for word in _DESTINATION if word in words), "")
     handset = next((word for word in _HANDSET if word in words), "")
     volume = tuple(c for c in watched if c in ("bytes", "units")) if destination else ()
-    return Columns(tuple(watched), tuple(registers), volume, destination, handset)
+    return Columns(tuple(watched), tuple(registers), volume, destination, handset, tuple(errors))
 
 
 def _shape(lake: Lake, landed: str, column: str) -> tuple[int, int, int]:
@@ -113,6 +118,36 @@ def batches(lake: Lake, stream: str, fleet: Fleet, since: datetime | None = None
             waiting = []
 
 
+def use(lake: Lake, stream: str, fleet: Fleet, since: datetime | None = None) -> Iterator[Batch]:
+    """Billed use of a stream, from its records, in the order of time: column ``units``; a record is one reading."""
+    waiting: list[Segment] = []
+    segments = sorted(lake.segments("records", stream=stream), key=lambda one: (one.partition, one.path))
+    for place, segment in enumerate(segments):
+        waiting.append(segment)
+        last = place == len(segments) - 1
+        if last or (
+            sum(one.rows for one in waiting) >= _ROWS_PER_BATCH
+            and segments[place + 1].partition != segment.partition
+        ):
+            yield _of_records(lake, waiting, fleet, since)
+            waiting = []
+
+
+def _of_records(lake: Lake, segments: list[Segment], fleet: Fleet, since: datetime | None) -> Batch:
+    where = "" if since is None else f" WHERE window_start >= TIMESTAMP '{since:%Y-%m-%d %H:%M:%S}'"
+    table = arrow(
+        lake.con,
+        "SELECT device_key, epoch_ms(window_start) AS ts, sum(units)::DOUBLE AS units FROM "
+        f"{lake.scan('records', segments=segments)}{where} GROUP BY ALL ORDER BY ALL",
+    )
+    key = table["device_key"].to_numpy()
+    place = np.searchsorted(fleet.keys, key)
+    known = np.minimum(place, max(len(fleet.keys) - 1, 0))
+    mine = fleet.keys[known] == key if len(fleet.keys) else np.zeros(len(key), dtype=bool)
+    ts = table["ts"].to_numpy()[mine]
+    return Batch.of(place[mine].astype(np.int32), ts, ts, {"units": table["units"].to_numpy()[mine]})
+
+
 def _words(columns: Columns) -> tuple[str, ...]:
     return tuple(word for word in (columns.destination, columns.handset) if word)
 
@@ -124,7 +159,7 @@ def _batch(
     codes: dict[str, dict[str, int]],
     since: datetime | None,
 ) -> Batch:
-    chosen = [*dict.fromkeys((*fleet.columns.values, *fleet.columns.volume))]
+    chosen = [*dict.fromkeys((*fleet.columns.values, *fleet.columns.volume, *fleet.columns.errors))]
     fields = ", ".join(
         ["device_key", "epoch_ms(ends_at) AS ts", "epoch_ms(received_at) AS received"]
         + [f"{name(column)}::DOUBLE AS {name(column)}" for column in chosen]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,14 +14,24 @@ from workbench.insight.fleet.company import Hours, Rare, Volume
 from workbench.insight.fleet.delivery import Backlog, Conflicts, Disorder, Duplicates
 from workbench.insight.fleet.detector import Detector
 from workbench.insight.fleet.drift import Drift
+from workbench.insight.fleet.failing import Battery, Errors
+from workbench.insight.fleet.hourly import Hourly
 from workbench.insight.fleet.level import Level
 from workbench.insight.fleet.register import Register
 from workbench.insight.fleet.silence import Silence
 from workbench.insight.fleet.stuck import Stuck
+from workbench.insight.fleet.usage import Change, Consumption, Ways, ZeroUse
+from workbench.insight.methods import theft
 
 DEVICES = 40
 MINUTE = 60_000
 BEGIN = 1_600_000_000_000 // 86_400_000 * 86_400_000
+
+
+def _change(way: str) -> Detector:
+    use = Hourly("value", DEVICES)
+    return Change(use, Ways(use), way)
+
 
 MAKE: dict[str, Callable[[], Detector]] = {
     "stuck": lambda: Stuck("value", DEVICES),
@@ -37,6 +48,11 @@ MAKE: dict[str, Callable[[], Detector]] = {
     "destination": lambda: Rare("host", DEVICES, "destination"),
     "volume": lambda: Volume("value", DEVICES),
     "hours": lambda: Hours(DEVICES),
+    "errors": lambda: Errors("value", DEVICES),
+    "battery": lambda: Battery("value", DEVICES),
+    "consumption": lambda: Consumption(Hourly("value", DEVICES)),
+    "zero use": lambda: ZeroUse(Hourly("value", DEVICES)),
+    **{f"use, {way}": partial(_change, way) for way in theft.KINDS},
 }
 EXACT = (
     "stuck",
@@ -49,6 +65,11 @@ EXACT = (
     "hours",
     "disorder",
     "backlog",
+    "errors",
+    "battery",
+    "consumption",
+    "zero use",
+    *(f"use, {way}" for way in theft.KINDS),
 )
 """Detectors whose answer does not depend on how the stream was cut; the others keep a sample of readings."""
 
@@ -119,6 +140,34 @@ def test_all_absent_and_constant_by_design_raise_nothing(name: str, value: float
 
 
 @every
+def test_two_devices_that_say_the_same_are_judged_alike(name: str) -> None:
+    """A duplicate series under another name: same figures, no crash."""
+    detector = MAKE[name]()
+    batch = healthy(40 if "use" in name or name == "consumption" else 6)
+    first = batch.device == 0
+    again = batch.device != 1
+    detector.update(
+        Batch.of(
+            np.r_[batch.device[again], np.ones(first.sum(), dtype=np.int64)], np.r_[batch.ts[again], batch.ts[first]],
+            np.r_[batch.received[again], batch.received[first]],
+            {"value": np.r_[batch.values["value"][again], batch.values["value"][first]]},
+            {"host": np.r_[batch.words["host"][again], batch.words["host"][first]]},
+        )
+    )  # fmt: skip
+    scores = detector.scores(NOW)
+    surprise = scores.surprise(np.zeros(DEVICES))
+    assert surprise[0] == pytest.approx(surprise[1]) and scores.enough[0] == scores.enough[1]
+
+
+@every
+def test_forty_healthy_days_raise_nothing(name: str) -> None:
+    detector = MAKE[name]()
+    detector.update(healthy(40, seed=3))
+    surprise = detector.scores(BEGIN + 40 * 86_400_000).surprise(np.zeros(DEVICES))
+    assert np.isfinite(surprise).all() and (surprise < 4).all()
+
+
+@every
 def test_healthy_devices_stay_below_the_threshold(name: str) -> None:
     detector = MAKE[name]()
     detector.update(healthy())
@@ -140,7 +189,7 @@ def test_a_gap_of_months_is_no_crash(name: str) -> None:
 @pytest.mark.parametrize("name", EXACT)
 def test_two_batches_say_what_one_says(name: str) -> None:
     whole, half = MAKE[name](), MAKE[name]()
-    batch = healthy()
+    batch = healthy(40 if "use" in name or name == "consumption" else 6)
     middle = BEGIN + 3 * 86_400_000
     whole.update(batch)
     for part in cut(batch, batch.ts < middle, batch.ts >= middle):

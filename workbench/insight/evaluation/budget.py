@@ -55,6 +55,13 @@ class Curve:
         middle = float(np.median(delays)) if delays else float("nan")
         return recall, float(false[place]) / days * per_device_days, middle, place
 
+    def false_at(self, recall: float, per_device_days: float = 30.0, times: Array | None = None) -> float:
+        """False alerts per device and ``per_device_days`` at the strictest threshold with this event recall (or best)."""
+        mass = np.ones(len(self.days)) if times is None else times
+        reached = mass @ self.hit / max(float(mass @ self.events), 1.0)
+        there = np.flatnonzero(reached >= min(recall, float(reached.max())) - 1e-12)
+        return float(mass @ self.false[:, there[0]]) / max(float(mass @ self.days), 1e-9) * per_device_days
+
 
 def curve(devices: list[Watched]) -> Curve:
     """Count at sixty thresholds, from the strictest on."""

@@ -11,7 +11,7 @@ from workbench.insight.arrays import Array
 from workbench.insight.evaluation import measures
 from workbench.insight.evaluation.bootstrap import paired
 from workbench.insight.evaluation.folder import Folder
-from workbench.insight.evaluation.result import Measured
+from workbench.insight.evaluation.result import Measured, need
 from workbench.insight.methods import lumpy
 
 FILES = ("ev_sessions",)
@@ -38,6 +38,7 @@ def rows(folder: Folder) -> list[Measured]:
     sessions = folder.read("ev_sessions", "userId", "created", "kwhTotal")
     questions = _questions(sessions)
     months = sorted({q.month for q in questions})[_MONTHS_LEARNED:]
+    need(len(months) > 0, f"fewer than {_MONTHS_LEARNED + 1} whole months of sessions")
     result = []
     for day in (10, 20):
         asked = [q for q in questions if q.day == day and q.month in months]

@@ -7,7 +7,7 @@ import numpy as np
 from workbench.insight.evaluation.bootstrap import ranking_gain
 from workbench.insight.evaluation.folder import Folder
 from workbench.insight.evaluation.measures import average_precision
-from workbench.insight.evaluation.result import Measured
+from workbench.insight.evaluation.result import Measured, need
 from workbench.insight.methods import rarity
 
 FILES = ("iot23_flows",)
@@ -28,6 +28,7 @@ def rows(folder: Folder) -> list[Measured]:
     )
     table = best.join(truth).reset_index()
     label, ours, plain = (table[name].to_numpy(dtype=float) for name in ("label", "ours", "plain"))
+    need(label.any() and table.capture.nunique() > 1, "no bad pair, or a single capture")
     low, high = ranking_gain(label, ours, plain, table.capture.to_numpy(dtype=str))
     result = [
         Measured(
@@ -46,6 +47,13 @@ def rows(folder: Folder) -> list[Measured]:
                      units=int(torii.sum()), lower_is_better=True,
                      note=f"in the whole list: {_ranks(ours, torii)} (baseline {_ranks(plain, torii)})")
         )  # fmt: skip
+        clean = ~table.groupby("capture").label.transform("max").to_numpy(dtype=bool)
+        if clean.any():
+            loud, loud_base = (int((s[clean] >= s[torii].min()).sum()) for s in (ours, plain))
+            result.append(
+                Measured(ROW, "pairs of clean devices above the weakest Torii link", loud_base, loud,
+                         units=table.capture[clean].nunique(), lower_is_better=True)
+            )  # fmt: skip
     return result
 
 

@@ -10,7 +10,7 @@ from workbench.insight.evaluation import budget
 from workbench.insight.evaluation.bootstrap import mean_gain, paired, ranking_gain
 from workbench.insight.evaluation.folder import Folder
 from workbench.insight.evaluation.measures import average_precision
-from workbench.insight.evaluation.result import Measured
+from workbench.insight.evaluation.result import Measured, need
 from workbench.insight.methods import sensors
 
 FILES = ("sensors_lro",)
@@ -30,6 +30,7 @@ def rows(folder: Folder) -> list[Measured]:
     table = table.join(pd.concat(parts, ignore_index=True))
     table["ours"], table["plain"] = sensors.suspicion(table), sensors.plain(table)
     table = table[(table.reviewed == 1) & (table.ignore == 0)]
+    need(table.label.any(), "no reviewed reading is labelled a fault")
     label, ours, plain = (table[name].to_numpy(dtype=float) for name in ("label", "ours", "plain"))
     unit = table.series_id.to_numpy(dtype=str)
     low, high = ranking_gain(label, ours, plain, unit, 200)

@@ -1,15 +1,17 @@
-"""Fraudulent SIMs: all users, and a population in which one user in a hundred is a fraudster."""
+"""Fraudulent SIMs: all users, and the same users weighted so that one in a hundred is a fraudster."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from workbench.insight import stored
 from workbench.insight.arrays import Array
-from workbench.insight.evaluation.bootstrap import DRAWS, interval, ranking_gain
+from workbench.insight.evaluation.bootstrap import paired, ranking_gain
 from workbench.insight.evaluation.folder import Folder
 from workbench.insight.evaluation.folds import held_out
-from workbench.insight.evaluation.measures import average_precision, precision_at
-from workbench.insight.evaluation.result import Measured
+from workbench.insight.evaluation.learned import Learner, Task
+from workbench.insight.evaluation.measures import Ranking, average_precision
+from workbench.insight.evaluation.result import Measured, need
 from workbench.insight.methods import subscribers
 
 FILES = ("telecom_users",)
@@ -17,43 +19,56 @@ ROW = "fraudulent SIM"
 _RARE = 0.01
 
 
-def rows(folder: Folder) -> list[Measured]:
-    """AP on users held out in turn; AP and precision at k where fraud is 1 % (k = as many as there are fraudsters)."""
+def task(folder: Folder) -> Task:
+    """Users as rows: aggregates and ratios for ours, plain aggregates for the baseline."""
     users = folder.read("telecom_users", "user_id", "label", *subscribers.RULE)
-    label, features = users.label.to_numpy(dtype=float), subscribers.features(users)
+    label = users.label.to_numpy(dtype=float)
+    need(label.sum() >= 5 and (label == 0).sum() >= 5, "fewer than five users of each kind")
     plain = np.asarray(users.drop(columns=list(subscribers.NOT_FEATURES)).to_numpy(dtype=float))
-    ours, base, rule = np.zeros(len(label)), np.zeros(len(label)), subscribers.domain_rule(users)
-    for learn, score in held_out(label, np.arange(len(label))):
-        ours[score] = subscribers.fraud(features[learn], label[learn], features[score])
-        base[score] = subscribers.boosted(plain[learn], label[learn], plain[score])
-    low, high = ranking_gain(label, ours, base, np.arange(len(label)))
-    rule_low, rule_high = ranking_gain(label, ours, rule, np.arange(len(label)))
-    return [
-        Measured(ROW, "AP, against boosting", average_precision(label, base), average_precision(label, ours), low, high,
-                 len(label), float(label.mean()), note="five folds over users; baseline: gradient boosting as it comes"),
-        Measured(ROW, "AP, against the domain rule", average_precision(label, rule), average_precision(label, ours),
-                 rule_low, rule_high, len(label), float(label.mean())),
-        *_rare(label, ours, base, "boosting"),
-        *_rare(label, ours, rule, "the domain rule"),
-    ]  # fmt: skip
+    return Task(
+        "fraud", subscribers.features(users), plain, label, stored.fingerprints(plain),
+        (Learner(subscribers.fit, subscribers.score), Learner(subscribers.fit_plain, subscribers.score)),
+        lambda: held_out(label, np.arange(len(label))), "five folds over users",
+    )  # fmt: skip
+
+
+def rows(folder: Folder) -> list[Measured]:
+    """AP as recorded; AP and precision at k where fraud is 1 % (k = as many as there would be fraudsters)."""
+    asked = task(folder)
+    label = asked.label
+    ours, base, how = asked.scores()
+    rule = subscribers.domain_rule(folder.read("telecom_users"))
+    unit = np.arange(len(label))
+    result = []
+    for name, other in (("boosting", base), ("the domain rule", rule)):
+        low, high = ranking_gain(label, ours, other, unit)
+        result.append(
+            Measured(ROW, f"AP, against {name}", average_precision(label, other), average_precision(label, ours),
+                     low, high, len(label), float(label.mean()), note=how)
+        )  # fmt: skip
+    for name, other in (("boosting", base), ("the domain rule", rule)):
+        result += _rare(label, ours, other, name)
+    return result
 
 
 def _rare(label: Array, ours: Array, base: Array, name: str) -> list[Measured]:
-    """Draw users again and thin the fraudsters to one in a hundred; both methods on the same draw."""
-    good, bad = np.flatnonzero(label == 0), np.flatnonzero(label == 1)
-    count = max(1, round(len(good) * _RARE / (1 - _RARE)))
-    generator = np.random.default_rng(11)
-    figures = []
-    for _ in range(DRAWS):
-        drawn = np.r_[generator.choice(good, len(good)), generator.choice(bad, count)]
-        truth = label[drawn]
-        figures.append(
-            [average_precision(truth, s[drawn]) for s in (base, ours)]
-            + [precision_at(truth, s[drawn], count) for s in (base, ours)]
+    """Every user counts, fraudsters with the weight that makes them one in a hundred: no luck of a thin draw."""
+    good, bad = float((label == 0).sum()), float((label == 1).sum())
+    weight = np.where(label == 1, good / bad * _RARE / (1 - _RARE), 1.0)
+    count = max(1, round(good * _RARE / (1 - _RARE)))
+    first, second = Ranking(label, ours), Ranking(label, base)
+
+    def precision(ranked: Ranking, mass: Array) -> float:
+        return ranked.precision_at(count, mass)
+
+    result = []
+    for what, measure in (("AP", Ranking.average_precision), (f"precision at {count}", precision)):
+        low, high = paired(
+            len(label),
+            lambda times, m=measure: m(first, weight * times) - m(second, weight * times),  # type: ignore[misc]
         )
-    seen = np.array(figures)
-    return [
-        Measured(ROW, f"{what} at 1 % fraud, against {name}", float(seen[:, at].mean()), float(seen[:, at + 1].mean()),
-                 *interval((seen[:, at + 1] - seen[:, at]).tolist()), len(label), _RARE)
-        for what, at in (("AP", 0), (f"precision at {count}", 2))
-    ]  # fmt: skip
+        result.append(
+            Measured(ROW, f"{what} at 1 % fraud, against {name}", measure(second, weight), measure(first, weight), low,
+                     high, len(label), _RARE, note="fraudsters weighted down to 1 %")
+        )  # fmt: skip
+    return result

@@ -9,7 +9,7 @@ from workbench.insight.arrays import Array
 from workbench.insight.evaluation.bootstrap import ranking_gain
 from workbench.insight.evaluation.folder import Folder
 from workbench.insight.evaluation.measures import average_precision
-from workbench.insight.evaluation.result import Measured
+from workbench.insight.evaluation.result import Measured, need
 from workbench.insight.methods import learning, subscribers
 
 FILES = ("telecom_users",)
@@ -22,6 +22,7 @@ def rows(folder: Folder) -> list[Measured]:
     """AP on users no verdict was asked about; half of the users may be asked about, drawn anew in each repeat."""
     users = folder.read("telecom_users", "user_id", "label")
     label = users.label.to_numpy(dtype=float)
+    need(len(label) > 2 * max(ASKED) and 0 < label.sum() < len(label), f"no more than {2 * max(ASKED)} users")
     features = subscribers.features(users)
     ranked = learning.ranks(features)
     prior = subscribers.domain_rule(users)

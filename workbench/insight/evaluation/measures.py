@@ -35,6 +35,13 @@ class Ranking:
         precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
         return float(np.sum(precision * np.diff(np.r_[0.0, hits / hits[-1]])))
 
+    def precision_at(self, k: float, weight: Array | None = None) -> float:
+        """Share of true ones among the most suspicious rows that weigh ``k`` together."""
+        mass = np.ones(len(self.order)) if weight is None else np.asarray(weight, dtype=float)[self.order]
+        before = np.r_[0.0, np.cumsum(mass)[:-1]]
+        taken = np.clip(k - before, 0.0, mass)
+        return float((taken * self._label).sum() / max(float(taken.sum()), 1e-12))
+
 
 def average_precision(label: Array, score: Array) -> float:
     """Average precision of one score."""

@@ -10,8 +10,11 @@ from workbench.insight.evaluation.bootstrap import mean_gain
 from workbench.insight.evaluation.folder import Folder
 from workbench.insight.evaluation.measures import average_precision
 from workbench.insight.evaluation.nab import nab_score
-from workbench.insight.evaluation.result import Measured
+from workbench.insight.evaluation.ranges import period, vus_pr
+from workbench.insight.evaluation.result import Measured, need
 from workbench.insight.methods import streams
+
+_READINGS_LEAST = 50
 
 
 class _Row:
@@ -21,33 +24,38 @@ class _Row:
         self.ROW, self.FILES = row, (file,)
 
     def rows(self, folder: Folder) -> list[Measured]:
-        """Mean AP per series against the windowed Gaussian; for NAB its own score too."""
+        """Mean VUS-PR and mean AP per series against the trivial rule; for NAB its own, causal score too."""
         series = _series(folder.read(self.FILES[0], "series_id", "label"), self.FILES[0])
-        ours = {name: streams.causal(values) for name, (values, _, _) in series.items()}
-        base = {name: streams.windowed_gaussian(values) for name, (values, _, _) in series.items()}
-        labelled = [name for name, (_, label, _) in series.items() if label.any()]
-        best = np.array([average_precision(series[name][1], ours[name]) for name in labelled])
-        plain = np.array([average_precision(series[name][1], base[name]) for name in labelled])
-        low, high = mean_gain(best, plain)
-        note = "for information; window labels scored as points"
-        result = [
-            Measured(self.ROW, "mean AP per series", float(plain.mean()), float(best.mean()), low, high, len(labelled),
-                     float(np.mean([series[name][1].mean() for name in labelled])), note=note)
-        ]  # fmt: skip
-        if self.FILES[0] == "nab":
-            truth = {name: (label, ts) for name, (_, label, ts) in series.items()}
-            first, second = nab_score(truth, base), nab_score(truth, ours)
+        labelled = [one for one in series.values() if one[1].any() and len(one[1]) >= _READINGS_LEAST]
+        need(labelled, "no labelled series of any length")
+        ours = [streams.odd_windows(values) for values, _, _ in labelled]
+        base = [streams.far_from_middle(values) for values, _, _ in labelled]
+        label = [one for _, one, _ in labelled]
+        width = [period(values) for values, _, _ in labelled]
+        prevalence = float(np.mean([one.mean() for one in label]))
+        result = []
+        for name, figures in (
+            ("mean VUS-PR per series", lambda scores: [vus_pr(*one) for one in zip(label, scores, width, strict=True)]),
+            ("mean AP per series", lambda scores: [average_precision(*one) for one in zip(label, scores, strict=True)]),
+        ):  # fmt: skip
+            best, plain = np.array(figures(ours)), np.array(figures(base))
+            low, high = mean_gain(best, plain)
             result.append(
-                Measured(
-                    self.ROW,
-                    "NAB score, standard",
-                    first,
-                    second,
-                    units=len(series),
-                    note="for information; causal",
-                )
-            )
-        return result
+                Measured(self.ROW, name, float(plain.mean()), float(best.mean()), low, high, len(label), prevalence,
+                         note="for information; looks at the whole series; baseline: distance from the median")
+            )  # fmt: skip
+        return result + (self._causal(series) if self.FILES[0] == "nab" else [])
+
+    def _causal(self, series: dict[str, tuple[Array, Array, Array]]) -> list[Measured]:
+        truth = {name: (label, ts) for name, (_, label, ts) in series.items()}
+        ours, base = (
+            {name: rule(values) for name, (values, _, _) in series.items()}
+            for rule in (streams.causal, streams.windowed_gaussian)
+        )
+        return [
+            Measured(self.ROW, "NAB score, standard, causal", nab_score(truth, base), nab_score(truth, ours),
+                     units=len(series), note="for information; baseline: windowed Gaussian")
+        ]  # fmt: skip
 
 
 def _series(table: pd.DataFrame, file: str) -> dict[str, tuple[Array, Array, Array]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol, cast
+from pathlib import Path
+from typing import Any, Protocol, cast
 
 from workbench.errors import UsageError
+from workbench.insight import stored
 from workbench.insight.evaluation import (
     charging,
     compromised,
@@ -20,7 +22,16 @@ from workbench.insight.evaluation import (
     theft,
 )
 from workbench.insight.evaluation.folder import Folder
-from workbench.insight.evaluation.result import Measured
+from workbench.insight.evaluation.learned import Task
+from workbench.insight.evaluation.result import Measured, Scarce
+
+_METHODS = Path(stored.__file__).with_name("methods")
+_CODE = {
+    name: [_METHODS / f"{part}.py" for part in (*parts, "trees")]
+    for name, parts in {
+        "consumption": ("consumption",), "fraud": ("subscribers", "learning"), "failing": ("failing",),
+    }.items()
+}  # fmt: skip
 
 
 class Row(Protocol):
@@ -44,7 +55,7 @@ ROWS = cast(
 def evaluate(
     folder: Folder, only: Sequence[str] = (), progress: Callable[[str], None] = lambda _: None
 ) -> Iterator[Measured]:
-    """Measure every row whose files are in the folder.
+    """Measure every row; one whose files are not in the folder, or too small, says so instead of its figures.
 
     Args:
         only: names of rows (or parts of them); all when empty.
@@ -59,11 +70,56 @@ def evaluate(
         names = ", ".join(dict.fromkeys(row.ROW for row in ROWS))
         raise UsageError(f"No row is called {', '.join(only)}.", cure=f"Rows are: {names}.")
     for row in chosen:
-        if folder.has(*row.FILES):
-            progress(row.ROW)
+        if not folder.has(*row.FILES):
+            yield Measured.nothing(row.ROW, f"not in this folder: {_files(folder, row)}")
+            continue
+        progress(row.ROW)
+        try:
             yield from row.rows(folder)
+        except Scarce as little:
+            yield Measured.nothing(row.ROW, f"not enough data: {little}")
 
 
 def absent(folder: Folder) -> list[str]:
-    """Rows that were left out because a file of theirs is not there."""
+    """Rows that cannot be measured because a file of theirs is not there."""
     return [row.ROW for row in ROWS if not folder.has(*row.FILES)]
+
+
+def _files(folder: Folder, row: Row) -> str:
+    return ", ".join(f"{name}.parquet" for name in row.FILES if not folder.has(name))
+
+
+def learn(
+    folder: Folder, to: Path = stored.MODELS, progress: Callable[[str], None] = lambda _: None
+) -> dict[str, Any]:
+    """Fit what can be learned from a folder and store it.
+
+    Returns: the cards of the models by name.
+
+    Raises:
+        UsageError: nothing in the folder can be learned from.
+    """
+    tasks: tuple[tuple[Row, Callable[[], Task]], ...] = (
+        (cast(Row, consumption), lambda: consumption.task(folder)),
+        (cast(Row, fraud), lambda: fraud.task(folder)),
+        (cast(Row, failing), lambda: failing.task(folder)[0]),
+    )
+    cards: dict[str, Any] = {}
+    for row, make in tasks:
+        if not folder.has(*row.FILES):
+            continue
+        task = make()
+        progress(task.name)
+        card = {
+            "data": {name: folder.sha256(name) for name in row.FILES}, "code": stored.code_sha256(*_CODE[task.name]),
+            "units": len(task.seen), "rows": len(task.label), "positives": int(task.label.sum()),
+        }  # fmt: skip
+        stored.save(task.name, task.fitted(), task.seen, card, to)
+        cards[task.name] = {**card, "sha256": stored.sha256(task.name, to)}
+    if not cards:
+        raise UsageError(
+            "Nothing here can be learned from.",
+            where=str(folder.path),
+            cure="Give --data labelled recordings.",
+        )
+    return cards

@@ -76,6 +76,11 @@ class Stuck:
         by_chance = -np.log1p(-np.clip(activity, 1e-6, 1 - 1e-4)) * self._longest
         usual = self._usual_longest()
         raw = by_chance * np.minimum(1.0, self._longest / (2.0 * usual))
+        # In many readings some run is long by chance: never more surprising than chance alone allows.
+        chance = by_chance * (1 - 1 / np.maximum(self._longest, 1)) - np.log(np.maximum(self._seen, 1.0))
+        judged = raw[self._seen >= _READINGS_LEAST]
+        if len(judged):
+            raw = np.minimum(raw, np.median(judged) + np.maximum(chance, 0.0))
         enough = (self._seen >= _READINGS_LEAST) & (self._changed >= 3)
         # Where peers hardly ever repeat themselves, a device seen seldom is judged by them, a constant one too.
         enough |= (self._longest >= 4) & (fleet > _LIVELY)

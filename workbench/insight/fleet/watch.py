@@ -12,18 +12,23 @@ from workbench.insight.fleet.company import Hours, Rare, Volume
 from workbench.insight.fleet.delivery import Backlog, Conflicts, Disorder, Duplicates
 from workbench.insight.fleet.detector import Detector
 from workbench.insight.fleet.drift import Drift
+from workbench.insight.fleet.failing import Battery, Errors
 from workbench.insight.fleet.level import Level
 from workbench.insight.fleet.register import Register
 from workbench.insight.fleet.scores import CERTAIN, Scores
 from workbench.insight.fleet.silence import Silence
 from workbench.insight.fleet.stuck import Stuck
+from workbench.insight.fleet.usage import of_use
 
 BUDGET_PER_DEVICE_DAY = 1e-3
 """Alerts an analyst accepts on healthy devices: one per 1,000 device-days."""
 
 PRECEDENCE = ("sentinel", "counter_reset", "conflict", "compromised", "late", "reordered", "duplicate", "stuck", "silent",
-              "spike", "drift")  # fmt: skip
+              "spike", "zero_usage", "theft", "arbitrage", "failing", "consumption", "drift")  # fmt: skip
 """When one episode moves several rules, the one that explains the others names it: a run of -9999 is no frozen value."""
+
+_RANK = {kind: place for place, kind in enumerate(PRECEDENCE)} | {"arbitrage": PRECEDENCE.index("theft")}
+"""Ways of taking more than is paid for have one rank: the strongest names them."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,8 @@ class Columns:
         registers: those of them that count upwards for ever.
         volume: the numbers whose sum is traffic (bytes), for compromised devices.
         destination, handset: columns of words, empty when the stream has none.
+        errors: counters of errors, resets, retransmissions.
+        usage: use per reading that is billed, empty when the stream has none; what theft and consumption are about.
     """
 
     values: tuple[str, ...]
@@ -42,28 +49,31 @@ class Columns:
     volume: tuple[str, ...] = ()
     destination: str = ""
     handset: str = ""
+    errors: tuple[str, ...] = ()
+    usage: str = ""
 
 
 def detectors(columns: Columns, devices: int) -> list[Detector]:
     """The detectors that fit."""
     found: list[Detector] = [
-        Silence(devices),
-        Duplicates(devices),
-        Disorder(devices),
-        Backlog(devices),
-        Conflicts(devices),
-    ]
+        Silence(devices), Duplicates(devices), Disorder(devices), Backlog(devices), Conflicts(devices),
+    ]  # fmt: skip
     for name in columns.values:
         found += [Stuck(name, devices), Level(name, devices, "sentinel")]
         if name in columns.registers:
             found += [Register(name, devices), Level(name, devices, "spike", of_steps=True)]
         else:
             found += [Level(name, devices, "spike"), Drift(name, devices)]
+        if "battery" in name:
+            found.append(Battery(name, devices))
+    found += [Errors(name, devices) for name in columns.errors]
     if columns.destination:
         found += [Rare(columns.destination, devices, "destination"), Hours(devices)]
         found += [Volume(name, devices) for name in columns.volume]
     if columns.handset:
         found.append(Rare(columns.handset, devices, "handset"))
+    if columns.usage:
+        found += of_use(columns.usage, devices)
     return found
 
 
@@ -98,12 +108,19 @@ class Watch:
         columns: what its columns mean.
         devices: how many devices there are.
         cohort: code of each device's cohort (kind, model); one cohort when left out.
+        chosen: these detectors instead of all that fit the columns.
     """
 
-    def __init__(self, columns: Columns, devices: int, cohort: Array | None = None) -> None:
+    def __init__(
+        self,
+        columns: Columns,
+        devices: int,
+        cohort: Array | None = None,
+        chosen: list[Detector] | None = None,
+    ) -> None:
         self.devices = devices
         self.cohort = np.zeros(devices, dtype=np.int64) if cohort is None else cohort
-        self.detectors = detectors(columns, devices)
+        self.detectors = detectors(columns, devices) if chosen is None else chosen
         self.begun_ms, self.now_ms = np.iinfo(np.int64).max, 0
         self.rows = 0
 
@@ -155,7 +172,7 @@ def _named(found: list[Suspicion]) -> Suspicion:
     """The alert that names the device: strong ones first, and among strong ones the one that explains the others."""
     strongest = max(one.surprise for one in found)
     near = [one for one in found if one.surprise >= min(0.3 * strongest, CERTAIN)]
-    first = min(near, key=lambda one: (PRECEDENCE.index(one.detector.kind), -one.surprise))
+    first = min(near, key=lambda one: (_RANK[one.detector.kind], -one.surprise))
     rest = sorted((one for one in found if one is not first), key=lambda one: -one.surprise)
     return Suspicion(
         first.device, first.detector, first.surprise, first.since_ms, first.until_ms, first.observed,

@@ -6,11 +6,14 @@ reading that repeats where the profile moves counts as well.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 from workbench.insight.arrays import Array
+from workbench.insight.methods import trees
 
 LAGS = (1, 2, 3, 24, 48, 168)
 _FALL = 1.5  # a fall below the profile weighs this much more than a rise
@@ -85,21 +88,20 @@ def features(meter: pd.DataFrame, found: pd.DataFrame) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def trained(known: Array, label: Array, unknown: Array) -> Array:
-    """Log odds by small boosted trees that see part of the features each."""
+def fit(known: Array, label: Array) -> dict[str, Array]:
+    """Small boosted trees that see part of the features each, as plain arrays for ``score``."""
     model = HistGradientBoostingClassifier(
         max_iter=150, learning_rate=0.05, max_leaf_nodes=12, l2_regularization=5.0, min_samples_leaf=60,
         max_features=0.4, random_state=0,
     )  # fmt: skip
-    return _log_odds(model.fit(known, label).predict_proba(unknown)[:, 1])
+    return trees.of_boosting([model.fit(known, label)])
 
 
-def boosted(known: Array, label: Array, unknown: Array) -> Array:
+def fit_plain(known: Array, label: Array) -> dict[str, Array]:
     """The baseline: boosting as it comes."""
-    return _log_odds(
-        HistGradientBoostingClassifier(random_state=0).fit(known, label).predict_proba(unknown)[:, 1]
-    )
+    return trees.of_boosting([HistGradientBoostingClassifier(random_state=0).fit(known, label)])
 
 
-def _log_odds(chance: Array) -> Array:
-    return np.asarray(np.log((chance + 1e-3) / (1.001 - chance)))
+def score(model: Mapping[str, Array], rows: Array) -> Array:
+    """Log odds of an anomaly, kept within what so few buildings can say."""
+    return np.asarray(np.clip(trees.raw_score(model, rows), -6.9, 6.9))

@@ -10,12 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 from workbench.insight.arrays import Array
 
 HISTORY_DAYS = 28
 LEVELS = np.array([0.1, 0.25, 0.5, 0.75, 0.9])
 _RIDGE = 8.0
+_ASKED = (-0.4, -0.25, -0.15, -0.08, -0.03, 0.03, 0.08, 0.15, 0.25, 0.4)
 _ORIGIN_STEP = 2  # past forecasts are made every other day: neighbours say nearly the same
 
 
@@ -75,9 +77,49 @@ def forecast(use: Array, weekday: Array, start: int, today: int, end: int) -> Fo
 
 
 def chance(use: Array, weekday: Array, start: int, today: int, end: int, tier: Array) -> Array:
-    """P(use at the period's end >= tier): the mean of two forecasts that err differently."""
-    ours = forecast(use, weekday, start, today, end).chance(tier)
-    return np.asarray((ours + plain(use, weekday, start, today, end).chance(tier)) / 2)
+    """P(use at the period's end >= tier): the mean of two that err differently, plain residuals and a logistic line."""
+    empirical = plain(use, weekday, start, today, end).chance(tier)
+    line = distance_line(use, weekday, today, end)
+    if line is None:
+        return empirical
+    so_far = use[:, start:today].sum(axis=1)
+    x, middle = _features(use, weekday, today, end - today)
+    sure = so_far >= tier
+    left = np.log(np.maximum(np.asarray(tier) - so_far, 1e-9)) - middle
+    odds = line.decision_function(_distances(left, x))
+    return np.where(sure, 1.0, (empirical + 1 / (1 + np.exp(-odds))) / 2)
+
+
+def blend(use: Array, weekday: Array, start: int, today: int, end: int) -> Forecast:
+    """Possible totals of both forecasts, equally likely: its quantiles are the interval shown to people."""
+    first, second = forecast(use, weekday, start, today, end), plain(use, weekday, start, today, end)
+    rest = np.hstack((first.middle[:, None] * first.errors, second.middle[:, None] * second.errors))
+    middle = np.median(rest, axis=1)
+    return Forecast(first.so_far, middle, rest / np.maximum(middle, 1e-12)[:, None])
+
+
+def distance_line(use: Array, weekday: Array, today: int, end: int) -> LogisticRegression | None:
+    """P(rest of the period >= what is missing), learned on every earlier day that has come true since; None too early.
+
+    Each earlier forecast is asked with ten distances between what was missing and what was forecast.
+    """
+    horizon = end - today
+    origins = range(HISTORY_DAYS, today - horizon + 1)
+    rows, crossed = [], []
+    for at in origins:
+        x, middle = _features(use, weekday, at, horizon)
+        rest = np.log(use[:, at : at + horizon].sum(axis=1) + _floor(use))
+        for left in _ASKED:
+            rows.append(_distances(np.full(len(use), left), x))
+            crossed.append(rest >= middle + left)
+    if not rows or len(np.unique(np.concatenate(crossed))) < 2:
+        return None
+    return LogisticRegression(max_iter=500).fit(np.concatenate(rows), np.concatenate(crossed))
+
+
+def _distances(left: Array, x: Array) -> Array:
+    left = np.clip(left, -3.0, 3.0)
+    return np.column_stack([left, left * x[:, 4], x[:, 1], x[:, 2], x[:, 6], x[:, 4], x[:, 3]])
 
 
 def plain(use: Array, weekday: Array, start: int, today: int, end: int) -> Forecast:

@@ -6,11 +6,11 @@ how often, says most. Fewer than a hundred failures are known, so the model is a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from workbench.insight.arrays import Array
 
@@ -60,9 +60,25 @@ def soon(days: pd.DataFrame) -> Array:
     return ((left >= 0) & (left <= AHEAD_DAYS)).to_numpy(dtype=float)
 
 
-def fit_and_score(known: Array, truth: Array, unknown: Array, strength: float = 0.05) -> Array:
-    """Log odds that a device fails soon, from a held-back straight line fitted on ``known``."""
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(C=strength, max_iter=500, class_weight="balanced")
-    )
-    return np.asarray(model.fit(known, truth).decision_function(unknown))
+def fit(known: Array, truth: Array, strength: float = 0.05) -> dict[str, Array]:
+    """A held-back straight line on standardised features, as plain arrays for ``score``."""
+    middle, width = known.mean(axis=0), known.std(axis=0)
+    width = np.where(width > 0, width, 1.0)
+    line = LogisticRegression(C=strength, max_iter=500, class_weight="balanced")
+    line.fit((known - middle) / width, truth)
+    return {"middle": middle, "width": width, "slope": line.coef_[0], "level": line.intercept_}
+
+
+def fit_plain(known: Array, truth: Array) -> dict[str, Array]:
+    """The baseline's line, hardly held back."""
+    return fit(known, truth, 1.0)
+
+
+def score(model: Mapping[str, Array], rows: Array) -> Array:
+    """Log odds that a device fails soon."""
+    return np.asarray((rows - model["middle"]) / model["width"] @ model["slope"] + model["level"][0])
+
+
+def terms(model: Mapping[str, Array], rows: Array) -> Array:
+    """What each feature adds to a row's log odds, compared with the mean device: the largest is the reason."""
+    return np.asarray((rows - model["middle"]) / model["width"] * model["slope"])

@@ -14,6 +14,35 @@ def windowed_gaussian(values: Array, window: int = 600) -> Array:
     return np.asarray(((values - past.mean()).abs() / (past.std() + 1e-9)).fillna(0.0).clip(0, 50))
 
 
+def far_from_middle(values: Array) -> Array:
+    """The trivial rule, looking at the whole series: distance from its median."""
+    return (
+        np.nan_to_num(np.abs(values - np.nanmedian(values)))
+        if np.isfinite(values).any()
+        else np.zeros(len(values))
+    )
+
+
+def odd_windows(values: Array, width: int = 100) -> Array:
+    """How odd is the stretch around each reading, among all stretches of the series? Looks at the whole series.
+
+    All windows are laid on their principal axes, each axis in its own spread, so that a small departure from a rigid
+    pattern weighs as much as a large one from a loose pattern; a reading gets the mean of the windows over it.
+    """
+    series = pd.Series(np.asarray(values, dtype=float)).interpolate(limit_direction="both").to_numpy()
+    width = min(width, len(series) // 4)
+    if width < 2 or not np.isfinite(series).all() or np.ptp(series) == 0:
+        return np.zeros(len(series))
+    windows = np.lib.stride_tricks.sliding_window_view((series - series.mean()) / series.std(), width)
+    away = (windows - windows.mean(axis=0)) / (windows.std(axis=0) + 1e-6)
+    size, axes = np.linalg.eigh(away.T @ away / len(away))
+    size = np.maximum(size, 1e-6 * size.max())
+    odd = np.r_[0.0, np.cumsum(((away @ axes) ** 2 / size).sum(axis=1))]
+    place = np.arange(len(series))
+    first, last = np.maximum(place - width + 1, 0), np.minimum(place, len(away) - 1) + 1
+    return np.asarray((odd[last] - odd[first]) / (last - first))
+
+
 def causal(values: Array, season: int = 288, memory: int = 2000) -> Array:
     """How rare the reading's surprise is among the surprises so far.
 
