@@ -271,7 +271,7 @@ def upsell(
     progress("standings")
     now = at or sales.end
     standings = sales.at(now)
-    made = _one_each(one.offer for one in standings if one.offer is not None)
+    made = one_each(one.offer for one in standings if one.offer is not None)
     if replay and made:
         progress("twin")
         made = sales.replayed(made)
@@ -283,7 +283,7 @@ def upsell(
     )  # fmt: skip
 
 
-def _one_each(offers: Iterable[Offer]) -> list[Offer]:
+def one_each(offers: Iterable[Offer]) -> list[Offer]:
     """One offer per account and period: the one that saves most."""
     best: dict[str, Offer] = {}
     for one in offers:

@@ -26,6 +26,13 @@ SecretOption = Annotated[
     typer.Option("--secret", envvar="WORKBENCH_WEBHOOK_SECRET", help="File with the key that signs."),
 ]
 
+ChargingOption = Annotated[
+    str,
+    typer.Option(
+        "--charging", envvar="WORKBENCH_CHARGING", help="HTTP address of the charging node, for `block`."
+    ),
+]
+
 
 def add_to(group: typer.Typer) -> None:
     """Hang the commands into the tree of `queue`."""
@@ -46,12 +53,7 @@ def act(
     note: Annotated[str, typer.Option("--note", help="Words that go along.")] = "",
     webhook: WebhookOption = "",
     secret: SecretOption = None,
-    charging: Annotated[
-        str,
-        typer.Option(
-            "--charging", envvar="WORKBENCH_CHARGING", help="HTTP address of the charging node, for `block`."
-        ),
-    ] = "",
+    charging: ChargingOption = "",
     token: Annotated[
         Path | None, typer.Option("--token", help="File with the token for the charging node.")
     ] = None,

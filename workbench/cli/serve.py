@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import socket
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from workbench.cli import shell
+from workbench.cli.acting import ChargingOption, SecretOption, WebhookOption, wires_of
+from workbench.cli.desk import WhoOption, login
 from workbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from workbench.casework.outbox import Wires
 
 
 def add(app: typer.Typer) -> None:
@@ -24,12 +29,29 @@ def serve(
     offers: Annotated[
         Path | None, typer.Option(help="Folder the Studio publishes into; LAKE-offers when left out.")
     ] = None,
+    webhook: WebhookOption = "",
+    secret: SecretOption = None,
+    charging: ChargingOption = "",
+    who: WhoOption = "",
 ) -> None:
-    """Show a lake in the browser: city, charge explorer, Studio and simulator, on one port of this machine."""
-    serve_pages(lake, tenant, port=port, offers=offers)
+    """Show a lake in the browser: city, explorer, Studio, simulator, the analyst's queue and sales, on one port of this machine.
+
+    With a webhook the analyst can suspend SIMs, and every offer that triggers is told, once.
+    """
+    serve_pages(
+        lake, tenant, port=port, offers=offers, wires=wires_of(webhook, secret, charging), who=login(who)
+    )
 
 
-def serve_pages(path: Path, tenant: str = "main", *, port: int = 5006, offers: Path | None = None) -> None:
+def serve_pages(
+    path: Path,
+    tenant: str = "main",
+    *,
+    port: int = 5006,
+    offers: Path | None = None,
+    wires: Wires | None = None,
+    who: str = "analyst",
+) -> None:
     """Serve until somebody stops it; only this machine can connect.
 
     Raises:
@@ -43,12 +65,14 @@ def serve_pages(path: Path, tenant: str = "main", *, port: int = 5006, offers: P
     from workbench.dashboards.server import app_of
 
     port = free_port(port)
-    app = app_of(path, tenant, port, offers)
+    app = app_of(path, tenant, port, offers, wires=wires, who=who)
     shell.remarks().print(
         f"\n  City      [bold]http://127.0.0.1:{port}/city[/bold]       play the day, watch what it costs\n"
         f"  Explorer  [bold]http://127.0.0.1:{port}/explorer[/bold]   from an invoice down to the raw events\n"
         f"  Studio    [bold]http://127.0.0.1:{port}/studio[/bold]     build an offer, see what it would bill\n"
-        f"  Simulator [bold]http://127.0.0.1:{port}/simulator[/bold]  try it on real traffic: who pays more, and why\n\n"
+        f"  Simulator [bold]http://127.0.0.1:{port}/simulator[/bold]  try it on real traffic: who pays more, and why\n"
+        f"  Analyst   [bold]http://127.0.0.1:{port}/analyst[/bold]    what is stuck, stolen or silent, best first\n"
+        f"  Sales     [bold]http://127.0.0.1:{port}/sales[/bold]      spend now, the month's end, whom to call and why\n\n"
         "  Ctrl+C stops it; the lake stays.\n"
     )
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # a browser that left in mid-update is no news

@@ -15,9 +15,14 @@ from fastapi import FastAPI
 from fastapi.responses import RedirectResponse
 from panel.io.fastapi import add_applications
 
+from workbench.casework.outbox import Wires
+from workbench.dashboards.analyst_app import AnalystPage
+from workbench.dashboards.cases.store import CaseStore
 from workbench.dashboards.city_app import CityPage
 from workbench.dashboards.explorer_app import ExplorerPage
 from workbench.dashboards.proof import Proof
+from workbench.dashboards.sales.store import SalesStore
+from workbench.dashboards.sales_app import SalesPage
 from workbench.dashboards.sessions import forget_lost_browsers
 from workbench.dashboards.simulator.lab import Lab
 from workbench.dashboards.simulator_app import SimulatorPage
@@ -27,11 +32,20 @@ from workbench.dashboards.studio.shelf import Shelf
 from workbench.dashboards.studio_app import StudioPage
 
 
-def app_of(path: Path, tenant: str, port: int, offers: Path | None = None) -> FastAPI:
+def app_of(
+    path: Path,
+    tenant: str,
+    port: int,
+    offers: Path | None = None,
+    *,
+    wires: Wires | None = None,
+    who: str = "analyst",
+) -> FastAPI:
     """The web application over a lake.
 
     Args:
         offers: the folder the Studio publishes into; ``LAKE-offers`` beside the lake when it is left out.
+        wires: where the analyst's actions and the triggers of sales go. who: the analyst's name in histories.
 
     Raises:
         LakeMissing: nothing is there.
@@ -41,6 +55,8 @@ def app_of(path: Path, tenant: str, port: int, offers: Path | None = None) -> Fa
     silence(EMPTY_LAYOUT, True)  # what waits for its content is no news
     shelf = Shelf(offers or path.with_name(f"{path.name}-offers"), store.lake)
     lab, keeper = Lab(path, tenant, shelf), Gatekeeper(path, tenant, shelf)
+    cases = CaseStore(path, tenant, wires)
+    sales = SalesStore(path, tenant, cases)
     pn.extension("tabulator", "codeeditor", inline=True)
     app = FastAPI(title="IoT tariff workbench", docs_url=None, redoc_url=None)
 
@@ -58,6 +74,8 @@ def app_of(path: Path, tenant: str, port: int, offers: Path | None = None) -> Fa
         "/explorer": lambda: ExplorerPage(store).view(),
         "/studio": lambda: StudioPage(shelf, keeper).view(),
         "/simulator": lambda: SimulatorPage(lab).view(),
+        "/analyst": lambda: AnalystPage(cases, who).view(),
+        "/sales": lambda: SalesPage(sales).view(),
     }
     add_applications(
         pages,

@@ -50,7 +50,19 @@ BESIDE = {
     "gap": "16px",
 }
 """Cards beside each other where there is room, beneath each other where there is not."""
-PAGES = {"city": "City", "explorer": "Charge explorer", "studio": "Studio", "simulator": "Simulator"}
+PAIRED = BESIDE | {
+    "grid-template-columns": "repeat(auto-fit, minmax(min(560px, 100%), 1fr))",
+    "align-items": "start",
+}
+"""The same for wider cards: two and two on a common screen."""
+PAGES = {
+    "city": "City",
+    "explorer": "Charge explorer",
+    "studio": "Studio",
+    "simulator": "Simulator",
+    "analyst": "Analyst",
+    "sales": "Sales",
+}
 
 
 def links(here: str) -> list[Any]:
@@ -108,7 +120,7 @@ class Tiles:
         self._names = names
         self._values = dict.fromkeys(names, ("–", ""))
         self._drawn = lively(sizing_mode="stretch_width", stylesheets=[_TILES])
-        self.view = _paper(pn.Column(self._drawn, margin=0))
+        self.view = _paper(pn.Column(self._drawn, margin=0, sizing_mode="stretch_width"))
 
     def set(self, key: str, value: str, note: str = "") -> None:
         """Give one of the numbers another value."""

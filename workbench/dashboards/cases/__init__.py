@@ -1,0 +1,1 @@
+"""The parts of the analyst page: what it knows, what it draws, and the keys."""

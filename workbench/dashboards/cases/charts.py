@@ -1,0 +1,275 @@
+"""The analyst page's charts: the evidence in its band, one device's life by the hour, and the fleet on a map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from bokeh.events import RangesUpdate
+from bokeh.models import (
+    BoxAnnotation,
+    ColumnDataSource,
+    DatetimeTickFormatter,
+    HoverTool,
+    NumeralTickFormatter,
+    Range1d,
+    TapTool,
+)
+from bokeh.plotting import figure
+
+from workbench.casework.case import Case
+from workbench.casework.desk import Ranked
+from workbench.casework.evidence import Evidence
+from workbench.dashboards import theme
+from workbench.dashboards.cases.drawing import COLORS
+from workbench.dashboards.cases.store import CaseStore
+
+GLYPHS_MAX = 4_000
+_NIGHT = "#0b1220"
+_PIXELS = (900, 480)
+_GLOW = ("#1e3a5f", "#2b6b8f", "#4aa3b5", "#9ad8cf", "#e8fff5")
+
+
+def plain(height: int, **more: Any) -> figure:
+    """A quiet figure with a time axis."""
+    plot = figure(
+        height=height, x_axis_type="datetime", sizing_mode="stretch_width", tools="", toolbar_location=None, outline_line_color=None,
+        background_fill_alpha=0, border_fill_alpha=0, **more,
+    )  # fmt: skip
+    plot.xaxis.formatter = DatetimeTickFormatter(
+        hours="%H:%M", days="%d %b", hourmin="%H:%M", minutes="%H:%M"
+    )
+    plot.xaxis.ticker.desired_num_ticks = 6
+    plot.yaxis.ticker.desired_num_ticks = 4
+    plot.yaxis.formatter = NumeralTickFormatter(format="0,0.[00]a")
+    plot.grid.grid_line_alpha = 0.2
+    plot.xgrid.grid_line_color = None
+    plot.axis.axis_line_color = None
+    plot.axis.major_tick_line_color = None
+    plot.axis.minor_tick_line_color = None
+    plot.axis.major_label_text_color = theme.QUIET
+    return plot
+
+
+class EvidenceChart:
+    """The series, the band that was expected, and the episode shaded."""
+
+    def __init__(self) -> None:
+        self._band = ColumnDataSource({"at": [], "low": [], "high": []})
+        self._rows = ColumnDataSource({"at": [], "value": [], "middle": []})
+        self._dots = ColumnDataSource({"at": [], "value": []})
+        self.view = plain(240)
+        self._episode = BoxAnnotation(fill_color=theme.WARM, fill_alpha=0.10, line_color=None)
+        self.view.add_layout(self._episode)
+        self.view.varea(
+            "at",
+            y1="low",
+            y2="high",
+            source=self._band,
+            fill_color=theme.QUIET,
+            fill_alpha=0.22,
+            legend_label="expected",
+        )
+        self.view.line(
+            "at", "middle", source=self._rows, line_color=theme.QUIET, line_dash="dashed", line_alpha=0.8
+        )
+        self.view.line(
+            "at",
+            "value",
+            source=self._rows,
+            line_color=theme.ACCENT,
+            line_width=2,
+            legend_label="this device",
+        )
+        self.view.scatter(
+            "at", "value", source=self._dots, color=theme.WARM, size=5, legend_label="in the episode"
+        )
+        tips = [
+            ("at", "@at{%d %b %H:%M}"),
+            ("value", "@value{0,0.[000]}"),
+            ("expected", "@middle{0,0.[000]}"),
+        ]
+        line = self.view.renderers[2]
+        self.view.add_tools(
+            HoverTool(tooltips=tips, formatters={"@at": "datetime"}, mode="vline", renderers=[line])
+        )
+        legend = self.view.legend[0]
+        legend.orientation, legend.location = "horizontal", "top_left"
+        legend.background_fill_alpha, legend.border_line_alpha = 0, 0
+        legend.label_text_font_size, legend.label_text_color, legend.padding = "11px", theme.QUIET, 2
+
+    def show(self, seen: Evidence, case: Case) -> None:
+        """Draw another case."""
+        frame = seen.series
+        banded = frame.dropna(subset=["low", "high"])
+        self._band.data = {name: banded[name].to_numpy() for name in ("at", "low", "high")}
+        self._rows.data = {name: frame[name].to_numpy() for name in ("at", "value", "middle")}
+        inside = frame[frame["inside"] & frame["value"].notna()]
+        self._dots.data = {name: inside[name].to_numpy() for name in ("at", "value")}
+        self._episode.left, self._episode.right = _ms(case.since), _ms(case.until)
+
+
+class LifeChart:
+    """One device by the hour, its cases shaded in the colours of their reasons."""
+
+    def __init__(self) -> None:
+        self._bars = ColumnDataSource({"at": [], "units": [], "width": []})
+        self._cases = ColumnDataSource({"left": [], "right": [], "color": [], "kind": [], "top": []})
+        self.view = plain(170)
+        self.view.quad(
+            "left",
+            "right",
+            top="top",
+            bottom=0,
+            source=self._cases,
+            fill_color="color",
+            fill_alpha=0.16,
+            line_color=None,
+        )
+        self.view.vbar(
+            "at",
+            width="width",
+            top="units",
+            source=self._bars,
+            fill_color=theme.ACCENT,
+            line_color=None,
+            fill_alpha=0.8,
+        )
+        self.view.y_range.start = 0
+        self.view.add_tools(HoverTool(tooltips=[("hour", "@at{%d %b %H:%M}"), ("units", "@units{0,0}")],
+                                      formatters={"@at": "datetime"}, renderers=[self.view.renderers[1]]))  # fmt: skip
+
+    def show(self, life: dict[str, Any]) -> None:
+        """Draw another device: its stream with most hours."""
+        use: pd.DataFrame = life["use"]
+        if len(use):
+            stream = use.groupby("stream")["at"].size().idxmax()
+            use = use[use["stream"] == stream]
+        top = float(use["units"].max()) if len(use) else 1.0
+        self._bars.data = {
+            "at": use["at"].to_numpy(),
+            "units": use["units"].to_numpy(),
+            "width": [3.2e6] * len(use),
+        }
+        cases: Sequence[Case] = life["cases"]
+        self._cases.data = {
+            "left": [_ms(case.since) for case in cases], "right": [_ms(case.until) for case in cases],
+            "color": [COLORS.get(case.kind, theme.QUIET) for case in cases], "kind": [case.kind for case in cases],
+            "top": [top * 1.05] * len(cases),
+        }  # fmt: skip
+
+
+class FleetMap:
+    """Every device with a place: a shaded picture while many are in view, dots when few are, cases always on top.
+
+    Args:
+        chosen: told the id of a case whose mark was tapped.
+    """
+
+    def __init__(self, store: CaseStore, chosen: Callable[[str], None]) -> None:
+        table = store.places
+        self._ids = table["device_id"].to_pylist()
+        self._lat, self._lon = (np.asarray(table[name].to_numpy(), dtype=float) for name in ("lat", "lon"))
+        self._place = {device: at for at, device in enumerate(self._ids)}
+        self._chosen = chosen
+        self._picture = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
+        self._dots = ColumnDataSource({"lon": [], "lat": [], "device": []})
+        self._marks = ColumnDataSource(
+            {"lon": [], "lat": [], "device": [], "kind": [], "color": [], "case": [], "size": []}
+        )
+        x, y = self._bounds()
+        self.view = figure(
+            height=400, sizing_mode="stretch_width", tools="pan,wheel_zoom,reset", active_scroll="wheel_zoom",
+            background_fill_color=_NIGHT, border_fill_alpha=0, outline_line_color=None, toolbar_location="right",
+            x_range=Range1d(*x), y_range=Range1d(*y),
+        )  # fmt: skip
+        self.view.add_layout(
+            BoxAnnotation(fill_color=_NIGHT, fill_alpha=1.0, line_color=None, level="underlay")
+        )
+        self.view.axis.visible = False
+        self.view.grid.visible = False
+        self.view.toolbar.logo = None
+        self.view.image_rgba("image", "x", "y", "dw", "dh", source=self._picture, level="image")
+        self.view.scatter(
+            "lon", "lat", source=self._dots, size=4, color=_GLOW[3], line_color=None, fill_alpha=0.85
+        )
+        marks = self.view.scatter("lon", "lat", source=self._marks, size="size", color="color", line_color="white", line_width=1,
+                                  nonselection_fill_alpha=1.0, nonselection_line_alpha=1.0)  # fmt: skip
+        self.view.add_tools(
+            HoverTool(renderers=[marks], tooltips=[("device", "@device"), ("reason", "@kind")]),
+            TapTool(renderers=[marks]),
+        )
+        self._marks.selected.on_change("indices", self._tapped)
+        self.view.on_event(RangesUpdate, self._moved)
+        self._shade(*x, *y)
+
+    @property
+    def total(self) -> int:
+        """How many devices have a place."""
+        return len(self._ids)
+
+    def _bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
+        if not len(self._lon):
+            return (0.0, 1.0), (0.0, 1.0)
+        found = []
+        for values in (self._lon, self._lat):
+            low, high = float(values.min()), float(values.max())
+            edge = max(high - low, 0.002) * 0.04
+            found.append((low - edge, high + edge))
+        return found[0], found[1]
+
+    def show(self, rows: Sequence[Ranked], selected: str) -> None:
+        """Mark the devices of the open cases; the selected case's are larger."""
+        marks: dict[str, list[Any]] = {name: [] for name in self._marks.data}
+        for one in sorted(rows, key=lambda row: row.case.case_id == selected):
+            for device in one.case.devices:
+                at = self._place.get(device)
+                if at is None:
+                    continue
+                values = (self._lon[at], self._lat[at], device, one.case.kind.replace("_", " "), COLORS.get(one.case.kind, theme.WARM),
+                          one.case.case_id, 16 if one.case.case_id == selected else 9)  # fmt: skip
+                for name, value in zip(
+                    ("lon", "lat", "device", "kind", "color", "case", "size"), values, strict=True
+                ):
+                    marks[name].append(value)
+        self._marks.data = marks
+
+    def _tapped(self, _attr: str, _old: Any, new: list[int]) -> None:
+        if new:
+            self._chosen(str(self._marks.data["case"][new[0]]))
+
+    def _moved(self, event: Any) -> None:
+        self._shade(event.x0, event.x1, event.y0, event.y1)
+
+    def _shade(self, x0: float, x1: float, y0: float, y1: float) -> None:
+        """Draw what lies in view: dots up to ``GLYPHS_MAX``, else one picture of all."""
+        inside = (self._lon >= x0) & (self._lon <= x1) & (self._lat >= y0) & (self._lat <= y1)
+        count = int(inside.sum())
+        if count <= GLYPHS_MAX:
+            at = np.flatnonzero(inside)
+            self._dots.data = {
+                "lon": self._lon[at],
+                "lat": self._lat[at],
+                "device": [self._ids[place] for place in at],
+            }
+            self._picture.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
+            return
+        self._dots.data = {"lon": [], "lat": [], "device": []}
+        self._picture.data = picture(self._lon[inside], self._lat[inside], (x0, x1), (y0, y1))
+
+
+def picture(lon: Any, lat: Any, x: tuple[float, float], y: tuple[float, float]) -> dict[str, list[Any]]:
+    """Devices as one RGBA picture, brighter where they are dense."""
+    import datashader as ds
+    from datashader import transfer_functions as tf
+
+    canvas = ds.Canvas(plot_width=_PIXELS[0], plot_height=_PIXELS[1], x_range=x, y_range=y)
+    points = canvas.points(pd.DataFrame({"lon": lon, "lat": lat}), "lon", "lat", ds.count())
+    image = tf.spread(tf.shade(points, cmap=list(_GLOW), how="eq_hist"), px=1).to_numpy()
+    return {"image": [image], "x": [x[0]], "y": [y[0]], "dw": [x[1] - x[0]], "dh": [y[1] - y[0]]}
+
+
+def _ms(at: Any) -> float:
+    return float(pd.Timestamp(at).value / 1e6)

@@ -1,0 +1,109 @@
+"""What the analyst and sales pages know: one queue over one lake, looked at once in the background, shared by all sessions."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from workbench.casework.case import Case
+from workbench.casework.desk import Desk, Ranked
+from workbench.casework.evidence import Evidence, evidence, timeline
+from workbench.casework.outbox import Outbox, Wires
+from workbench.casework.quality import Moved, Quality, drift, planted
+from workbench.errors import WorkbenchError
+from workbench.lake.engine import arrow
+from workbench.lake.lake import Lake
+
+_KEPT = 64
+
+
+class CaseStore:
+    """The queue of a served lake.
+
+    Args:
+        wires: where actions go.
+
+    Attributes:
+        told: what the detectors are doing, for the page; empty when they are done. trouble: why they could not look.
+    """
+
+    def __init__(self, path: Path, tenant: str = "main", wires: Wires | None = None) -> None:
+        self.lake = Lake.open(path, tenant)
+        self.desk = Desk.of(self.lake)
+        self.wires = wires or Wires()
+        self.outbox = Outbox(self.desk.folder)
+        self.lock = threading.RLock()
+        self.told, self.trouble = "the detectors are looking", ""
+        self.ready = threading.Event()
+        self._evidence: OrderedDict[str, Evidence] = OrderedDict()
+        self._queue: tuple[int, str, list[Ranked]] | None = None
+        threading.Thread(target=self._look, name="detectors", daemon=True).start()
+
+    def _look(self) -> None:
+        try:
+            with self.lock:
+                if self.desk.looked < self.lake.state.version:
+                    self.desk.look(self.lake, progress=self._progress)
+        except WorkbenchError as error:
+            self.trouble = f"{error.what} {error.cure}"
+        finally:
+            self.told = ""
+            self.ready.set()
+
+    def _progress(self, stream: str) -> None:
+        self.told = f"the detectors are looking at {stream}"
+
+    def queue(self) -> list[Ranked]:
+        """What is to do, best first; made again only when something happened."""
+        self.desk.refresh()
+        minute = f"{self.desk.clock.now():%H:%M}"  # suppressions end by themselves
+        if self._queue is None or self._queue[:2] != (self.desk.version, minute):
+            self._queue = (self.desk.version, minute, self.desk.queue())
+        return self._queue[2]
+
+    def evidence(self, case: Case) -> Evidence:
+        """The evidence of a case, remembered."""
+        if case.case_id not in self._evidence:
+            with self.lock:
+                self._evidence[case.case_id] = evidence(self.lake, case)
+            while len(self._evidence) > _KEPT:
+                self._evidence.popitem(last=False)
+        return self._evidence[case.case_id]
+
+    def timeline(self, device: str) -> dict[str, Any]:
+        """One device's life."""
+        with self.lock:
+            return timeline(self.lake, device, self.desk.cases())
+
+    @cached_property
+    def places(self) -> pa.Table:
+        """Every device with a place: device_id, lat, lon."""
+        with self.lock:
+            if not self.lake.segments("devices_info"):
+                return pa.table({"device_id": [], "lat": [], "lon": []})
+            return arrow(
+                self.lake.con,
+                f"SELECT device_id, lat, lon FROM {self.lake.scan('devices_info')} WHERE lat IS NOT NULL AND lon IS NOT NULL "
+                "ORDER BY device_id",
+            )
+
+    @cached_property
+    def drift(self) -> list[Moved]:
+        """Inputs of the detectors that moved, most first."""
+        with self.lock:
+            return drift(self.lake)
+
+    @cached_property
+    def device_days(self) -> Quality | None:
+        """Quality on planted faults, as first seen."""
+        return self.quality()
+
+    def quality(self) -> Quality | None:
+        """Cases against what was planted; None where nothing is known."""
+        with self.lock:
+            return planted(self.lake, self.desk.cases())

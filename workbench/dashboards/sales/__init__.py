@@ -1,0 +1,1 @@
+"""The parts of the sales page: a period played again, and what is drawn of it."""
