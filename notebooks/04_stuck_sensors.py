@@ -64,3 +64,20 @@ counts
 
 # %%
 {stream: f"{count} judged, {len(found.learning[stream])} learning" for stream, count in found.judged.items()}
+
+# %% [markdown]
+# ## The queue
+#
+# Findings become cases, in the order in which they are worth an analyst's time: chance times money or risk at stake, by
+# minutes to review. A verdict moves what is left at once, and everything is kept with who and when.
+
+# %%
+queue = wb.queue(lake, found)
+queue.frame().head(8)
+
+# %%
+queue.plot(0)
+
+# %%
+decided = queue.verdict(0, "confirmed", "the lamp was behind a scaffold")
+queue.desk.case(decided.case_id).history[-1]

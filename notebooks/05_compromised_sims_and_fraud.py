@@ -52,3 +52,22 @@ estate.frame()[["device_id", "kind", "since", "observed", "unit"]].head(10)
 # %%
 strength = found.frame().groupby("kind")["surprise"].agg(["size", "min", "max"])
 strength
+
+# %% [markdown]
+# ## From suspicion to an action
+#
+# The queue puts what is dear and likely first. Money at risk is the period priced twice by the price list of the bill: as
+# recorded, and without the anomaly.
+
+# %%
+queue = wb.queue(lake, found)
+print(queue.explain(0))
+
+# %% [markdown]
+# Where it is known what was planted, quality can be told; and whether the detectors' inputs are still what they were.
+
+# %%
+queue.quality()
+
+# %%
+queue.drift().head(6)

@@ -71,24 +71,22 @@ class AnalystPage(param.Parameterized):
         self._told = pmui.Alert("", severity="info", sizing_mode="stretch_width", visible=False)
         help_ = theme.lively(sizing_mode="stretch_width", stylesheets=[drawing.CSS])
         help_.text = drawing.HELP
-        left = theme.card("What to look at first", self._filter(), self._list)
-        right = pn.Column(
+        left = theme.stack(
+            theme.card("What to look at first", self._filter(), self._list),
+            theme.card(f"{count(self._map.total)} devices, those with a case on top", self._map.view),
+            theme.card("Have the inputs moved?", self._drift),
+        )
+        right = theme.stack(
             theme.card("The case", self._detail, self._said),
             theme.card("Evidence", self._note, self._evidence.view),
             theme.card("This device by the hour", self._life.view, self._names),
-            sizing_mode="stretch_width", styles={"gap": "16px", **theme.SHRINKS}, margin=0,
-        )  # fmt: skip
-        desk = pn.Column(left, right, sizing_mode="stretch_width", styles=theme.PAIRED, margin=0)
-        below = pn.Column(
-            theme.card(f"{count(self._map.total)} devices, those with a case on top", self._map.view),
             theme.card("Detectors on planted faults", self._quality),
-            theme.card("Have the inputs moved?", self._drift),
-            sizing_mode="stretch_width", styles=theme.PAIRED, margin=0,
-        )  # fmt: skip
+        )
+        desk = pn.Column(left, right, sizing_mode="stretch_width", styles=theme.PAIRED, margin=0)
         self._show()
         pn.state.onload(self._start)
         return theme.page(
-            "Analyst", [self._keys, self._told, self._tiles.view, help_, desk, below], links, wide=True
+            "Analyst", [self._keys, self._told, self._tiles.view, help_, desk], links, wide=True
         )
 
     def _filter(self) -> Any:

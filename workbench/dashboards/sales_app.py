@@ -71,13 +71,15 @@ class SalesPage(param.Parameterized):
         self._told = pmui.Alert("A moment …", severity="info", sizing_mode="stretch_width")
         keys = Keys("", self._heard)
         chart = self._chart()
-        cards = pn.Column(
+        left = theme.stack(
             theme.card("Spend, and where it will end", chart),
             theme.card("How near the next plan", self._gauges),
+        )
+        right = theme.stack(
             theme.card("Whom to call, and why", self._offers),
             theme.card("Maintenance worth a visit", self._visits),
-            sizing_mode="stretch_width", styles=theme.PAIRED, margin=0,
-        )  # fmt: skip
+        )
+        cards = pn.Column(left, right, sizing_mode="stretch_width", styles=theme.PAIRED, margin=0)
         controls = self._controls()
         main = [keys, self._told, *([] if self.kiosk else [controls]), self._tiles.view, cards]
         pn.state.onload(self._start)

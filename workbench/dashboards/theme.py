@@ -24,6 +24,8 @@ SERIES = (
     "#16a34a",
 )
 
+_WHOLE = ".bk-clearfix {display: block !important; width: 100%}"
+"""What a lively piece holds is as wide as the piece."""
 _TILES = """
 .tiles {display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 4px 0}
 .tile {padding: 2px 18px; border-left: 1px solid rgba(128, 128, 128, .22)}
@@ -95,6 +97,11 @@ def page(title: str, main: list[Any], header: list[Any] | None = None, *, wide: 
     )
 
 
+def stack(*cards: Any) -> pn.Column:
+    """Cards beneath each other, as one of the columns of a page."""
+    return pn.Column(*cards, sizing_mode="stretch_width", styles={"gap": "16px", **SHRINKS}, margin=0)
+
+
 def card(title: str, *content: Any) -> pmui.Paper:
     """A panel with an overline title."""
     head = pmui.Typography(
@@ -110,7 +117,7 @@ def _paper(*content: Any) -> pmui.Paper:
 
 def lively(**look: Any) -> Div:
     """HTML that changes ten times a second: set its ``text``. A pane would make its style sheets anew each time."""
-    return Div(text="", margin=0, **look)
+    return Div(text="", margin=0, **{**look, "stylesheets": [_WHOLE, *look.get("stylesheets", [])]})
 
 
 class Tiles:

@@ -19,7 +19,8 @@ CSS = (Path(__file__).parent / "look.css").read_text()
 def gauges_html(standings: Sequence[Standing], top: int = 12) -> str:
     """How near customers are to the next plan's tier: used, likely by the period's end, and the tier as a mark."""
     near = [one for one in standings if one.tier and one.state == "forecast"]
-    near.sort(key=lambda one: (-one.chance, -one.projected / (one.tier or 1), one.account))
+    # Those who may still go either way first: whom one is sure of stands among the offers.
+    near.sort(key=lambda one: (one.chance > 0.99, -one.chance, -one.projected / (one.tier or 1), one.account))
     if not near:
         words = "Chances need a whole day, and one stretch as long as what is left of the period. They come as it plays."
         return f'<div class="none">{words}</div>'
