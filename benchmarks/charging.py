@@ -1,6 +1,6 @@
 """The charging node against Redis 7 with a Lua script and its append-only file always synced: rounds interleaved.
 
-    python benchmarks/charging.py                 # needs redis-server, redis-benchmark and gcc
+    python benchmarks/charging.py [redis] [open] [inner]    # all of it without words; needs redis-server, redis-benchmark and gcc
 
 Both do the same: look the request's id up, check and lower a balance, remember the answer, and have it on disk before it
 leaves. *Rich* requests are rated use of accounts with a bucket of units and a shared pool. Redis is asked by its own
@@ -10,6 +10,8 @@ Figures in documentation come from here.
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import os
 import queue
@@ -19,7 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,12 +29,16 @@ import pytest
 
 from workbench.charging.durable import DurableNode
 from workbench.charging.framed import STATUS, Caller
-from workbench.charging.messages import Command, Debit, Open, TopUp, encode
+from workbench.charging.messages import Command, Open, Publish, TopUp, encode
+from workbench.charging.node import OPERATOR
+from workbench.charging.serve import SWITCH_SECONDS
 
 SMOKE = os.environ.get("WORKBENCH_BENCH") == "smoke"
-ROUNDS = 1 if SMOKE else 5
+ROUNDS = 1 if SMOKE else int(os.environ.get("WORKBENCH_ROUNDS", "5"))
 SECONDS = 0.5 if SMOKE else 3.0
+PARTS = ("redis", "open", "inner")
 ACCOUNTS = 200 if SMOKE else 100_000
+INNER = 200 if SMOKE else 20_000
 CONNECTIONS = 64
 OPEN_RATES = (1_000,) if SMOKE else (5_000, 10_000)
 HERE = Path(__file__).parent
@@ -87,6 +93,20 @@ end
 redis.call('SET', 'i:' .. ARGV[1], string.format('%.0f', cost), 'EX', 86400)
 return cost
 """
+
+
+def accounts(numbers: range) -> Iterator[Command]:
+    """Plain accounts with money, and rich ones that have a bucket of units and share a pool as well."""
+    terms = {"offers": ("bench",), "usage_percent": ()}
+    for number in numbers:
+        plain, rich, pool = f"a{number}", f"r{number}", f"pool{number % 64}"
+        yield Open(account=plain, id=f"o{plain}", **terms)  # type: ignore[arg-type]
+        yield TopUp(account=plain, id=f"t{plain}", amount_nano=10**15)
+        yield Open(account=rich, id=f"o{rich}", pool=pool, **terms)  # type: ignore[arg-type]
+        yield TopUp(account=rich, id=f"t{rich}", amount_nano=10**15)
+        yield TopUp(account=rich, id=f"u{rich}", meter="bench.data", units=5_000, bucket="pack")
+        if number < 64:
+            yield TopUp(account=rich, id=f"p{rich}", amount_nano=10**12, bucket="gift", pool=pool)
 
 
 class Redis:
@@ -147,28 +167,21 @@ class Ours:
         self.caller = Caller(self.folder / "node.sock")
 
     def fill(self) -> None:
-        """Plain accounts with money, and rich ones that have a bucket of units and share a pool as well."""
+        """All accounts, then a pause until nothing goes on beside the node any more."""
         for first in range(0, ACCOUNTS, 1000):
-            messages: list[Command] = []
-            for number in range(first, min(first + 1000, ACCOUNTS)):
-                plain, rich, pool = f"a{number}", f"r{number}", f"pool{number % 64}"
-                terms = {"offers": ("bench",), "usage_percent": ()}
-                messages.append(Open(account=plain, id=f"o{plain}", **terms))  # type: ignore[arg-type]
-                messages.append(TopUp(account=plain, id=f"t{plain}", amount_nano=10**15))
-                messages.append(Open(account=rich, id=f"o{rich}", pool=pool, **terms))  # type: ignore[arg-type]
-                messages.append(TopUp(account=rich, id=f"t{rich}", amount_nano=10**15))
-                messages.append(
-                    TopUp(account=rich, id=f"u{rich}", meter="bench.data", units=5_000, bucket="pack")
-                )
-                if number < 64:
-                    gift = TopUp(account=rich, id=f"p{rich}", amount_nano=10**12, bucket="gift", pool=pool)
-                    messages.append(gift)
+            messages = list(accounts(range(first, min(first + 1000, ACCOUNTS))))
             self.caller.send(*map(encode, messages))
             for _ in messages:
                 assert b'"ok":true' in self.caller.receive()
+        self.rest()
+
+    def rest(self) -> None:
+        """Wait until no snapshot is being made: both sides have the machine for themselves."""
+        until(lambda: not json.loads(self.caller.ask(STATUS))["following"], 120)
 
     def run(self, door: str, kind: str, tag: str, rate: int = 0) -> dict[str, Any]:
         """One loop; with the share of its time that went into syncing."""
+        self.rest()
         before = json.loads(self.caller.ask(STATUS))
         words = [
             str(self.load),
@@ -193,44 +206,77 @@ class Ours:
         self.process.wait(30)
 
 
-def in_process(folder: Path) -> dict[str, Any]:
-    """The node in this process, 64 requests under way, no socket in between."""
-    woken: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
-    node = DurableNode(folder, wake=woken.put)
-    times: list[float] = []
-    until_ = time.perf_counter() + SECONDS
+class InProcess:
+    """A node in this process, no socket in between: 64 requests under way, or as many as a rate brings."""
 
-    class Loop:
-        number = 0
+    def __init__(self, folder: Path) -> None:
+        sys.setswitchinterval(SWITCH_SECONDS)
+        self._woken: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self.node = DurableNode(folder, wake=self._woken.put)
+        self.times: list[float] = []
+        self._number, self._again = 0, 0.0
+        self._kind, self._tag = "plain", ""
+        for message in (Publish(tenant=OPERATOR, id="catalogue", text=CATALOGUE), *accounts(range(INNER))):
+            self.node.take(encode(message), _Nobody())
+        self._settle()
+        gc.collect()
+        gc.freeze()
 
-        def ask(self) -> None:
-            Loop.number += 1
-            body = encode(Debit(account=f"a{Loop.number % 1000}", id=f"i{Loop.number}", amount_nano=1000))
-            node.take(body, self, time.perf_counter())
+    def _settle(self) -> None:
+        self.node.flush()
+        while not self.node.idle:
+            self._woken.get(timeout=30)()
+            self.node.flush()
 
-        def answer(self, token: Any, answer: bytes) -> None:
-            times.append(time.perf_counter() - token)
+    def _ask(self, due: float) -> None:
+        self._number += 1
+        name, ident = (self._number * 2_654_435_761) % INNER, f"{self._tag}-{self._number}"
+        if self._kind == "plain":
+            body = b'{"op":"debit","account":"a%d","id":"%s","amount_nano":1000}' % (name, ident.encode())
+        else:
+            body = b'{"op":"debit","account":"r%d","id":"%s","meter":"bench.data","units":%d}' % (
+                name, ident.encode(), 100 + self._number % 400,
+            )  # fmt: skip
+        self.node.take(body, self, due)
 
-        def flush(self) -> None:
-            if time.perf_counter() < until_:
-                self.ask()
+    def answer(self, token: Any, answer: bytes) -> None:
+        """Note how long one took; in a closed loop the next one follows with the flush."""
+        now = time.perf_counter()
+        self.times.append(now - token)
+        self._again += now < self._until
 
-    for number in range(1000):
-        node.take(encode(Open(account=f"a{number}", id=f"o{number}")), _Nobody())
-        node.take(encode(TopUp(account=f"a{number}", id=f"t{number}", amount_nano=10**15)), _Nobody())
-    for _ in range(CONNECTIONS):
-        Loop().ask()
-    node.flush()
-    while not node.idle:
-        woken.get(timeout=30)()
-        node.flush()
-    node.close()
-    times.sort()
-    return {
-        "rps": len(times) / SECONDS,
-        "p50_ms": times[len(times) // 2] * 1e3,
-        "p99_ms": times[int(len(times) * 0.99)] * 1e3,
-    }
+    def flush(self) -> None:
+        """All answers of a batch are there."""
+        again, self._again = (int(self._again), 0) if not self._rate else (0, 0)
+        for _ in range(again):
+            self._ask(time.perf_counter())
+
+    def run(self, kind: str, tag: str, rate: int = 0) -> dict[str, Any]:
+        """One loop; latency counts from the instant a request was due."""
+        self._kind, self._tag, self._rate, self.times = kind, tag, rate, []
+        sync, batches = self.node.journal.stats().sync_seconds_sum, self.node.journal.stats().commits
+        began = time.perf_counter()
+        self._until = began + SECONDS
+        sent = 0
+        for _ in range(0 if rate else CONNECTIONS):
+            self._ask(began)
+        while (now := time.perf_counter()) < self._until or not self.node.idle:
+            while rate and now < self._until and (due := began + sent / rate) <= now:
+                self._ask(due)
+                sent += 1
+            self.node.flush()
+            with contextlib.suppress(queue.Empty):
+                wait = max(0.0, began + sent / rate - now) if rate and now < self._until else 1.0
+                self._woken.get(timeout=wait)()
+        took = time.perf_counter() - began
+        stats, times = self.node.journal.stats(), sorted(self.times)
+        at = {"p50_ms": 0.5, "p99_ms": 0.99, "p999_ms": 0.999}
+        return {
+            "rps": len(times) / took,
+            **{name: times[int(len(times) * part)] * 1e3 for name, part in at.items()},
+            "sync_share": (stats.sync_seconds_sum - sync) / took,
+            "batch": len(times) / max(1, stats.commits - batches),
+        }
 
 
 class _Nobody:
@@ -248,30 +294,39 @@ def until(what: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.05)
 
 
-def measure(folder: Path) -> dict[str, list[dict[str, Any]]]:
-    """All rounds, one thing after the other, again and again."""
+def measure(folder: Path, what: Collection[str] = PARTS) -> dict[str, list[dict[str, Any]]]:
+    """All rounds, one thing after the other, again and again; parts of it where the machine is not to be had for long."""
     load = folder / "load"
     subprocess.run(["gcc", "-O2", "-o", str(load), str(HERE / "charging_load.c")], check=True)
     (folder / "redis").mkdir()
-    redis, ours = Redis(folder / "redis"), Ours(folder, load)
     found: dict[str, list[dict[str, Any]]] = {}
+    ours = Ours(folder, load)
+    redis = Redis(folder / "redis") if "redis" in what else None
+    inner = InProcess(folder / "inner") if "inner" in what else None
     try:
         ours.fill()
         for number in range(ROUNDS):
             for kind in ("plain", "rich"):
-                found.setdefault(f"redis {kind}", []).append(redis.run(kind, f"r{number}"))
-                for door in ("framed", "http"):
-                    found.setdefault(f"{door} {kind}", []).append(
-                        ours.run(door, kind, f"{door}{kind}{number}")
-                    )
-            found.setdefault("in process plain", []).append(in_process(folder / f"inner{number}"))
-            for rate in OPEN_RATES:
+                if redis is not None:
+                    found.setdefault(f"redis {kind}", []).append(redis.run(kind, f"r{number}"))
+                    for door in ("framed", "http"):
+                        run = ours.run(door, kind, f"{door}{kind}{number}")
+                        found.setdefault(f"{door} {kind}", []).append(run)
+                if inner is not None:
+                    found.setdefault(f"in process {kind}", []).append(inner.run(kind, f"i{kind}{number}"))
+            for rate in OPEN_RATES if "open" in what else ():
                 for door in ("framed", "http"):
                     run = ours.run(door, "plain", f"open{door}{rate}{number}", rate)
                     found.setdefault(f"{door} open {rate}/s", []).append(run)
+                if inner is not None:
+                    run = inner.run("plain", f"io{rate}{number}", rate)
+                    found.setdefault(f"in process open {rate}/s", []).append(run)
     finally:
         ours.stop()
-        redis.stop()
+        if redis is not None:
+            redis.stop()
+        if inner is not None:
+            inner.node.close()
     return found
 
 
@@ -309,4 +364,4 @@ def test_charging_against_redis(tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="charging-bench-") as place:
-        print(table(measure(Path(place))))
+        print(table(measure(Path(place), sys.argv[1:] or PARTS)))

@@ -17,9 +17,10 @@ from workbench.journal.journal import Journal
 from workbench.journal.message import RawMessage
 from workbench.journal.reader import Batch, JournalReader
 from workbench.lake.lake import Lake
-from workbench.live.edge import CONTENT_TYPE, Forwarder, table_of
+from workbench.live.edge import Forwarder
 from workbench.live.node import LiveNode, Settings
 from workbench.mediation.intake import Intake
+from workbench.mediation.packs import CONTENT_TYPE, table_of
 from workbench.mediation.routes import Route, Routes
 from workbench.model.ids import device_key
 from workbench.showcase.cast import cast_of, mapping_of, policy

@@ -5,14 +5,17 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
-from tests.live.conftest import QUICK, SCENE, journaled, node_on
+from tests.live.conftest import QUICK, SCENE, journaled, node_on, routes
 from workbench.billing import plan_of, rate_period
 from workbench.clock import ReplayClock
 from workbench.journal.message import RawMessage
+from workbench.journal.reader import Batch
 from workbench.lake.lake import Lake
 from workbench.live.care import bill_of
 from workbench.live.node import LiveNode
-from workbench.showcase.cast import offers
+from workbench.mediation.intake import Intake
+from workbench.showcase.build import load_parties
+from workbench.showcase.cast import offers, policy
 from workbench.verify.run import verify
 
 
@@ -74,3 +77,31 @@ def test_a_restart_remembers_everything(
     assert second.figures.messages == 0
     assert second.standing.usage == first.standing.usage
     assert bills(second) == bills(first)
+
+
+def test_a_lake_between_two_ratings_is_proven_as_far_as_it_was_rated(
+    tmp_path: Path, messages: list[RawMessage]
+) -> None:
+    """Records that came since the last rating are yet to be rated: that is no failure, and it is said."""
+    half = len(messages) // 2
+    with Lake.open(tmp_path / "lake", create=True) as lake, lake.writer():
+        load_parties(lake, SCENE, SCENE.feeds())
+        intake = Intake(lake, routes(), policy())
+        intake.take([Batch("wire-0", 0, messages[:half])])
+        plan = plan_of(lake, offers(SCENE.casts), SCENE.period)
+        done = rate_period(lake, plan)
+        lake.commit({"stage": "rate"}, add=done.add, remove=done.remove, facts=done.facts)
+        before = verify(lake, full=True)
+        assert before.ok, before.first_failure
+        intake.take([Batch("wire-0", half, messages[half:])])
+        between = verify(lake, full=True)
+        assert between.ok, between.first_failure
+        counts = {result.name: result.counts for result in between.results}
+        assert counts["records_charged"]["segments_to_rate"] > 0
+        assert counts["records_charged"]["charges"] > 0
+        assert counts["reference_agrees"]["periods_to_rate"] == 1
+        done = rate_period(lake, plan)
+        lake.commit({"stage": "rate"}, add=done.add, remove=done.remove, facts=done.facts)
+        after = verify(lake, full=True)
+        assert after.ok, after.first_failure
+        assert "segments_to_rate" not in {r.name: r.counts for r in after.results}["records_charged"]

@@ -19,6 +19,8 @@ _CURRENCY = re.compile(r"[A-Z]{3}")
 
 def good_name(name: str) -> bool:
     """Whether text can name an account, a bucket or a request: 1 to 128 characters, none of them a control."""
+    if name.isascii() and name.isprintable() and name[:1] > " ":  # what nearly all are, four times as fast
+        return len(name) <= 128
     return _NAME.fullmatch(name) is not None
 
 

@@ -97,6 +97,8 @@ class DurableNode:
         self._sync_began = 0.0
         self.durable_seq = self._flying_seq = found.node.seq
         self.on_commit: list[Callable[[], None]] = []
+        self.next_batch: Callable[[int], None] = lambda flown: self.flush()
+        self.sync_usual = 0.0
 
     def clock(self) -> int:
         """The instant in microseconds."""
@@ -141,6 +143,11 @@ class DurableNode:
     _ticked = False
 
     @property
+    def gathered(self) -> int:
+        """Answers that wait for the next batch."""
+        return len(self._replies)
+
+    @property
     def idle(self) -> bool:
         """Nothing waits for the disk."""
         return self._flying is None and not self._records and not self._replies
@@ -173,7 +180,9 @@ class DurableNode:
         self._wake(lambda: self._durable(error))
 
     def _durable(self, error: JournalError | None) -> None:
-        self.sync_seconds += perf_counter() - self._sync_began
+        took = perf_counter() - self._sync_began
+        self.sync_seconds += took
+        self.sync_usual += (took - self.sync_usual) / 8
         flown, self._flying = self._flying or [], None
         if error is not None:
             log.error("charging: %s answers are lost with their requests: %s", len(flown), error)
@@ -183,7 +192,7 @@ class DurableNode:
         for each in self.on_commit:
             each()
         if self._records or self._replies or self._ticked:
-            self.flush()
+            self.next_batch(len(flown))
 
     # -- memory, and the end ---------------------------------------------------------------------------------
 

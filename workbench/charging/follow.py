@@ -7,6 +7,7 @@ given, each snapshot is also a proof of the log it was made from.
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -67,6 +68,7 @@ def _patiently(do: Callable[[], int]) -> int:
 
 
 if __name__ == "__main__":
+    os.nice(10)  # the node comes first
     folder_, tenants_, lake_, upto_ = (*sys.argv[1:], "", "")[:4]
     made = follow(
         Path(folder_),

@@ -37,8 +37,13 @@ def unit_buckets(account: Account, meter: str) -> Iterator[Bucket]:
 def available(account: Account, now: int) -> int:
     """What could be spent now, the limit included; negative after debt."""
     found = account.balance + account.limit - account.held
-    if account.buckets or account.pool is not None:
-        found += sum(bucket.free(now) for bucket in money_buckets(account))
+    for bucket in account.buckets:
+        if not bucket.meter and now < bucket.expires_at:
+            found += bucket.left - bucket.held
+    if account.pool is not None:
+        for bucket in account.pool.buckets:
+            if not bucket.meter and now < bucket.expires_at:
+                found += bucket.left - bucket.held
     return found
 
 

@@ -23,29 +23,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from workbench.lake.lake import Lake
 from workbench.lake.segment import fsync_dir
 from workbench.live.node import LiveNode
+from workbench.mediation.packs import COLUMNS, CONTENT_TYPE, packed, table_of
 from workbench.mediation.stream import Stream
 from workbench.mediation.work import cursor_of
 
 log = logging.getLogger(__name__)
-CONTENT_TYPE = "application/vnd.workbench.records+json"
 _ROWS = 2_000
-_COLUMNS = (
-    "window_start",
-    "units",
-    "n_events",
-    "n_duplicates",
-    "first_at",
-    "last_at",
-    "fingerprint",
-    "flags",
-)
-_TIMES = frozenset({"window_start", "first_at", "last_at"})
-_EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001  lake times are UTC without a zone
 
 
 class Forwarder:
@@ -141,7 +127,7 @@ class Forwarder:
         return count
 
     def _fresh(self, lake: Lake, stream: Stream, before: datetime) -> list[dict[str, Any]]:
-        columns = ["d.device_id", *(f'r."{name}"' for name in (*_COLUMNS, *stream.dimensions))]
+        columns = ["d.device_id", *(f'r."{name}"' for name in (*COLUMNS, *stream.dimensions))]
         with cursor_of(lake) as con:
             found = con.execute(
                 f"SELECT {', '.join(columns)} FROM {lake.scan('records', stream=stream.name)} r "
@@ -149,7 +135,7 @@ class Forwarder:
                 "WHERE r.window_start <= $last ORDER BY r.window_start, d.device_id",
                 {"last": before - timedelta(seconds=stream.grid_seconds)},
             ).fetchall()
-        names = ("device_id", *_COLUMNS, *stream.dimensions)
+        names = ("device_id", *COLUMNS, *stream.dimensions)
         rows = [dict(zip(names, row, strict=True)) for row in found]
         return [
             row for row in rows if self._told.get(_key(stream.name, row, stream.dimensions)) != _mark(row)
@@ -185,40 +171,6 @@ class Forwarder:
             self.records += len(pack["columns"]["device_id"])
             self.bytes += len(body)
         return True
-
-
-def packed(stream: Stream, rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Records as a column pack: integers as they are, instants as microseconds since 1970, fingerprints as hex."""
-    columns: dict[str, list[Any]] = {"device_id": [row["device_id"] for row in rows]}
-    for name in (*_COLUMNS, *stream.dimensions):
-        columns[name] = [_said(name, row[name]) for row in rows]
-    return {
-        "stream": stream.name, "grid_seconds": stream.grid_seconds, "policy": stream.policy_hash,
-        "dimensions": list(stream.dimensions), "columns": columns,
-    }  # fmt: skip
-
-
-def table_of(pack: dict[str, Any]) -> pa.Table:
-    """The pack's records with a lake's own types, without their devices' keys."""
-    columns = pack["columns"]
-    types = {"units": pa.int64(), "n_events": pa.int32(), "n_duplicates": pa.int32(), "flags": pa.int16()}
-    found: dict[str, pa.Array] = {}
-    for name in _COLUMNS:
-        if name in _TIMES:
-            found[name] = pa.array(columns[name], pa.timestamp("us"))
-        elif name == "fingerprint":
-            found[name] = pa.array([int(text, 16) for text in columns[name]], pa.uint64())
-        else:
-            found[name] = pa.array(columns[name], types[name])
-    for name in pack["dimensions"]:
-        found[name] = pa.array(columns[name])
-    return pa.table(found)
-
-
-def _said(name: str, value: Any) -> Any:
-    if name == "fingerprint":
-        return f"{value:016x}"
-    return (value - _EPOCH) // timedelta(microseconds=1) if isinstance(value, datetime) else value
 
 
 def _key(stream: str, row: dict[str, Any], dimensions: Iterable[str]) -> tuple[Any, ...]:

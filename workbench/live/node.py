@@ -182,10 +182,15 @@ class LiveNode:
                 batches = self._gather(readers, ending)
                 begun = time.perf_counter()
                 taken = intake.take(batches) if batches else intake.merge()
-                self._after(lake, taken, batches, replaced, time.perf_counter() - begun)
+                self._after(lake, taken, batches, replaced, time.perf_counter() - begun, merger.merged)
                 for request in self.requests.waiting():
                     self._after(
-                        lake, self.requests.answer(request, intake, self.clock.now()), [], replaced, 0.0
+                        lake,
+                        self.requests.answer(request, intake, self.clock.now()),
+                        [],
+                        replaced,
+                        0.0,
+                        merger.merged,
                     )
                 beside.turn(self, lake)
                 if not beside.busy:  # slow work reads the version it began with
@@ -193,7 +198,7 @@ class LiveNode:
                 if ending and not batches:
                     break
             merger.close()
-            self._after(lake, intake.merge(), [], replaced, 0.0)
+            self._after(lake, intake.merge(), [], replaced, 0.0, merger.merged)
             beside.finish(self, lake)
             replaced.sweep(lake, everything=True)
         finally:
@@ -212,7 +217,13 @@ class LiveNode:
         return batches
 
     def _after(
-        self, lake: Lake, taken: Taken, batches: Sequence[Batch], replaced: Replaced, seconds: float
+        self,
+        lake: Lake,
+        taken: Taken,
+        batches: Sequence[Batch],
+        replaced: Replaced,
+        seconds: float,
+        merged: int = 0,
     ) -> None:
         """Tell memory and counters what a commit changed."""
         if not taken.version:
@@ -241,6 +252,7 @@ class LiveNode:
         for source, (count, last_ns) in taken.sources.items():
             figures.source(source, count, last_ns)
         replaced.add(lake, taken.remove)
+        figures.merged = merged
 
     def took_place(self, care: Care, changes: Sequence[Change]) -> None:
         """Put a memory that was made beside in the place of the old one, and add what came meanwhile."""

@@ -24,7 +24,11 @@ def mediate_across(lake: Lake, stream: Stream, works: Sequence[Work], progress: 
     """
     landed = landed_partitions(lake.segments("landed", stream=stream.name))
     everything = lake.scan("landed", segments=[s for segments in landed.values() for s in segments])
-    known = {segment.partition: segment for segment in lake.segments("records", stream=stream.name)}
+    known = {
+        segment.partition: segment
+        for segment in lake.segments("records", stream=stream.name)
+        if "edge" not in segment.meta
+    }
     known = {name: s for name, s in known.items() if s.meta.get("policy") == stream.policy_hash}
     total = Mediated()
     with cursor_of(lake) as con:

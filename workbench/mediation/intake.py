@@ -17,7 +17,7 @@ from workbench.journal.message import RawMessage
 from workbench.lake.engine import arrow
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
-from workbench.mediation import deadletters
+from workbench.mediation import deadletters, packs
 from workbench.mediation.deadletters import ACCEPTED, REFUSED, Sighting
 from workbench.mediation.delivery import Landed, land_stream
 from workbench.mediation.identity import resolved
@@ -135,8 +135,12 @@ class Intake:
             return taken
         change = _Change(list(add), list(remove))
         sightings: list[Sighting] = []
+        from_gateways = [item for item in numbered if item[0].content_type == packs.CONTENT_TYPE]
+        if from_gateways:
+            sightings += self._unpack(from_gateways, change, facts, taken)
+        events = [item for item in numbered if item[0].content_type != packs.CONTENT_TYPE]
         with lake.as_if(change.add, change.remove), cursor_of(lake) as con:
-            for mapping, items in self._by_mapping(numbered):
+            for mapping, items in self._by_mapping(events):
                 if mapping is None:
                     sightings += [
                         _refused(item, "no_route", item[0].topic[:200], driven_at) for item in items
@@ -154,6 +158,26 @@ class Intake:
         if self.merger:
             self.merger.consider(lake, taken)
         return taken
+
+    def _unpack(
+        self,
+        items: Sequence[tuple[RawMessage, str, int]],
+        change: _Change,
+        facts: dict[str, dict[str, dict[str, Any]]],
+        taken: Taken,
+    ) -> list[Sighting]:
+        """Packs of records that gateways made; answers those that were refused."""
+        origin = f"{items[0][1]}:{items[0][2]}:{self.lake.state.version}"
+        done = packs.unpack(self.lake, items, origin)
+        change.apply(done.add, done.remove)
+        for kind, named in done.facts.items():
+            facts.setdefault(kind, {}).update(named)
+        taken.landed += done.records
+        taken.streams |= done.streams
+        taken.rejected += len(done.refused)
+        for sighting in done.refused:
+            taken.reasons[sighting.reason] = taken.reasons.get(sighting.reason, 0) + 1
+        return done.refused
 
     def _by_mapping(
         self, numbered: Sequence[tuple[RawMessage, str, int]]

@@ -82,18 +82,42 @@ def members(
         window_start: naive UTC, on the grid.
         dimensions: values of the record's dimensions, where the stream keeps any; left out: all of them together.
     """
+    rows, segments = landed_behind(lake, stream, device_key, window_start)
+    return members_of(lake, stream, device_key, window_start, rows, dimensions, segments)
+
+
+def landed_behind(
+    lake: Lake, stream: Stream, device_key: int, window_start: datetime
+) -> tuple[pa.Table, tuple[str, ...]]:
+    """The landed rows that decide a record, copies and all, and the segments of its partition."""
     end = window_start + timedelta(seconds=stream.grid_seconds)
     landed = lake.segments("landed", stream=stream.name)
     inside = [segment for segment in landed if segment.partition == partition_of(stream, window_start)]
     with cursor_of(lake) as con:
-        bounds = {"device": device_key, "start": window_start, "end": end}
         con.execute(
             f"CREATE TEMP TABLE in_window AS SELECT * FROM {lake.scan('landed', segments=inside)} "
             "WHERE device_key = $device AND ends_at >= $start AND ends_at < $end",
-            bounds,
+            {"device": device_key, "start": window_start, "end": end},
         )
         source = "in_window" if stream.copies_share_instant else _with_copies(lake, stream, landed)
-        con.execute(f"CREATE TEMP TABLE members AS SELECT * FROM ({flagged(source, stream)})")
+        return arrow(con, f"SELECT * FROM {source}"), tuple(segment.id for segment in inside)
+
+
+def members_of(
+    lake: Lake,
+    stream: Stream,
+    device_key: int,
+    window_start: datetime,
+    landed: pa.Table,
+    dimensions: dict[str, Any] | None = None,
+    segments: tuple[str, ...] = (),
+) -> Members:
+    """What landed rows come to, whoever kept them, against this lake's record (see ``members``)."""
+    end = window_start + timedelta(seconds=stream.grid_seconds)
+    with cursor_of(lake) as con:
+        bounds: dict[str, Any] = {"device": device_key, "start": window_start, "end": end}
+        con.register("landed_behind", landed)
+        con.execute(f"CREATE TEMP TABLE members AS SELECT * FROM ({flagged('landed_behind', stream)})")
         where = "WHERE device_key = $device AND ends_at >= $start AND ends_at < $end"
         for name, value in (dimensions or {}).items():
             bounds[f"d_{len(bounds)}"] = value
@@ -103,7 +127,7 @@ def members(
         mixed = sum_sql(mix_sql(*stream.fingerprint_lanes), "is_event")
         found = one(con, f"SELECT {mixed} FROM chosen")
         record = _record(lake, con, stream, device_key, window_start, dimensions or {})
-    return Members(rows, record, int(found[0]) if found else 0, tuple(segment.id for segment in inside))
+    return Members(rows, record, int(found[0]) if found else 0, segments)
 
 
 def partition_of(stream: Stream, at: datetime) -> str:

@@ -25,6 +25,15 @@ REASONS: dict[str, tuple[str, str]] = {
     "senml_name": ("no name, or not one SenML allows", "mend the sender"),
     "senml_two_values": ("a SenML record with two values", "one value per record"),
     "unknown_meter": ("a long table's row names a meter the mapping does not", "add it, or `named:`"),
+    "bad_pack": ("a gateway's pack of records that says no records", "look at the gateway's version"),
+    "pack_policy": (
+        "a gateway kept its records by another policy than the centre",
+        "give it the centre's policy",
+    ),
+    "pack_mixed": (
+        "records of a gateway for a time whose events devices sent to the centre themselves",
+        "let a stream's devices report to gateways, or to the centre, not to both",
+    ),
     "missing_time": ("no time", "mend the sender"),
     "bad_time": ("no time in the declared format (23:59:60 and 30 February are none)", "check `format:`"),
     "time_without_zone": ("the time carries no zone and the mapping gives none", "say `zone:`"),

@@ -47,7 +47,11 @@ class Work:
 
 def pending(lake: Lake, stream: Stream) -> list[Work]:
     """Partitions of ``stream`` with landed segments its records do not know, in time order."""
-    known = {segment.partition: segment for segment in lake.segments("records", stream=stream.name)}
+    known = {
+        segment.partition: segment
+        for segment in lake.segments("records", stream=stream.name)
+        if "edge" not in segment.meta
+    }
     works = []
     for partition, landed in landed_partitions(lake.segments("landed", stream=stream.name)).items():
         records = known.get(partition)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import partial
 
 from workbench.lake.schemas import empty_relation
 from workbench.lake.segment import Segment
 from workbench.lake.sql import read_parquet
-from workbench.verify.context import RERATED, Context, paths_text
+from workbench.verify.context import RERATED, Context, paths_text, touches
 from workbench.verify.report import CounterExample, Outcome
 
 _PROBLEMS = (
@@ -50,6 +49,8 @@ def records_charged(context: Context) -> Outcome:
     counts = {"periods": 0, "records": 0, "charges": 0, "uncharged": 0}
     for period in context.periods:
         counts["periods"] += 1
+        if unrated := context.unrated(period):
+            counts["segments_to_rate"] = counts.get("segments_to_rate", 0) + len(unrated)
         for stream, records, charges, uncharged in _parts(context, period):
             wrong = _match(context, period, stream, (records, charges, uncharged), counts)
             if wrong:
@@ -63,11 +64,13 @@ def _parts(
     """(stream, records, charges, uncharged) of each partition that touches the period.
 
     The charges of a closed period stay with the records they were made from, replaced or not; what came later is
-    charged in the period's second set, which is matched with the records as they are now.
+    charged in the period's second set, which is matched with the records as they are now. In a live lake that took records
+    since its last rating, charges are matched with the records they were made from, and the rest is yet to be rated.
     """
     lake = context.lake
     charged_anew = f"{period}{RERATED}" in context.periods
-    inside = partial(_inside, *_span(context, period))
+    start, end = context.span(period)
+    unrated = context.unrated(period)
     for stream in sorted(
         {s.stream for kind in ("records", "charges", "uncharged") for s in lake.segments(kind)} - {""}
     ):
@@ -79,26 +82,19 @@ def _parts(
         if "" in named:
             yield stream, by_kind["records"], by_kind["charges"], by_kind["uncharged"]
             continue
-        for place in sorted(named | {s.partition for s in by_kind["records"] if inside(s.partition)}):
+        for place in sorted(
+            named | {s.partition for s in by_kind["records"] if touches(s.partition, start, end)}
+        ):
             records, charges, uncharged = (
                 [s for s in by_kind[kind] if s.partition == place] for kind in by_kind
             )
-            if charged_anew:
+            behind = any(segment.id in unrated for segment in records)
+            if behind and not (charges or uncharged):
+                continue  # came since the last rating
+            if charged_anew or behind:
                 made_from = sorted({parent for s in [*charges, *uncharged] for parent in s.parents})
                 records = [context.replaced.get(id_) or lake.state.segments[id_] for id_ in made_from]
             yield stream, records, charges, uncharged
-
-
-def _span(context: Context, period: str) -> tuple[str, str]:
-    sql = f"SELECT min(period_start), max(period_end) FROM {context.lake.scan('lines', period=period)}"
-    start, end = context.one(sql) or ("", "")
-    return str(start), str(end)
-
-
-def _inside(start: str, end: str, partition: str) -> bool:
-    """Whether a partition (``2026-01``, ``2026-01-02`` or ``2026-01-02T03``) touches ``[start, end)``."""
-    text = partition.replace("T", " ")
-    return start[: len(text)] <= text <= end[: len(text)]
 
 
 def _match(
@@ -147,7 +143,7 @@ def _joined(
     with another quantity than theirs (a price that counts has the events as its quantity).
     """
     lake, within = context.lake, context.within(stream)
-    start, end = _span(context, period)
+    start, end = context.span(period)
     during = f"window_start >= TIMESTAMP '{start}' AND window_start < TIMESTAMP '{end}' AND {within}"
     lines = lake.scan("lines", period=period)
     has_side = any(row[0] == "side" for row in context.rows(f"DESCRIBE SELECT * FROM {lines}"))

@@ -60,6 +60,25 @@ class Context:
         """Billing periods with lines."""
         return sorted({segment.period for segment in self.lake.segments("lines")})
 
+    def unrated(self, period: str) -> set[str]:
+        """Ids of records segments that a period's charges do not know yet: a live lake between two ratings."""
+        fact = self.lake.facts("rated").get(period)
+        if fact is None:
+            return set()
+        rated = set(fact["records"].split(","))
+        start, end = self.span(period)
+        return {
+            segment.id
+            for segment in self.lake.segments("records")
+            if segment.id not in rated and touches(segment.partition, start, end)
+        }
+
+    def span(self, period: str) -> tuple[str, str]:
+        """Where a period's lines begin and end, as text; empty without lines."""
+        sql = f"SELECT min(period_start), max(period_end) FROM {self.lake.scan('lines', period=period)}"
+        start, end = self.one(sql) or ("", "")
+        return str(start), str(end)
+
     @cached_property
     def history(self) -> list[dict[str, Any]]:
         """The entries this version stands on, oldest first: production's, and behind it the branch's own."""
@@ -133,6 +152,12 @@ class Context:
             yield con
         finally:
             con.close()
+
+
+def touches(partition: str, start: str, end: str) -> bool:
+    """Whether a partition (``2026-01``, ``2026-01-02`` or ``2026-01-02T03``) touches ``[start, end)``."""
+    text = partition.replace("T", " ")
+    return start[: len(text)] <= text <= end[: len(text)]
 
 
 def paths_text(segments: Iterable[Segment]) -> str:

@@ -47,7 +47,10 @@ def _fold_all(context: Context) -> tuple[Outcome, Outcome]:
 def _parts(context: Context, stream: Stream) -> Iterator[tuple[list[Segment], list[Segment]]]:
     """Landed segments and the records made from them; one partition at a time where copies cannot leave theirs."""
     landed = context.lake.segments("landed", stream=stream.name)
-    records = context.lake.segments("records", stream=stream.name)
+    every = context.lake.segments("records", stream=stream.name)
+    records = [
+        segment for segment in every if "edge" not in segment.meta
+    ]  # a gateway has their events: ``gateways``
     if not stream.copies_share_instant:
         yield landed, records
         return
