@@ -15,6 +15,7 @@ import pytest
 
 from tests.live.conftest import SCENE
 from tests.live.test_edge import END, said
+from workbench.api.raw import RawServer
 from workbench.cli.main import run
 from workbench.clock import ReplayClock
 from workbench.collectors.http import HttpCollector
@@ -26,7 +27,7 @@ from workbench.journal.reader import Batch
 from workbench.lake.lake import Lake
 from workbench.live.edge import Forwarder
 from workbench.live.node import LiveNode, Settings
-from workbench.live.raw import RawServer, fetched
+from workbench.live.raw import fetched
 from workbench.mediation.deadletters import letters
 from workbench.mediation.intake import Intake
 from workbench.mediation.lineage import members_of, stream_named

@@ -53,9 +53,9 @@ def edge(
     Every window that is over is sent upstream as a record with the fingerprint of its events; the raw events stay in
     this gateway's lake. While the link is down records wait on disk. What arrives is what the centre would have made.
     """
+    from workbench.api.raw import RawServer
     from workbench.live.edge import Forwarder
     from workbench.live.node import LiveNode, Settings
-    from workbench.live.raw import RawServer
     from workbench.live.wire import JOURNALS, Wire
     from workbench.mediation.policy import load_policy
     from workbench.mediation.routes import load_routes
