@@ -61,9 +61,12 @@ class Context:
         return sorted({segment.period for segment in self.lake.segments("lines")})
 
     def unrated(self, period: str) -> set[str]:
-        """Ids of records segments that a period's charges do not know yet: a live lake between two ratings."""
+        """Ids of records segments that an open period's charges do not know yet: a live lake between two ratings.
+
+        A closed period waits for nothing: use that came late and is in no second set of charges is unbilled.
+        """
         fact = self.lake.facts("rated").get(period)
-        if fact is None:
+        if fact is None or period.removesuffix(RERATED) in self.lake.facts("close"):
             return set()
         rated = set(fact["records"].split(","))
         start, end = self.span(period)
