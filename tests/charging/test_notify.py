@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.charging.beside import Program
 from tests.charging.world import CATALOGUE, EUR
 from workbench.charging.framed import Caller
 from workbench.charging.messages import Debit, Open, TopUp, decode_answer, encode
@@ -115,3 +116,43 @@ def test_what_was_not_told_is_told_after_a_restart(tmp_path: Path, receiver: Rec
         until(lambda: len(receiver.heard) == 1)
         time.sleep(0.3)
     assert len(receiver.heard) == 1
+
+
+def test_every_notice_is_told_once_after_crashes(tmp_path: Path, receiver: Receiver) -> None:
+    """kill -9 while thresholds are crossed: each is told, under one id; a receiver that keeps ids hears each once."""
+    prices_, secret = tmp_path / "prices.yaml", tmp_path / "secret"
+    prices_.write_text(CATALOGUE)
+    secret.write_text("key")
+    lows = tuple(EUR * part // 40 for part in range(1, 40))
+    node = Program(
+        tmp_path / "node", "--catalog", str(prices_), "--webhook", receiver.url, "--secret", str(secret)
+    )
+    caller = node.caller()
+    for account in ("a", "b", "c"):
+        caller.ask(
+            encode(
+                Open(account=account, id=f"o{account}", offers=("car",), low_nano=lows[:16], usage_percent=())
+            )
+        )
+        caller.ask(encode(TopUp(account=account, id=f"t{account}", amount_nano=EUR)))
+    for life in range(4):
+        for number in range(life * 5, life * 5 + 5):
+            for account in ("a", "b", "c"):
+                answer = caller.ask(
+                    encode(Debit(account=account, id=f"{account}{number}", meter="car.sms", units=1))
+                )
+                assert decode_answer(answer).ok
+        node.kill()  # some are told, some are in the outbox, some are only in the log
+        node.start()
+        caller = node.caller()
+    try:
+        until(lambda: len({json.loads(body)["id"] for _, body in receiver.heard}) >= 48)
+        time.sleep(0.5)
+    finally:
+        node.stop()
+    told = {json.loads(body)["id"]: json.loads(body) for _, body in receiver.heard}
+    crossed = [(notice["account"], notice["threshold"]) for notice in told.values()]
+    assert sorted(crossed) == sorted((account, low) for account in ("a", "b", "c") for low in lows[:16])
+    assert len(receiver.heard) - len(told) <= 4, (
+        "only the one that was on its way at a crash comes again, with its id"
+    )

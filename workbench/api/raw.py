@@ -56,6 +56,7 @@ class RawServer:
         self._socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._socket.bind((host, port))
+        self._socket.listen(64)  # whoever comes before the server is up waits instead of being refused
         self.port = int(self._socket.getsockname()[1])
         app = Starlette(routes=[Route("/v1/raw/{stream}/{device}/{window}", self._get)])
         self._server = uvicorn.Server(

@@ -26,6 +26,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from workbench.charging.framed import FRAME_BYTES_MAX
+from workbench.charging.http_wire import PatientProtocol
 from workbench.charging.messages import Answer, Asked, Balance, decode_answer, encode
 from workbench.charging.node import BYTES_MAX
 from workbench.charging.refusals import REFUSALS, refusal
@@ -113,7 +114,20 @@ async def _send(send: Send, answer: bytes, *, close: bool = False, home: str = "
     await send({"type": "http.response.body", "body": answer})
 
 
-def application(service: Service, tokens: Mapping[str, str] | None = None) -> Starlette:
+class Hot:
+    """The application: the hot route is found first, with no router between."""
+
+    def __init__(self, charge: Charge, rest: Starlette) -> None:
+        self._charge, self._rest = charge, rest
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/v1/charge" and scope["method"] == "POST":
+            await self._charge(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)  # type: ignore[arg-type]
+
+
+def application(service: Service, tokens: Mapping[str, str] | None = None) -> Hot:
     """The node's HTTP application.
 
     Args:
@@ -148,15 +162,16 @@ def application(service: Service, tokens: Mapping[str, str] | None = None) -> St
     async def openapi(request: Request) -> Response:
         return JSONResponse(document())
 
+    charge = Charge(service, door)
     routes = [
-        Route("/v1/charge", Charge(service, door), methods=["POST"]),
+        Route("/v1/charge", charge, methods=["POST"]),
         Route("/v1/accounts/{account}", account),
         Route("/v1/status", status),
         Route("/health", health),
         Route("/metrics", metrics),
         Route("/openapi.json", openapi),
     ]
-    return Starlette(routes=routes)
+    return Hot(charge, Starlette(routes=routes))
 
 
 def _response(answer: bytes) -> Response:
@@ -225,7 +240,7 @@ class HttpServer:
     ) -> None:
         config = uvicorn.Config(
             application(service, tokens), host=host, port=port, log_level="warning", access_log=False,
-            lifespan="off", http="httptools", ws="none", timeout_keep_alive=75, backlog=2048,
+            lifespan="off", http=PatientProtocol, ws="none", timeout_keep_alive=75, backlog=2048,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

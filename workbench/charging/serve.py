@@ -117,6 +117,7 @@ class Running:
         if doors.webhook or doors.mqtt:
             notifier = Notifier(doors.folder, doors.webhook, doors.secret, doors.mqtt, doors.mqtt_prefix)
             service.notify = notifier.tell
+            service.tell()  # what was crossed before a crash and not told
             self._closers.append(notifier.close)
         if doors.socket is not None:
             self._listening(await serve_unix(service, doors.socket))

@@ -28,6 +28,10 @@ REQUEST_SECONDS, LINGER_PART, LINGER_SECONDS = 20e-6, 0.25, 0.002
 """What a request costs about; how long a batch waits for callers to come back: a part of a sync, and a most."""
 
 
+NOTICES_KEPT = 10_000
+"""Notices that wait for somebody who tells them; a node without one lets go of older ones."""
+
+
 class Service:
     """A node at work.
 
@@ -64,7 +68,7 @@ class Service:
         self._snapshot_requests = snapshot_requests
         self._snapshot_seq = self.durable.first_seq - 1
         self._following: asyncio.Task[None] | None = None
-        self.durable.on_commit.append(self._committed)
+        self.durable.on_commit.append(self.tell)
         self._ticker = self.loop.create_task(self._tick())
 
     def take(self, body: bytes, sink: Sink, token: object = None, tenant: str = "") -> None:
@@ -112,12 +116,15 @@ class Service:
         self._wanted = 0
         self.durable.flush()
 
-    def _committed(self) -> None:
+    def tell(self) -> None:
+        """Hand notices to whoever tells them; those that come out of the log again are known there by their ids."""
         notices = self.durable.node.notices
         if notices:
             taken, notices[:] = notices[:], []
             if self.notify is not None:
                 self.notify(taken)
+            else:
+                notices[:] = taken[-NOTICES_KEPT:]
 
     async def _tick(self) -> None:
         while True:
