@@ -3,6 +3,10 @@
 A commit is the only moment at which facts become visible, and it is one ``link(2)``: either the whole stage
 is there or nothing of it is. Every file carries a seal over its own content, so that a flipped bit is noticed
 in the newest version too; ``HEAD`` remembers that version, so that a chain cut at its end is noticed as well.
+
+A live lake commits several times a second. Old entries are therefore moved, byte for byte, into packs of a thousand, one
+file of lines each; nothing of the chain is lost, and a folder never holds more than a few thousand files. Checkpoints are
+caches: only the newest few are kept.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ from workbench.errors import LakeLocked, LakeMissing, ManifestDamaged
 from workbench.lake.segment import Segment, fsync_dir
 
 _CHECKPOINT_EVERY = 64
+_CHECKPOINTS_KEPT = 3
+_PACK, _LOOSE_MAX = 1024, 3072
+"""Entries in a pack; and how many entries may lie in files of their own before the oldest are packed."""
 
 
 @dataclass(slots=True)
@@ -71,12 +78,28 @@ class Manifest:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._packed: tuple[str, dict[int, bytes]] = ("", {})
 
     def versions(self) -> list[int]:
         """Version numbers present, ascending."""
         if not self.folder.is_dir():
             return []
+        loose, packs = (
+            self._loose(),
+            self._packs(),
+        )  # packed between the two listings: in both, never in neither
+        return sorted({*loose, *(v for first, last, _ in packs for v in range(first, last + 1))})
+
+    def _loose(self) -> list[int]:
         return sorted(int(path.stem) for path in self.folder.glob("[0-9]*.json"))
+
+    def _packs(self) -> list[tuple[int, int, Path]]:
+        """(first version, last version, file) of each pack."""
+        found = []
+        for path in self.folder.glob("pack-*.jsonl"):
+            _, first, last = path.stem.split("-")
+            found.append((int(first), int(last), path))
+        return sorted(found)
 
     def load(
         self, base: State | None = None, upto: int | None = None, *, trust_checkpoint: bool = True
@@ -136,6 +159,29 @@ class Manifest:
             body = _canonical(state.to_json())
             seal = hashlib.sha256(body).hexdigest().encode()
             self._replace(self.folder / f"checkpoint-{state.version:08d}.state", seal + b"\n" + body)
+            for old in sorted(self.folder.glob("checkpoint-*.state"))[:-_CHECKPOINTS_KEPT]:
+                old.unlink(missing_ok=True)
+            self.pack()
+
+    def pack(self) -> int:
+        """Move old entries into packs when too many lie in files of their own; answers how many moved.
+
+        The pack is durable before the files go. A kill in between leaves entries in both, which are the same bytes.
+        """
+        loose, moved = self._loose(), 0
+        done = self._packs()[-1][1] if self._packs() else 0
+        while len(loose) > _LOOSE_MAX:
+            part, loose = loose[:_PACK], loose[_PACK:]
+            fresh = [version for version in part if version > done]
+            if fresh:
+                path = self.folder / f"pack-{fresh[0]:08d}-{fresh[-1]:08d}.jsonl"
+                self._replace(path, b"".join(self._read(version) + b"\n" for version in fresh))
+            for version in part:
+                self._file(version).unlink(missing_ok=True)
+            moved += len(part)
+        if moved:
+            fsync_dir(self.folder)
+        return moved
 
     def point_head(self, state: State) -> None:
         """Let ``HEAD`` name the newest version; a writer killed between link and this left it one behind."""
@@ -158,8 +204,21 @@ class Manifest:
     def _read(self, version: int) -> bytes:
         try:
             return self._file(version).read_bytes()
+        except FileNotFoundError as error:
+            packed = self._read_packed(version)
+            if packed is not None:
+                return packed
+            raise self._damaged(f"Version {version} of the manifest cannot be read.", version) from error
         except OSError as error:
             raise self._damaged(f"Version {version} of the manifest cannot be read.", version) from error
+
+    def _read_packed(self, version: int) -> bytes | None:
+        """An entry out of its pack; the pack read last is kept, since entries are read in their order."""
+        for first, last, path in self._packs() if version not in self._packed[1] else ():
+            if first <= version <= last:
+                lines = path.read_bytes().splitlines()
+                self._packed = (path.name, dict(zip(range(first, last + 1), lines, strict=False)))
+        return self._packed[1].get(version)
 
     def _parse(self, raw: bytes, version: int) -> dict[str, Any]:
         try:
