@@ -14,13 +14,13 @@
 # %% [markdown]
 # # Who would be better off on another plan, and which visits would pay
 #
-# Two days of a small city. Whose use will reach the point from which the next plan costs less, how sure is that, and what
+# Two days of trackers on the road, some of their SIMs stolen. Whose use will reach the point from which the next plan costs less, how sure is that, and what
 # does the customer save?
 
 # %%
 import workbench as wb
 
-lake = wb.demo_lake(days=2)
+lake = wb.roaming_lake(days=2)
 found = wb.upsell(lake)
 found.frame()
 

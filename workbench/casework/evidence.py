@@ -75,7 +75,7 @@ def evidence(lake: Lake, case: Case, device: str = "") -> Evidence:
     ).to_pandas()
     frame = _banded(own.rename(columns={"spot": "at"}), peers.rename(columns={"spot": "at"}), case)
     count = int(peers["n"].max()) if len(peers) else 0
-    return Evidence(chosen, column or "units", unit, frame, count, case.query)
+    return Evidence(chosen, unit, unit, frame, count, case.query)
 
 
 def _source(lake: Lake, stream: str, column: str) -> tuple[str, str, str]:
