@@ -87,7 +87,7 @@ def _round(lake: Lake, stream: Stream) -> dict[str, float]:
     theirs = _two_level_all(lake, stream)
     marks.append((time.perf_counter(), time.process_time()))
     (ours_wall, ours_cpu), (theirs_wall, theirs_cpu) = (
-        (round(after[n] - before[n], 3) for n in (0, 1)) for before, after in itertools.pairwise(marks)
+        tuple(round(after[n] - before[n], 3) for n in (0, 1)) for before, after in itertools.pairwise(marks)
     )
     same = [_totals(lake, [s for s in side if s.kind == "records"]) for side in (ours, theirs)]
     if same[0] != same[1]:
