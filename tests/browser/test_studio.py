@@ -86,7 +86,9 @@ def test_what_is_wrong_is_said_at_the_field_with_its_cure(watcher) -> None:
 def test_yaml_and_blocks_follow_each_other_and_everything_can_be_undone(watcher) -> None:
     page = watcher.open("/studio")
     begin(page, "Lights On")
-    page.locator(".ace_line", has_text="title: Lights On").click()
+    # The editor's lines let the mouse through to the layer below them, so it is the place that is clicked.
+    line = page.locator(".ace_line", has_text="title: Lights On").bounding_box()
+    page.mouse.click(line["x"] + 60, line["y"] + line["height"] / 2)
     page.keyboard.press("End")
     page.keyboard.type(" Tonight")
     title = page.get_by_label("Title", exact=True).first

@@ -127,7 +127,9 @@ def land(
     segments = []
     for partition, part in _by_partition(items, stream):
         numbers = landed_order(con, items, part, order)
+        del part  # as large as a column; so are the numbers, which go with the rows
         rows = pa.RecordBatchReader.from_batches(items.schema(columns), items.pieces(numbers, columns))
+        del numbers
         segments.append(
             lake.write(
                 "landed",
@@ -141,6 +143,7 @@ def land(
                 con=con,
             )
         )
+        del rows
     landed = sum(segment.rows for segment in segments)
     assert landed == items.count, f"{stream.name}: {landed} rows landed of {items.count}"  # I2
     return segments
@@ -151,12 +154,16 @@ def _by_partition(items: Items, stream: Stream) -> Iterator[tuple[str, Numbers |
     unit = {"hour": "h", "day": "D", "month": "M"}[stream.grain]
     held = items.plain("ends_at").view("datetime64[us]").astype(f"datetime64[{unit}]")
     first = held.min()
-    places = (held - first).astype(np.int32)
+    places = (held - first).astype(np.min_scalar_type(int((held.max() - first).astype(int))))
     del held
     found = np.flatnonzero(np.bincount(places))
+    if len(found) == 1:
+        del places  # not to be held while the rows are sorted and written
+        yield str(first + found[0]), None
+        return
     if len(found) <= _FEW_PARTITIONS:
         for place in found:
-            yield str(first + place), None if len(found) == 1 else np.flatnonzero(places == place)
+            yield str(first + place), np.flatnonzero(places == place)
         return
     order = np.argsort(places, kind="stable")
     starts = np.searchsorted(places[order], found)

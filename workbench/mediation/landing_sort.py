@@ -46,18 +46,20 @@ def landed_order(
     packed = ranks.astype(np.uint64)
     packed <<= np.uint64(time_bits)
     packed |= since
-    del since, times
+    del since, times, ranks
     packed <<= np.uint64(row_bits)
     for start in range(0, len(packed), PIECE):
         part = packed[start : start + PIECE]
         part |= np.arange(start, start + len(part), dtype=np.uint64)
     packed.sort()
-    order = (packed & np.uint64((1 << row_bits) - 1)).view(np.int64)
-    packed >>= np.uint64(row_bits)
-    same = np.flatnonzero(packed[1:] == packed[:-1])
-    del packed
+    # Each step from here on is in place or in pieces too: the rows themselves are in memory all the while.
+    same = _equal_to_next(packed, row_bits)
+    packed &= np.uint64((1 << row_bits) - 1)
+    order = packed.view(np.int64)
     if numbers is not None:
-        order = numbers[order]
+        for start in range(0, len(order), PIECE):
+            part_of = order[start : start + PIECE]
+            part_of[:] = numbers[part_of]
     if len(same):
         tied = np.union1d(same, same + 1)
         order[tied] = _ordered_by_database(con, items, order[tied], sort_columns)
@@ -67,14 +69,20 @@ def landed_order(
 def _compact_times(times: Numbers) -> tuple[npt.NDArray[np.uint64], int]:
     """Times since the first one in the coarsest unit that keeps them exact, and how many bits they take."""
     since = (times - times.min()).view(np.uint64)
-    for unit in (1_000_000, 1_000):
-        if (since[:1000] % np.uint64(unit)).any():  # a look at a few rows saves a pass over all
-            continue
-        if (since % np.uint64(unit)).any():
-            continue
-        since //= np.uint64(unit)
-        break
+    for unit in (np.uint64(1_000_000), np.uint64(1_000)):
+        if not any((since[start : start + PIECE] % unit).any() for start in range(0, len(since), PIECE)):
+            since //= unit
+            break
     return since, int(since.max()).bit_length()
+
+
+def _equal_to_next(packed: npt.NDArray[np.uint64], low_bits: int) -> Numbers:
+    """Where a sorted number and the one after it differ in nothing but their low bits."""
+    found = []
+    for start in range(0, len(packed) - 1, PIECE):
+        part = packed[start : start + PIECE + 1] >> np.uint64(low_bits)
+        found.append(np.flatnonzero(part[1:] == part[:-1]) + start)
+    return np.concatenate(found) if found else np.empty(0, dtype=np.int64)
 
 
 def _ordered_by_database(

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from simulators.base import Fleet
 from workbench.mediation.delivery import Delivery
 from workbench.mediation.mapping import Mapping
+from workbench.showcase.memory import release
 
 _ROW_GROUP = 1_000_000
 
@@ -117,6 +118,7 @@ class Inbox:
                 if isinstance(found, BaseException):
                     raise found
                 yield found
+                release()  # the file that was landed, before the next one is read
                 if not self.keep and found.path.name in self._landed():
                     found.path.unlink()
         finally:
