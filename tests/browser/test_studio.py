@@ -111,6 +111,8 @@ def test_a_product_manager_takes_an_offer_from_an_idea_to_its_customers(watcher,
     """Without touching YAML: tiers dragged in, moved by keys, tried, read why, gate passed, published."""
     page = watcher.open("/studio")
     page.get_by_text("Templates: begin a new offer").wait_for()
+    page.locator(".MuiPaper-root", has_text="Plug & Go").last.wait_for()
+    page.wait_for_timeout(1_500)
     picture(page, "studio-gallery.png")
     begin(page, "Plug & Go")
     page.get_by_text("Nobody pays more or less than now").wait_for()

@@ -36,7 +36,7 @@ _MIGRATIONS = {
     "Who saves moves": "opt_in",
     "New customers only": "new_customers",
 }
-_ROW = {"gap": "14px", "flex-wrap": "wrap", "align-items": "center"}
+_ROW = {"gap": "14px", "flex-wrap": "wrap", "align-items": "center", **theme.SHRINKS}
 
 
 class SimulatorPage(param.Parameterized):
@@ -97,10 +97,10 @@ class SimulatorPage(param.Parameterized):
             }
         )
         self._waterfall, self._distribution = Waterfall(), Distribution()
-        self._movers = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._movers = pn.Column(sizing_mode="stretch_width", margin=0, styles=theme.SHRINKS)
         self._shares = pn.Column(sizing_mode="stretch_width", margin=0)
         self._why = pn.Column(sizing_mode="stretch_width", margin=0)
-        self._sliders = pn.Column(sizing_mode="stretch_width", margin=0)
+        self._sliders = pn.Column(sizing_mode="stretch_width", margin=0, styles=theme.SHRINKS)
         waterfall = pn.Column(self._waterfall.plot, margin=0)
         moves = pn.Column(self._distribution.plot, margin=0)
         charts = pmui.Grid(

@@ -27,6 +27,7 @@ SERIES = (
 _WHOLE = ".bk-clearfix {display: block !important; width: 100%}"
 """What a lively piece holds is as wide as the piece."""
 _TILES = """
+.bk-clearfix {display: block; width: 100%}
 .tiles {display: grid; grid-template-columns: repeat(auto-fit, minmax(170px, 1fr)); gap: 4px 0}
 .tile {padding: 2px 18px; border-left: 1px solid rgba(128, 128, 128, .22)}
 .tile:first-child {border-left: none; padding-left: 2px}
@@ -46,6 +47,8 @@ FIELD = {"& .MuiInputBase-root": {"height": "38px"}}
 """Selects and text fields of one height, side by side."""
 SHRINKS = {"min-width": "0"}
 """For rows that wrap, and what holds them: else Panel asks for the sum of their widths, wider than a phone."""
+_NARROWS = ":host, .paper {min-width: 0 !important}"
+"""The same for cards, to which Panel gives the width by hand."""
 BESIDE = {
     "display": "grid",
     "grid-template-columns": "repeat(auto-fit, minmax(min(430px, 100%), 1fr))",
@@ -112,7 +115,9 @@ def card(title: str, *content: Any) -> pmui.Paper:
 
 def _paper(*content: Any) -> pmui.Paper:
     look = {"border": "1px solid", "borderColor": "divider", "padding": "12px 16px", "width": "100%"}
-    return pmui.Paper(*content, elevation=0, sx=look, sizing_mode="stretch_width", margin=0)
+    return pmui.Paper(
+        *content, elevation=0, sx=look, sizing_mode="stretch_width", margin=0, stylesheets=[_NARROWS]
+    )
 
 
 def lively(**look: Any) -> Div:

@@ -41,7 +41,9 @@ def sliders_card(board: Board, asked: Callable[[], Ask], offer: str, moved: Move
         margin=0,
     )
     body = pn.Row(
-        margin=(10, 0, 0, 0), styles={"gap": "8px 30px", "flex-wrap": "wrap"}, sizing_mode="stretch_width"
+        margin=(10, 0, 0, 0),
+        styles={"gap": "8px 30px", "flex-wrap": "wrap", **theme.SHRINKS},
+        sizing_mode="stretch_width",
     )
 
     def fill(_event: Any = None) -> None:
