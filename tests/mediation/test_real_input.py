@@ -69,7 +69,8 @@ def test_lorawan_sample_bills_frames_not_copies(
 
 
 @pytest.mark.parametrize(
-    "params, stream", [({}, "utility.water"), ({"meter": "gas", "device": "h2"}, "utility.gas")]
+    "params, stream",
+    [({}, "utility.water"), ({"meter": "gas", "device": "h2", "column_unit": "dm3"}, "utility.gas")],
 )
 def test_water_sample_bills_the_deltas_over_an_exchange_and_a_silence(
     landed: Lake, params: dict[str, str], stream: str

@@ -137,6 +137,7 @@ UNITS = {
     "litre": ("l", "ml"),
     "litres": ("l", "ml"),
     "liters": ("l", "ml"),
+    "dm3": ("dm3", "ml"),
     "m3": ("m3", "ml"),
     "ms": ("ms", "ms"),
     "s": ("s", "ms"),

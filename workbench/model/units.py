@@ -17,7 +17,7 @@ _KINDS: dict[str, dict[str, int]] = {
     "power": {"mW": 1, "W": 10**3, "kW": 10**6, "MW": 10**9},
     "time": {"ms": 1, "second": 10**3, "s": 10**3, "minute": 60_000, "min": 60_000, "hour": 3_600_000,
              "h": 3_600_000},
-    "volume": {"ml": 1, "litre": 10**3, "l": 10**3, "m3": 10**6},
+    "volume": {"ml": 1, "cm3": 1, "litre": 10**3, "l": 10**3, "dm3": 10**3, "m3": 10**6},
     "length": {"mm": 1, "m": 10**3, "km": 10**6},
     "rate": {"bit/s": 1, "kbit/s": 10**3, "Mbit/s": 10**6, "Gbit/s": 10**9},
     "money": {"nano": 1},
