@@ -69,7 +69,8 @@ def test_every_output_shows_without_internet(name: str, lab: str, browser, pictu
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_text("Run All Cells", exact=True).click()
     page.wait_for_function(DONE, arg=len(code))
-    page.wait_for_timeout(3_000)
+    if charts:
+        page.locator(".jp-OutputArea .bk-Figure").nth(charts - 1).wait_for(state="attached")
     failed = page.locator("[data-mime-type='application/vnd.jupyter.error']")
     assert failed.count() == 0, failed.first.inner_text()
     assert charts

@@ -136,8 +136,12 @@ def serve_live(
         add_live_page(app, pulse, port, clock.speed)
         publisher = Publisher("127.0.0.1", wire.port, clock).start(messages)
         stack.callback(publisher.stop)
-        _tell(port, wire.port, care)
-        _serve(app, port, lambda: _over(publisher, node, seconds, until_sent))
+        _serve(
+            app,
+            port,
+            lambda: _tell(port, wire.port, care),
+            lambda: _over(publisher, node, seconds, until_sent),
+        )
         publisher.stop()
         node.settled(15)
         found = {"lake": str(lake), "mqtt_port": wire.port, "acknowledged": wire.listener.stats.acknowledged,
@@ -165,8 +169,8 @@ def _over(publisher: Any, node: Any, seconds: float, until_sent: bool) -> bool:
     return bool(seconds) and publisher.running_seconds > seconds
 
 
-def _serve(app: Any, port: int, over: Callable[[], bool]) -> None:
-    """Serve until Ctrl+C or ``over``."""
+def _serve(app: Any, port: int, tell: Callable[[], None], over: Callable[[], bool]) -> None:
+    """Serve until Ctrl+C or ``over``; ``tell`` once somebody who comes is answered."""
     import logging
     import sys
     import threading
@@ -179,6 +183,9 @@ def _serve(app: Any, port: int, over: Callable[[], bool]) -> None:
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
 
     def watch() -> None:
+        while not (server.started or server.should_exit):
+            time.sleep(0.02)
+        tell()
         while not server.should_exit:
             if over():
                 server.should_exit = True
