@@ -59,7 +59,7 @@ def test_every_output_shows_without_internet(name: str, lab: str, browser, pictu
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     charts = sum(".hvplot" in source.replace("import hvplot", "") for source in code)
     page = browser.new_page(viewport={"width": 1440, "height": 1000})
-    page.set_default_timeout(240_000)
+    page.set_default_timeout(420_000)
     foreign, errors = [], []
     page.on("request", lambda asked: foreign.append(asked.url) if _outside(asked.url) else None)
     page.on("pageerror", lambda error: errors.append(str(error)[:300]))

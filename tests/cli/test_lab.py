@@ -32,6 +32,7 @@ def test_the_environment_leads_outputs_back_to_the_server() -> None:
     made = environment({"HOME": "/srv/x", "JUPYTER_CONFIG_PATH": "/etc/mine"}, 8899)
     assert made["HOME"] == "/srv/x"
     assert made["PANEL_INLINE"] == "True"
+    assert Path(made["HOLOVIEWSRC"]).read_text().strip().endswith("notebook_extension.inline = True")
     assert made["PANEL_CDN_ROOT"] == "http://127.0.0.1:8899/panel-cdn/"
     assert made["JUPYTER_CONFIG_PATH"] == f"{CONFIG}{os.pathsep}/etc/mine"
 

@@ -17,7 +17,8 @@ from workbench.cli.serve import free_port
 from workbench.errors import UsageError
 
 CONFIG = Path(__file__).resolve().parents[1] / "dashboards" / "lab"
-"""Configuration for Jupyter: the extension that serves Panel's files, and no news from outside."""
+"""Configuration for Jupyter: the extension that serves Panel's files, plots that bring their scripts, and no news from
+outside."""
 
 
 def add(app: typer.Typer) -> None:
@@ -68,6 +69,7 @@ def environment(inherited: Mapping[str, str], port: int) -> dict[str, str]:
     return {
         **inherited,
         "JUPYTER_CONFIG_PATH": os.pathsep.join(search),
+        "HOLOVIEWSRC": inherited.get("HOLOVIEWSRC") or str(CONFIG / "holoviews.rc"),
         "PANEL_INLINE": "True",
         "PANEL_CDN_ROOT": f"http://127.0.0.1:{port}/panel-cdn/",
     }
