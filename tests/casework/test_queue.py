@@ -258,3 +258,17 @@ def test_contradicting_verdicts_teach_nothing_and_are_named(desk: Desk) -> None:
     desk.reopen(ids, "not so sure", who="ben")
     desk.verdict(ids, "benign", who="ben")
     assert ids[0] in desk.beliefs.left_out, "two people said opposite things of one case"
+
+
+def test_the_queue_is_measured_by_its_own_history(desk: Desk, hands: Hands) -> None:
+    from workbench.casework.measures import measures
+
+    assert measures(desk.cases()).precision is None
+    rows = [row.case for row in desk.queue() if row.case.kind != RANDOM_CHECK]
+    hands.at += timedelta(hours=2)
+    desk.verdict([rows[0].case_id, rows[1].case_id], "confirmed", who="ann")
+    desk.verdict([rows[2].case_id], "benign", who="ann")
+    found = measures(desk.cases())
+    assert found.decided == 3 and found.precision == pytest.approx(2 / 3)
+    assert found.minutes == sum(case.about.minutes for case in rows[:3])
+    assert found.hours_to_review == pytest.approx(2.0, abs=0.01)

@@ -247,3 +247,20 @@ def test_what_is_held_out_is_never_told(found: Upsell, tmp_path: Path) -> None:
 
     kept: list[Offer] = [replace(one, held_out=True) for one in found.offers]
     assert tell(kept, Outbox(tmp_path), Wires("http://127.0.0.1:1/", "s")) == 0
+
+
+def test_devices_of_one_price_are_read_as_one_and_the_bill_is_the_same(town: Path) -> None:
+    """Charging has one price per unit everywhere, homes have tiers: only the first is summed, and to the same amount."""
+    from workbench.casework.usage import book_of
+
+    with Lake.open(town) as lake:
+        sales = Sales.of(lake)
+        whole = book_of(lake, sales.desk.cases(), sales.book.slots[0], sales.end, sales.step)
+        for place, customer in enumerate(whole.customers):
+            kernel = sales.kernels[customer.offer]
+            used = [book.used(place, 0, 999) for book in (sales.book, whole)]
+            assert kernel.bill(used[0], devices=len(customer.devices)) == kernel.bill(
+                used[1], devices=len(customer.devices)
+            )
+            if customer.offer == "plug-and-go" and len(customer.devices) > 1:
+                assert len(used[0]) < len(used[1])

@@ -73,6 +73,13 @@ class Kernel:
         """What it prices."""
         return frozenset(self.parts)
 
+    def by_sum(self, meter: str) -> bool:
+        """Whether only the sum of all devices' use of a meter matters: one price per unit, nothing free, no rounding."""
+        part = self.parts.get(meter)
+        return part is None or (
+            all(rate.linear for rate in part.rates) and not part.free_units and part.increment_units == 1
+        )
+
     @property
     def days(self) -> int:
         """Days of the period."""

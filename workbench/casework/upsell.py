@@ -123,11 +123,14 @@ class Sales:
         daily = (self.begin - first) >= timedelta(days=_DAYS_FOR_DAILY) and self.end - self.begin > 3 * _DAY
         self.step = _DAY if daily else _HOUR
         begin = first.replace(hour=0) if daily else min(first, self.begin)
-        self.book: Book = book_of(
-            lake, desk.cases(), begin.replace(minute=0, second=0, microsecond=0), self.end, self.step
-        )
         offers = {offer.id: offer for offer in newest(known, self.end)}
         self.kernels = {name: Kernel(offer, known, period) for name, offer in offers.items()}
+        meters = {meter for kernel in self.kernels.values() for meter in kernel.meters}
+        together = frozenset(
+            meter for meter in meters if all(kernel.by_sum(meter) for kernel in self.kernels.values())
+        )
+        start = begin.replace(minute=0, second=0, microsecond=0)
+        self.book: Book = book_of(lake, desk.cases(), start, self.end, self.step, together)
 
     @classmethod
     def of(

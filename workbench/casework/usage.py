@@ -18,6 +18,7 @@ from workbench.lake.lake import Lake
 from workbench.lake.sql import name
 
 _QUARTER = "INTERVAL 15 MINUTE"
+_ONE = "''"
 _NOT_DIMS = {
     "device_key",
     "window_start",
@@ -84,11 +85,20 @@ def open_episodes(cases: Iterable[Case]) -> list[tuple[str, datetime, datetime]]
     ]
 
 
-def book_of(lake: Lake, cases: Iterable[Case], begin: datetime, end: datetime, step: timedelta) -> Book:
+def book_of(
+    lake: Lake,
+    cases: Iterable[Case],
+    begin: datetime,
+    end: datetime,
+    step: timedelta,
+    together: frozenset[str] = frozenset(),
+) -> Book:
     """Read everybody's records from ``begin`` to ``end``.
 
     Args:
         begin, end: UTC without zone. step: an hour or a day.
+        together: meters whose price is the same whatever device used them: a customer's devices are read as one, so that
+            200,000 lamps are as many rows as they have customers.
     """
     customers: dict[tuple[str, str], int] = {}
     found: list[Customer] = []
@@ -104,7 +114,7 @@ def book_of(lake: Lake, cases: Iterable[Case], begin: datetime, end: datetime, s
     book = Book(found, slots, step, {}, [[] for _ in found])
     episodes = open_episodes(cases)
     for stream in sorted({segment.stream for segment in lake.segments("records")}):
-        _read(lake, stream, book, owners, episodes, begin, end)
+        _read(lake, stream, book, owners, episodes, stream in together)
     return book
 
 
@@ -120,9 +130,14 @@ def _subscribed(lake: Lake, begin: datetime, end: datetime) -> list[tuple[str, s
 
 
 def _read(
-    lake: Lake, stream: str, book: Book, owners: dict[str, int], episodes: list[tuple[str, datetime, datetime]],
-    begin: datetime, end: datetime,
-) -> None:  # fmt: skip
+    lake: Lake,
+    stream: str,
+    book: Book,
+    owners: dict[str, int],
+    episodes: list[tuple[str, datetime, datetime]],
+    together: bool,
+) -> None:
+    begin, end = book.slots[0], book.slots[-1] + book.step
     records = lake.scan("records", stream=stream)
     types = lake.con.execute(f"DESCRIBE SELECT * FROM {records} LIMIT 0").fetchall()
     dims = [row[0] for row in types if row[1] == "VARCHAR" and row[0] not in _NOT_DIMS]
@@ -135,15 +150,18 @@ def _read(
             "until": pa.array([row[2] for row in episodes], pa.timestamp("us")),
         }
     )
+    places = pa.table({"device_id": list(owners), "place": pa.array(list(owners.values()), pa.int32())})
     cursor = lake.con.cursor()
     try:
         cursor.register("open_episodes", table)
+        cursor.register("owners", places)
         rows = arrow(
             cursor,
-            f"SELECT d.device_id, (epoch(r.window_start) - epoch(TIMESTAMP '{begin}'))::BIGINT // {seconds} AS slot, "
+            f"SELECT o.place, {_ONE if together else 'd.device_id'} AS device_id, "
+            f"(epoch(r.window_start) - epoch(TIMESTAMP '{begin}'))::BIGINT // {seconds} AS slot, "
             f"EXISTS (SELECT 1 FROM open_episodes e WHERE e.device_id = d.device_id AND r.window_start BETWEEN e.since - {_QUARTER} "
             f"AND e.until) AS doubted, sum(r.units)::BIGINT AS units{by} FROM {records} r "
-            f"JOIN {lake.scan('devices')} d USING (device_key) "
+            f"JOIN {lake.scan('devices')} d USING (device_key) JOIN owners o USING (device_id) "
             f"WHERE r.window_start >= TIMESTAMP '{begin}' AND r.window_start < TIMESTAMP '{end}' "
             "AND r.units > 0 GROUP BY ALL ORDER BY ALL",
         ).to_pylist()
@@ -151,10 +169,8 @@ def _read(
         cursor.close()
     use = np.zeros((len(book.customers), len(book.slots)))
     for row in rows:
-        place = owners.get(row["device_id"])
-        if place is None:
-            continue
-        customer, units = book.customers[place], int(row["units"])
+        place, units = row["place"], int(row["units"])
+        customer = book.customers[place]
         customer.meters.add(stream)
         if row["doubted"]:
             customer.left_out[stream] += units

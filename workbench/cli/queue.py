@@ -50,6 +50,8 @@ def list_(
     as_json: shell.JsonOption = False,
 ) -> None:
     """The queue, best first: chance that it is true, times money or risk at stake, by minutes to review."""
+    from workbench.casework.measures import measures
+
     with shell.reading(lake, tenant) as opened:
         desk = desk_of(opened, look=look)
         found = [
@@ -66,6 +68,7 @@ def list_(
     answer = {
         "cases": [one.as_dict() for one in found[:top]], "shown": min(top, len(found)), "matching": len(found),
         "by_state": states, "labels_at_odds": odd, "ranker": desk.beliefs.ranker is not None,
+        "measures": measures(desk.cases()).as_dict(),
     }  # fmt: skip
     shell.answer(as_json, answer, lambda console: _table(console, found[:top], len(found), states, odd))
 
