@@ -82,6 +82,7 @@ class SalesPage(param.Parameterized):
         cards = pn.Column(left, right, sizing_mode="stretch_width", styles=theme.PAIRED, margin=0)
         controls = self._controls()
         main = [keys, self._told, *([] if self.kiosk else [controls]), self._tiles.view, cards]
+        self._begin()  # what is known already is there when the page is drawn
         pn.state.onload(self._start)
         page = theme.page("Sales", main, [] if self.kiosk else theme.links("sales"), wide=True)
         if self.kiosk:
@@ -177,7 +178,7 @@ class SalesPage(param.Parameterized):
         self._now = min(self._now + step, ready)
         if self._now >= store.end:
             self._now = self._first()
-            self._line.data = _nothing()
+            self._line.data = self._past(self._now)
         with pn.io.hold():
             self._show()
 
