@@ -36,6 +36,7 @@ class Batch:
     words: dict[str, Array] = field(default_factory=dict)
     copy: Array = field(default_factory=lambda: np.zeros(0, dtype=bool))
     conflict: Array = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    _known: dict[str, tuple[Array, Array, Array]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(
@@ -64,6 +65,26 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.device)
+
+    def prepare(self) -> None:
+        """Work out what detectors share, before several threads ask for it."""
+        for name in ("first", "reading_device", "reading_ts", "reading_received", "head", "tail", "gap_ms"):
+            getattr(self, name)
+        for column in self.values:
+            self.known(column)
+
+    def known(self, column: str) -> tuple[Array, Array, Array]:
+        """Device, event time and value of the readings that have a finite value of a column; worked out once for all rules."""
+        found = self._known.get(column)
+        if found is None:
+            value = self.values[column][self.first]
+            there = np.isfinite(value)
+            if there.all():
+                found = self.reading_device, self.reading_ts, value
+            else:
+                found = self.reading_device[there], self.reading_ts[there], value[there]
+            self._known[column] = found
+        return found
 
     @cached_property
     def first(self) -> Array:

@@ -9,6 +9,7 @@ from workbench.insight.fleet.batch import DAY_MS, HOUR_MS, Batch
 from workbench.insight.fleet.scores import Scores
 
 _DAYS_LEAST = 4
+_OF_DAY = 0.25
 _PER_HOUR = 4_000  # readings that set an hour's middle and spread of the fleet
 
 
@@ -26,9 +27,7 @@ class Drift:
 
     def update(self, batch: Batch) -> None:
         """Add the hour's distances to the day's sums."""
-        value = batch.values[self.column][batch.first]
-        known = np.isfinite(value)
-        device, ts, value = batch.reading_device[known], batch.reading_ts[known], value[known]
+        device, ts, value = batch.known(self.column)
         if not len(device):
             return
         hour = ts // HOUR_MS
@@ -68,7 +67,9 @@ class Drift:
             )  # fmt: skip
         total = np.array([self._total[day] for day in days]).T
         with np.errstate(invalid="ignore", divide="ignore"):
-            daily = np.where(count > 0, total / count, np.nan)
+            # A day of which only its edge was seen says nothing of the day.
+            whole = count >= _OF_DAY * _quiet(np.nanmedian, np.where(count > 0, count, np.nan))[:, None]
+            daily = np.where((count > 0) & whole, total / count, np.nan)
         pair = (daily[:, 1:] + daily[:, :-1]) / 2
         known = np.isfinite(pair)
         top, bottom = np.where(known, pair, -np.inf), np.where(known, pair, np.inf)

@@ -16,6 +16,8 @@ _READINGS_LEAST = 12
 _PEERS_LEAST = 20
 _OUTSIDE = 0.5  # ranges beyond the usual range from which a sentinel value is believed to be one
 _FAR = 12.0  # ranges outside that need no statistics, where hardly a peer comes near
+_SENTINEL_MOST = max(SENTINELS)
+_NEGATIVE_SHARE = 1e-3
 _DEVICE_SHARE = 0.25  # a device's own range counts at least this share of its peers'
 
 
@@ -39,52 +41,55 @@ class _Worst:
         self.far[device[order]], self.value[device[order]] = far[order], value[order]
 
 
-class Level:
-    """One numeric column: ``kind`` spike looks for far values, ``kind`` sentinel for codes that mean "no data"."""
+class Ranges:
+    """Where each device's readings of a column live; the rules that look outside share one."""
 
-    def __init__(self, column: str, devices: int, kind: str = "spike", of_steps: bool = False) -> None:
-        self.column, self.kind, self.rule, self.unit = column, kind, f"level.{kind}", column
-        self._of_steps = of_steps  # of a register, what was added since the reading before
-        self._last = np.full(devices, np.nan)
+    def __init__(self, devices: int) -> None:
         self._samples = Samples(devices)
-        self._worst = _Worst(devices)
+        self._measured, self._negative = 0, 0
+        self._added: Batch | None = None
+        self._answer: tuple[Array, tuple[Array, Array, Array]] | None = None
+        self._now: tuple[Array, Array, Array] | None = None
 
-    def update(self, batch: Batch) -> None:
-        """Measure each reading's distance from the range, in ranges."""
-        value = batch.values[self.column][batch.first]
-        known = np.isfinite(value)
-        device, ts, value = batch.reading_device[known], batch.reading_ts[known], value[known]
-        if not len(device):
-            return
-        if self._of_steps:
-            head = np.r_[True, device[1:] != device[:-1]]
-            before = np.r_[np.nan, value[:-1]]
-            before[head] = self._last[device[head]]
-            tail = np.flatnonzero(np.r_[head[1:], True])
-            self._last[device[tail]] = value[tail]
-            step = np.abs(value - before)
-            device, ts, value = (part[np.isfinite(step)] for part in (device, ts, step))
-        code = np.isin(value, SENTINELS)
-        before = self._range()
-        known_before = self._samples.seen >= _READINGS_LEAST
-        self._samples.add(device[~code], value[~code])
-        # What a device did before this batch says more than a batch that may itself be full of bad readings.
-        low, high, width = (
-            np.where(known_before, old, new) for old, new in zip(before, self._range(), strict=True)
+    @property
+    def seen(self) -> Array:
+        """Readings of each device that were measurements."""
+        return self._samples.seen
+
+    @property
+    def never_negative(self) -> bool:
+        """Whether hardly any measurement of the fleet is below zero."""
+        return self._negative <= _NEGATIVE_SHARE * self._measured
+
+    def take(self, batch: Batch, device: Array, value: Array) -> tuple[Array, tuple[Array, Array, Array]]:
+        """Which of a batch's readings are codes for "no data", and low, high and width per device to judge them by.
+
+        What a device did before this batch says more than a batch that may itself be full of bad readings.
+        """
+        if batch is self._added and self._answer is not None:
+            return self._answer
+        low = np.flatnonzero(value <= _SENTINEL_MOST)
+        code = np.zeros(len(value), dtype=bool)
+        code[low] = np.isin(value[low], SENTINELS)
+        measured = (device, value) if not code.any() else (device[~code], value[~code])
+        self._measured += len(measured[1])
+        self._negative += int((measured[1] < 0).sum())
+        before, known_before = self.now(), self.seen >= _READINGS_LEAST
+        self._samples.add(*measured)
+        self._now = None
+        low_, high, width = (
+            np.where(known_before, old, new) for old, new in zip(before, self.now(), strict=True)
         )
-        if self.kind == "sentinel":
-            candidate = np.flatnonzero(code)
-            if not len(candidate) or len(candidate) > 0.05 * len(
-                value
-            ):  # what everybody says is a measurement
-                return
-            device, ts, value = device[candidate], ts[candidate], value[candidate]
-        far = np.maximum(value - high[device], low[device] - value) / width[device]
-        out = far > (_OUTSIDE if self.kind == "sentinel" else 1.0)
-        self._worst.keep(device[out], far[out], value[out], ts[out])
+        self._added, self._answer = batch, (code, (low_, high, width))
+        return self._answer
+
+    def now(self) -> tuple[Array, Array, Array]:
+        """10th and 90th percentile and their distance, per device, leaning on the fleet's where that is wider."""
+        if self._now is None:
+            self._now = self._range()
+        return self._now
 
     def _range(self) -> tuple[Array, Array, Array]:
-        """10th and 90th percentile and their distance, per device, leaning on the fleet's where that is wider."""
         low, high = self._samples.quantiles(0.1, 0.9)
         width = high - low
         known = np.isfinite(width)
@@ -98,16 +103,63 @@ class Level:
         least = max(_DEVICE_SHARE * fleet, 0.02 * magnitude, 1e-9)
         return np.nan_to_num(low), np.nan_to_num(high), np.maximum(np.nan_to_num(width), least)
 
+
+class Level:
+    """One numeric column: ``kind`` spike looks for far values, ``kind`` sentinel for codes that mean "no data"."""
+
+    def __init__(
+        self,
+        column: str,
+        devices: int,
+        kind: str = "spike",
+        of_steps: bool = False,
+        ranges: Ranges | None = None,
+    ) -> None:
+        self.column, self.kind, self.rule, self.unit = column, kind, f"level.{kind}", column
+        self._of_steps = of_steps  # of a register, what was added since the reading before
+        self._last = np.full(devices, np.nan)
+        self._ranges = Ranges(devices) if ranges is None else ranges
+        self._worst = _Worst(devices)
+
+    def update(self, batch: Batch) -> None:
+        """Measure each reading's distance from the range, in ranges."""
+        device, ts, value = batch.known(self.column)
+        if not len(device):
+            return
+        if self._of_steps:
+            head = np.r_[True, device[1:] != device[:-1]]
+            before = np.r_[np.nan, value[:-1]]
+            before[head] = self._last[device[head]]
+            tail = np.flatnonzero(np.r_[head[1:], True])
+            self._last[device[tail]] = value[tail]
+            step = np.where(value >= before, value - before, np.nan)  # a fall is the register's own matter
+            device, ts, value = (part[np.isfinite(step)] for part in (device, ts, step))
+        code, (low, high, width) = self._ranges.take(batch, device, value)
+        if self.kind == "sentinel":
+            candidate = np.flatnonzero(code)
+            if not len(candidate) or len(candidate) > 0.05 * len(
+                value
+            ):  # what everybody says is a measurement
+                return
+            device, ts, value = device[candidate], ts[candidate], value[candidate]
+        far = np.maximum(value - high[device], low[device] - value) / width[device]
+        out = far > (_OUTSIDE if self.kind == "sentinel" else 1.0)
+        if self.kind == "sentinel" and self._ranges.never_negative:
+            # What is never negative does not become -9999, however wide its range is.
+            out |= value < 0
+            far = np.maximum(far, np.where(value < 0, _OUTSIDE, 0.0))
+        self._worst.keep(device[out], far[out], value[out], ts[out])
+
     def scores(self, now_ms: int) -> Scores:
         """The worst reading; a sentinel value needs no statistics."""
         worst = self._worst
-        low, high, _ = self._range()
+        low, high, _ = self._ranges.now()
         expected = np.where(worst.value > high, high, low)
         sentinel = np.full(len(worst.far), self.kind == "sentinel") & (worst.count > 0)
         raw = np.where(worst.count > 0, np.log(np.maximum(worst.far, 1e-6)), np.log(0.5))
         alone = worst.far > max(_FAR, 4.0 * float(np.quantile(worst.far, 0.9)))
         return Scores(
-            raw, (self._samples.seen >= _READINGS_LEAST) | alone, worst.since, worst.until,
+            raw, (self._ranges.seen >= _READINGS_LEAST) | alone, worst.since, worst.until,
             np.nan_to_num(worst.value), expected, sentinel | alone, 0.4,
         )  # fmt: skip
 

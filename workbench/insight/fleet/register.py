@@ -28,9 +28,7 @@ class Register:
 
     def update(self, batch: Batch) -> None:
         """Look at each step; the largest fall of a device is kept."""
-        value = batch.values[self.column][batch.first]
-        known = np.isfinite(value)
-        device, ts, value = batch.reading_device[known], batch.reading_ts[known], value[known]
+        device, ts, value = batch.known(self.column)
         if not len(device):
             return
         head = np.r_[True, device[1:] != device[:-1]]

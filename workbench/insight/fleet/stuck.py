@@ -30,9 +30,7 @@ class Stuck:
 
     def update(self, batch: Batch) -> None:
         """Close the runs that ended, keep the longest."""
-        value = batch.values[self.column][batch.first]
-        known = np.isfinite(value)
-        device, ts, value = batch.reading_device[known], batch.reading_ts[known], value[known]
+        device, ts, value = batch.known(self.column)
         if not len(device):
             return
         head = np.r_[True, device[1:] != device[:-1]]

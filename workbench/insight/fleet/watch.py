@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +15,7 @@ from workbench.insight.fleet.delivery import Backlog, Conflicts, Disorder, Dupli
 from workbench.insight.fleet.detector import Detector
 from workbench.insight.fleet.drift import Drift
 from workbench.insight.fleet.failing import Battery, Errors
-from workbench.insight.fleet.level import Level
+from workbench.insight.fleet.level import Level, Ranges
 from workbench.insight.fleet.register import Register
 from workbench.insight.fleet.scores import CERTAIN, Scores
 from workbench.insight.fleet.silence import Silence
@@ -27,6 +29,8 @@ PRECEDENCE = ("sentinel", "counter_reset", "conflict", "compromised", "late", "r
               "spike", "zero_usage", "theft", "arbitrage", "failing", "consumption", "drift")  # fmt: skip
 """When one episode moves several rules, the one that explains the others names it: a run of -9999 is no frozen value."""
 
+_ROWS_FOR_TWO = 200_000  # rows of a batch from which a second thread pays
+_CORES = os.cpu_count() or 1
 _RANK = {kind: place for place, kind in enumerate(PRECEDENCE)} | {"arbitrage": PRECEDENCE.index("theft")}
 """Ways of taking more than is paid for have one rank: the strongest names them."""
 
@@ -59,11 +63,12 @@ def detectors(columns: Columns, devices: int) -> list[Detector]:
         Silence(devices), Duplicates(devices), Disorder(devices), Backlog(devices), Conflicts(devices),
     ]  # fmt: skip
     for name in columns.values:
-        found += [Stuck(name, devices), Level(name, devices, "sentinel")]
+        ranges = Ranges(devices)
+        found += [Stuck(name, devices), Level(name, devices, "sentinel", ranges=ranges)]
         if name in columns.registers:
             found += [Register(name, devices), Level(name, devices, "spike", of_steps=True)]
         else:
-            found += [Level(name, devices, "spike"), Drift(name, devices)]
+            found += [Level(name, devices, "spike", ranges=ranges), Drift(name, devices)]
         if "battery" in name:
             found.append(Battery(name, devices))
     found += [Errors(name, devices) for name in columns.errors]
@@ -118,9 +123,10 @@ class Watch:
         cohort: Array | None = None,
         chosen: list[Detector] | None = None,
     ) -> None:
-        self.devices = devices
+        self.columns, self.devices = columns, devices
         self.cohort = np.zeros(devices, dtype=np.int64) if cohort is None else cohort
         self.detectors = detectors(columns, devices) if chosen is None else chosen
+        self._together = _together(self.detectors)
         self.begun_ms, self.now_ms = np.iinfo(np.int64).max, 0
         self.rows = 0
 
@@ -131,8 +137,14 @@ class Watch:
         self.rows += len(batch)
         self.begun_ms = min(self.begun_ms, int(batch.ts.min()))
         self.now_ms = max(self.now_ms, int(batch.ts.max()))
-        for detector in self.detectors:
-            detector.update(batch)
+        if len(batch) < _ROWS_FOR_TWO or _CORES < 2:
+            for detector in self.detectors:
+                detector.update(batch)
+            return
+        batch.prepare()
+        with ThreadPoolExecutor(2) as pool:
+            for done in [pool.submit(_update, together, batch) for together in self._together]:
+                done.result()
 
     def threshold(self) -> float:
         """Surprise from which a rule alerts, so that all rules together keep to the budget."""
@@ -161,6 +173,19 @@ class Watch:
         """Per device: True once at least half of the rules have seen enough of it to judge."""
         enough = np.array([detector.scores(self.now_ms).enough for detector in self.detectors])
         return np.asarray(enough.mean(axis=0) >= 0.5)
+
+
+def _together(chosen: list[Detector]) -> list[list[Detector]]:
+    """Detectors of one column in one pile: they share what they know of it, so one thread moves them on in turn."""
+    piles: dict[str, list[Detector]] = {}
+    for place, detector in enumerate(chosen):
+        piles.setdefault(detector.column or f"alone {place}", []).append(detector)
+    return sorted(piles.values(), key=len, reverse=True)
+
+
+def _update(together: list[Detector], batch: Batch) -> None:
+    for detector in together:
+        detector.update(batch)
 
 
 def _peers(scores: Scores) -> float:

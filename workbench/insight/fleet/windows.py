@@ -9,6 +9,7 @@ from workbench.insight.fleet.batch import HOUR_MS
 
 _PRIOR = 50.0  # rows' worth of the fleet's share that a device starts from
 _OF_WINDOW = 6  # hours
+_SCALES = (1, 2, 4, 8)  # windows looked at together
 
 
 class Windows:
@@ -19,6 +20,7 @@ class Windows:
         self._key: Array = np.zeros(0, dtype=np.int64)
         self._rows: Array = np.zeros(0)
         self._marked: Array = np.zeros(0)
+        self._earliest, self._latest = 1 << 33, 0
 
     def add(self, device: Array, ts: Array, mark: Array) -> None:
         """Rows of a batch; ``mark`` says which ones count."""
@@ -28,6 +30,9 @@ class Windows:
         if not len(hit):
             return
         window = ts // (_OF_WINDOW * HOUR_MS)
+        self._earliest, self._latest = (
+            min(self._earliest, int(window.min())), max(self._latest, int(window.max())),
+        )  # fmt: skip
         key = device.astype(np.int64) << 32 | window
         marked_keys, marked = np.unique(key[hit], return_counts=True)
         inside = np.isin(key, marked_keys)
@@ -38,19 +43,50 @@ class Windows:
         self._marked = np.bincount(place, np.concatenate((self._marked, marked)))
 
     def worst(self) -> tuple[Array, Array, Array, Array, Array]:
-        """Per device: surprise (nats, 0 when nothing), marked rows and rows expected in that window, since, until [ms]."""
+        """Per device: surprise (nats, 0 when nothing), marked rows and rows expected in that window, since, until [ms].
+
+        Windows of six hours, twelve, a day and two days compete: an episode is seen whole, and as long as it lasted.
+        """
         devices = len(self.rows)
-        fleet = float(self.marked.sum() / max(self.rows.sum(), 1.0))
-        owner = self._key >> 32
-        rest = np.maximum(self.rows[owner] - self._rows, 0)
-        share = (self.marked[owner] - self._marked + fleet * _PRIOR) / (rest + _PRIOR)
-        expected = np.maximum(share * self._rows, 0.02)
-        surprise = self._marked * np.log(np.maximum(self._marked, 1e-9) / expected) - self._marked + expected
-        surprise = np.where(self._marked > expected, surprise, 0.0)
         best, seen, usual = np.zeros(devices), np.zeros(devices), np.zeros(devices)
-        since = np.zeros(devices, dtype=np.int64)
+        since, until = np.zeros(devices, dtype=np.int64), np.zeros(devices, dtype=np.int64)
+        if not len(self._key):
+            return best, seen, usual, since, until
+        fleet = float(self.marked.sum() / max(self.rows.sum(), 1.0))
+        per_window = self.rows / max(self._latest - self._earliest + 1, 1)
+        for wide in _SCALES:
+            for shift in {0, wide // 2}:
+                self._at_scale(wide, shift, fleet, per_window, (best, seen, usual, since, until))
+        return best, seen, usual, since, until
+
+    def _at_scale(
+        self,
+        wide: int,
+        shift: int,
+        fleet: float,
+        per_window: Array,
+        found: tuple[Array, Array, Array, Array, Array],
+    ) -> None:
+        """Join neighbouring windows, and keep a device's joint window where it is more surprising than any before."""
+        device, window = self._key >> 32, self._key & 0xFFFFFFFF
+        key, place = np.unique(device << 32 | (window + shift) // wide, return_inverse=True)
+        marked, rows = np.bincount(place, self._marked), np.bincount(place, self._rows)
+        owner = key >> 32
+        rows += (
+            np.maximum(wide - np.bincount(place), 0) * per_window[owner]
+        )  # windows without a mark were not kept
+        rest = np.maximum(self.rows[owner] - rows, 0)
+        share = (np.maximum(self.marked[owner] - marked, 0) + fleet * _PRIOR) / (rest + _PRIOR)
+        expected = np.maximum(share * rows, 0.02 * wide)
+        surprise = marked * np.log(np.maximum(marked, 1e-9) / expected) - marked + expected
+        surprise = np.where(marked > expected, surprise, 0.0) - np.log(wide) * 0.5
+        first, last = np.full(len(key), 1 << 33), np.zeros(len(key), dtype=np.int64)
+        np.minimum.at(first, place, window)
+        np.maximum.at(last, place, window)
+        best, seen, usual, since, until = found
         order = np.argsort(surprise, kind="stable")
-        best[owner[order]], seen[owner[order]] = surprise[order], self._marked[order]
-        usual[owner[order]] = expected[order]
-        since[owner[order]] = (self._key[order] & 0xFFFFFFFF) * _OF_WINDOW * HOUR_MS
-        return best, seen, usual, since, np.where(best > 0, since + _OF_WINDOW * HOUR_MS - 1, 0)
+        order = order[surprise[order] > best[owner[order]]]
+        who = owner[order]
+        best[who], seen[who], usual[who] = surprise[order], marked[order], expected[order]
+        since[who] = first[order] * _OF_WINDOW * HOUR_MS
+        until[who] = (last[order] + 1) * _OF_WINDOW * HOUR_MS - 1
