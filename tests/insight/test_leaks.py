@@ -14,6 +14,8 @@ from workbench.insight import arbitrage, estate
 from workbench.insight.finding import Finding
 from workbench.lake import engine
 from workbench.lake.lake import Lake
+from workbench.tariff import restore
+from workbench.tariff.catalogue import loads
 
 DAY = datetime(2026, 3, 2)
 DEVICES = 30
@@ -223,3 +225,44 @@ def test_a_last_day_that_is_sent_in_the_next_month_is_arbitrage_when_only_one_do
     assert (found.device_id, found.reasons[0].rule) == ("sim-07", "arbitrage.backdated")
     everybody = [row | {"received_at": row["ends_at"] + timedelta(days=3)} for row in rows]
     assert arbitrage.of_stream(cast(Lake, honest().put("landed", everybody)), "sims.data") == []
+
+
+OFFER = """
+meters: [{id: sims.data, unit: byte}]
+partners: [{id: op}]
+offers:
+  - id: data
+    version: 1
+    currency: EUR
+    effective: 2020-01-01
+    split: {rest: op}
+    prices: [{id: use, meter: sims.data, graduated: {tiers: [{up_to: 1000, amount: 0.02}, {amount: 0.01}]}}]
+"""
+
+
+def periods(*culprit: int) -> Tables:
+    """Months of charges: honest use is spread widely, the culprit's totals are given."""
+    tables = honest()
+    tables.put("catalog", restore.rows(loads(OFFER)).to_pylist())
+    starts = [datetime(2026, month, 1) for month in range(1, len(culprit) + 1)]
+    lines = [
+        {"line_no": n, "offer_id": "data", "component_id": "use", "kind": "usage", "period_start": at, "period_end": at + timedelta(30)}
+        for n, at in enumerate(starts)
+    ]  # fmt: skip
+    charges = [
+        {"line_no": month, "device_key": n, "window_start": at, "amount": 1,
+         "units": culprit[month] if n == CULPRIT else 300 + 90 * ((n + month) % DEVICES)}
+        for month, at in enumerate(starts) for n in range(DEVICES)
+    ]  # fmt: skip
+    return tables.put("lines", lines).put("charges", charges)
+
+
+def test_ending_just_under_the_same_step_every_month_is_arbitrage() -> None:
+    (found,) = arbitrage.of_estate(cast(Lake, periods(980, 996, 999, 1000)))
+    assert (found.device_id, found.reasons[0].rule) == ("sim-07", "arbitrage.under_step")
+    assert found.reasons[0].observed == 4 and "1,000 units" in found.reasons[0].unit
+
+
+@pytest.mark.parametrize("totals", [(980, 996), (980, 1400, 999, 700), (1001, 1010, 1003, 1002)])
+def test_two_months_or_a_mixed_year_or_above_the_step_is_none(totals: tuple[int, ...]) -> None:
+    assert arbitrage.of_estate(cast(Lake, periods(*totals))) == []

@@ -33,14 +33,7 @@ class Silence:
         if not len(device):
             return
         self._hours += np.bincount(ts // HOUR_MS % 24, minlength=24)
-        before = np.r_[np.int64(0), ts[:-1]]
-        before[batch.head] = self._last[device[batch.head]]
-        before = np.where(
-            before < 0, before, np.maximum(before, self._last[device])
-        )  # a straggler opens no new gap
-        fresh = before < 0
-        late = ts < before  # a straggler: nothing was silent
-        gap = np.where(fresh | late, 0.0, self._busy(ts) - self._busy(np.maximum(before, 0)))
+        before, gap = self._gap(batch)
         self._gaps += tally(device, _bin(gap), self._gaps.shape).astype(np.int32)
         self._keep(device, gap, before, ts)
         heads = device[batch.head]
@@ -48,6 +41,19 @@ class Silence:
         tails = device[batch.tail]
         self._last[tails] = np.maximum(self._last[tails], ts[batch.tail])
         self._seen += np.bincount(device, minlength=len(self._seen))
+
+    def _gap(self, batch: Batch) -> tuple[Array, Array]:
+        """The device's reading before each reading (-1: none), and the busy hours between; 0 for a straggler."""
+        device, ts, head = batch.reading_device, batch.reading_ts, batch.head
+        known = self._last[device[head]]
+        before, busy = np.r_[np.int64(0), ts[:-1]], self._busy(ts)
+        busy_before = np.r_[0.0, busy[:-1]]
+        before[head], busy_before[head] = known, self._busy(np.maximum(known, 0))
+        if (ts[head] < known).any():  # a batch that begins with stragglers: they open no new gap
+            behind = np.flatnonzero((before >= 0) & (before < self._last[device]))
+            before[behind] = self._last[device[behind]]
+            busy_before[behind] = self._busy(before[behind])
+        return before, np.where((before < 0) | (ts < before), 0.0, busy - busy_before)
 
     def _busy(self, ts: Array) -> Array:
         """Hours of usual traffic up to an instant: an hour in which the fleet sends twice as much counts twice."""
