@@ -47,7 +47,7 @@ _NAMES = {
     "assert_reconciles": "workbench.twin.simulation",
     "car_drive": "workbench.showcase.cars:CarDrive",
     "charging_node": "workbench.showcase.charging_node:ChargingNode",
-    "check_trace": "workbench.tariff.explain",
+    "check_trace": "workbench.tariff.trace_check",
     "city_lake": "workbench.showcase.notebook",
     "demo_lake": "workbench.showcase.notebook",
     "detect": "workbench.insight.detect",

@@ -22,6 +22,7 @@ from workbench.model.plan import Period
 from workbench.rating import node
 from workbench.rating.batch import Rater
 from workbench.rating.carry import credits_from, credits_table, stock_from, stock_table
+from workbench.rating.wallet import Balance
 from workbench.settlement import adjust, close
 from workbench.settlement.work import Rated
 from workbench.tariff.plan import Plan, compile_plan
@@ -96,6 +97,11 @@ def _handed_over(lake: Lake, kind: str, period: Period) -> pa.Table:
     return lake.con.sql(f"SELECT * FROM {lake.scan(kind, segments=last)}").to_arrow_table()
 
 
+def credits_before(lake: Lake, period: Period) -> dict[tuple[str, str], list[Balance]]:
+    """The credits with which a period begins, per (account id, offer id)."""
+    return credits_from(_handed_over(lake, "credits", period))
+
+
 def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> RatedPeriod:
     """Bring a period's charges up to date with its records.
 
@@ -120,7 +126,7 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
     if lake.facts("rated").get(name) == made_from and held["lines"]:
         done.charges, done.uncharged = (sum(s.rows for s in held[kind]) for kind in ("charges", "uncharged"))
         return done
-    with Rater(lake.con, plan, credits_from(_handed_over(lake, "credits", plan.period))) as rater:
+    with Rater(lake.con, plan, credits_before(lake, plan.period)) as rater:
         streams = {segment.stream: [s for s in records if s.stream == segment.stream] for segment in records}
         for stream, of_stream in sorted(streams.items()):
             if plan.needs_totals(stream):

@@ -17,7 +17,7 @@ from workbench.errors import RatingError
 from workbench.model.offer import Offer
 from workbench.model.party import Subscription
 from workbench.model.plan import Period, PlanComponent
-from workbench.rating.online import OnlineRater
+from workbench.rating.online import OnlineRater, not_online
 from workbench.reference.allowance import own_grant
 from workbench.reference.days import local_day
 from workbench.reference.discounts import holds
@@ -29,18 +29,30 @@ from workbench.tariff.compile import compile_offer
 Charges = list[tuple[tuple[str, ...], Fraction]]
 
 
+def asks_too_much(case: Case) -> str:
+    """Why a case is not the driver's business: what its caller must know of other versions and periods."""
+    if len({offer.id for offer in case.catalogue.offers}) < len(case.catalogue.offers):
+        return "several versions"
+    for offer in case.catalogue.offers:
+        if offer.conventions.flat_fee_at_zero:
+            return "a fee without use is due at close"
+        if any(c.allowance and c.allowance.rollover for c in offer.components):
+            return "free units of earlier periods come from their close"
+    return ""
+
+
+def decided_at_close(case: Case) -> list[str]:
+    """What a case's offers say that the driver refuses by name."""
+    return [
+        what for offer in case.catalogue.offers for what in not_online(compile_offer(offer, case.catalogue))
+    ]
+
+
 def by_online(case: Case) -> list[Outcome]:
     """Charge every period's uses one by one."""
     refuse_unpriced(case)
-    if len({offer.id for offer in case.catalogue.offers}) < len(case.catalogue.offers):
-        raise NotPriced("several versions")
-    for offer in case.catalogue.offers:
-        if offer.conventions.flat_fee_at_zero:
-            raise NotPriced("a fee without use is due at close")
-        if any(c.allowance and c.allowance.rollover for c in offer.components):
-            raise NotPriced("free units of earlier periods come from their close")
-        if {component.scope or offer.scope for component in offer.components} - {offer.scope}:
-            raise NotPriced("components of several scopes")
+    if why := asks_too_much(case):
+        raise NotPriced(why)
     try:
         return [online_period(case, *span) for span in case.periods]
     except RatingError as error:
@@ -62,10 +74,13 @@ def online_period(case: Case, start: Any, end: Any) -> Outcome:
             if offer is None or is_free(who, subscription, offer, use):
                 continue
             rater = rater_of(case, who, subscription, offer, raters)
-            holder = holder_of(who, subscription, offer, use)
-            for charged in rater.rate(
-                holder, use.meter, use.units, use.at, dict(use.dims), use.events, use.device_id
-            ):
+            for price in rater.by_meter.get(use.meter, ()):
+                holder = holder_of(who, subscription, price.component.scope, use)
+                charged = price.charge(
+                    rater.counters, holder, use.units, use.at, dict(use.dims), use.events, use.device_id
+                )
+                if charged is None:
+                    continue
                 nano = Fraction(charged.amount, charged.denominator)
                 name = (subscription.account_id, charged.component_id, "usage")
                 found.lines[name] = found.lines.get(name, Fraction(0)) + nano
@@ -80,12 +95,12 @@ def is_free(who: Who, subscription: Subscription, offer: Offer, use: Use) -> boo
     return who.is_trial(subscription, offer, local_day(use.at, offer.zone))
 
 
-def holder_of(who: Who, subscription: Subscription, offer: Offer, use: Use) -> tuple[str, ...]:
-    if offer.scope == "pool":
+def holder_of(who: Who, subscription: Subscription, scope: str, use: Use) -> tuple[str, ...]:
+    if scope == "pool":
         return ("pool", subscription.account_id)
-    if offer.scope == "sim_group":
+    if scope == "sim_group":
         return ("sim_group", who.group_of.get(use.device_id, ""))
-    if offer.scope == "event":
+    if scope == "event":
         return ("event", use.device_id, str(use.at), use.event_id)
     return ("device", use.device_id)
 
@@ -115,7 +130,7 @@ def free_units(who: Who, offer: Offer) -> Callable[[PlanComponent, object], int]
         for subscription in who.subscriptions:
             if component.allowance is None or subscription.offer_id != offer.id:
                 continue
-            for holder in who.holders_of(subscription, offer.scope):
+            for holder in who.holders_of(subscription, component.scope or offer.scope):
                 members = who.members_of(subscription, holder)
                 free[(component.id, holder)] = own_grant(
                     component.allowance.units, component.allowance.contribution, who, offer, members

@@ -35,7 +35,9 @@ def with_gaps(cases: list[Case], gaps: dict[str, str]) -> list[ParameterSet]:
     """The cases as parameters; a known gap is a strict expected failure."""
     return [
         pytest.param(
-            case, id=case.id, marks=[pytest.mark.xfail(reason=gaps[case.id])] if case.id in gaps else []
+            case,
+            id=case.id,
+            marks=[pytest.mark.xfail(reason=gaps[case.id], strict=True)] if case.id in gaps else [],
         )
         for case in cases
     ]

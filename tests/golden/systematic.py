@@ -13,34 +13,46 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import gc
 import importlib
 import json
+import os
+import pickle
 import random
 import re
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType, FunctionType
 from typing import Any
 
 import pytest
 
-from tests.golden.mutate import mutated
-from tests.golden.suite import BY_FILE, CASES, wrongs
+from tests.golden.books import asks_for_books, by_books
+from tests.golden.case import Case
+from tests.golden.engine import NotPriced, by_batch
+from tests.golden.online import by_online
+from tests.golden.outcome import Outcome, by_reference
+from tests.golden.suite import CASES, wrongs
 from tests.golden.test_mutants import wrong_periods
 
 TARGETS = {
     "workbench.tariff.amount": ("online", "batch"),
     "workbench.tariff.pieces": ("online", "batch"),
-    "workbench.tariff.lookup": ("online",),
+    "workbench.tariff.lookup": ("tests.rating.test_online", "online"),
     "workbench.tariff.calendar": ("tests.tariff.test_calendar", "calendar", "online"),
     "workbench.tariff.compile": ("online", "batch"),
-    "workbench.rating.online": ("online", "tests.rating.test_online"),
+    "workbench.tariff.tables": ("batch",),
+    "workbench.tariff.variants": ("batch",),
+    "workbench.tariff.timeline": ("batch",),
+    "workbench.tariff.explain": ("tests.rating.test_explain",),
+    "workbench.rating.online": ("tests.rating.test_online", "online"),
     "workbench.rating.wallet": ("batch",),
     "workbench.rating.closing": ("batch",),
     "workbench.rating.rollover": ("batch",),
@@ -57,7 +69,7 @@ _COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
 _BINARY: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult, ast.Mod: ast.FloorDiv,
 }  # fmt: skip
-_SECONDS = 400
+_SECONDS = 120
 
 
 @dataclass(frozen=True)
@@ -155,39 +167,28 @@ def every(only: str = "") -> list[Made]:
     return found
 
 
-def _asked(rater: str) -> Iterator[tuple[str, Callable[[], bool]]]:
-    """(name, whether something is wrong) of each question put to a rater, imported here and now."""
-    if rater == "calendar":
-        yield "calendar", lambda: bool(wrong_periods())
-        return
-    if rater.startswith("tests."):
-        with suppress(ModuleNotFoundError):
-            yield from _tests(rater)
-        return
-    if rater == "online":
-        by_online = importlib.import_module("tests.golden.online").by_online
-        not_priced = importlib.import_module("tests.golden.engine").NotPriced
-        for case in CASES:
-            yield case.id, lambda case=case: _differs(by_online, case, not_priced)
-        return
-    if rater == "batch":
-        engine = importlib.import_module("tests.golden.engine")
-        for file, cases in BY_FILE.items():
-            yield (
-                file,
-                lambda cases=cases: _together(engine.by_batch_together(cases), cases, engine.NotPriced),
-            )
-        return
-    books = importlib.import_module("tests.golden.books")
-    not_priced = importlib.import_module("tests.golden.engine").NotPriced
-    for file, cases in BY_FILE.items():
-        asked = [case for case in cases if books.asks_for_books(case)]
-        if asked:
-            yield f"books of {file}", lambda asked=asked: _together(books.by_books(asked), asked, not_priced)
+def _ask(rater: str, case: Case) -> bool:
+    """Whether a rater prices a case differently from what the case says."""
+    try:
+        return bool(wrongs(case, _RATERS[rater](case)))
+    except NotPriced:
+        return False
+
+
+_RATERS: dict[str, Callable[[Case], list[Outcome]]] = {
+    "online": by_online,
+    "batch": by_batch,
+    "books": lambda case: by_books([case])[case.id],  # type: ignore[dict-item, return-value]
+    "reference": by_reference,
+}
+
+
+def _cases(rater: str) -> list[Case]:
+    return [case for case in CASES if rater != "books" or asks_for_books(case)]
 
 
 def _tests(module: str) -> Iterator[tuple[str, Callable[[], bool]]]:
-    """Each test of a file with each of its parameters; it objects by raising."""
+    """Each test of a file with each of its parameters; it objects by raising. Tests with fixtures are left out."""
     for name, test in vars(importlib.import_module(module)).items():
         if not name.startswith("test_"):
             continue
@@ -199,45 +200,145 @@ def _tests(module: str) -> Iterator[tuple[str, Callable[[], bool]]]:
                     if isinstance(mark.args[0], str)
                     else list(mark.args[0])
                 )
-                rows = [value if len(names) > 1 else (value,) for value in mark.args[1]]
+                rows = [
+                    getattr(value, "values", value if len(names) > 1 else (value,)) for value in mark.args[1]
+                ]
                 sets = [old | dict(zip(names, row, strict=True)) for old in sets for row in rows]
         for number, given in enumerate(sets):
             yield f"{name} {number}", lambda test=test, given=given: test(**given) is not None
 
 
-def _differs(rate: Callable[..., Any], case: Any, not_priced: type[Exception]) -> bool:
-    try:
-        return bool(wrongs(case, rate(case)))
-    except not_priced:
-        return False
+def in_child(work: Callable[[], Any], seconds: int) -> Any:
+    """What ``work`` returns in a forked child, so that whatever it changes is forgotten; ``None`` when it takes too long."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reads)
+        try:
+            signal.alarm(seconds)
+            with os.fdopen(writes, "wb") as pipe:
+                pickle.dump(work(), pipe)
+        finally:
+            os._exit(0)
+    os.close(writes)
+    with os.fdopen(reads, "rb") as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    return pickle.loads(told) if told else None
 
 
-def _together(found: dict[str, Any], cases: list[Any], not_priced: type[Exception]) -> bool:
-    return any(not isinstance(found[case.id], not_priced) and wrongs(case, found[case.id]) for case in cases)
+Place = tuple[str, int]
+"""A module's file and the line a function begins on."""
 
 
-def killer(mutant: Made, raters: Sequence[str]) -> str:
+def reached(rater: str) -> dict[str, set[Place]]:
+    """For each case the functions of this program that a rater runs for it."""
+
+    def work() -> dict[str, set[Place]]:
+        found: dict[str, set[Place]] = {}
+        for case in _cases(rater):
+            places: set[Place] = set()
+
+            def note(frame: FrameType, event: str, _: object, places: set[Place] = places) -> None:
+                if event == "call" and "/workbench/" in frame.f_code.co_filename:
+                    places.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
+
+            sys.setprofile(note)
+            try:
+                _ask(rater, case)
+            finally:
+                sys.setprofile(None)
+            found[case.id] = places
+        return found
+
+    return in_child(work, 3600) or {}
+
+
+def implant(mutant: Made) -> set[Place]:
+    """Give the functions of a loaded module the mutant's code; the functions that differ.
+
+    What a module works out while it is imported (constants, classes) is put in place by name, wherever it was imported to.
+    """
+    module = importlib.import_module(mutant.module)
+    assert module.__file__ is not None
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    site = sites(tree)[mutant.place]
+    site[2]()
+    code = compile(ast.fix_missing_locations(tree), module.__file__, "exec")
+    old = {(c.co_qualname, c.co_firstlineno): c for c in _codes(compile(source, module.__file__, "exec"))}
+    changed = {
+        (c.co_qualname, c.co_firstlineno): c
+        for c in _codes(code)
+        if _differ(c, old.get((c.co_qualname, c.co_firstlineno)))
+    }
+    for function in [
+        f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__module__ == mutant.module
+    ]:
+        name = (function.__code__.co_qualname, function.__code__.co_firstlineno)
+        if name in changed:
+            function.__code__ = changed[name]
+    if any(name[0] == "<module>" for name in changed):
+        fresh: dict[str, Any] = {"__name__": mutant.module, "__file__": module.__file__}
+        exec(code, fresh)
+        for name, value in vars(module).copy().items():
+            if not isinstance(value, FunctionType | type) and name in fresh and not name.startswith("__"):
+                for other in list(sys.modules.values()):
+                    for alias, held in list(vars(other).items()) if hasattr(other, "__dict__") else []:
+                        if held is value:
+                            setattr(other, alias, fresh[name])
+    return {(module.__file__, line) for _, line in changed}
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _differ(new: CodeType, old: CodeType | None) -> bool:
+    """Whether a function's own instructions changed, or those of one written inside it (which it makes anew)."""
+    return old is None or new != old
+
+
+def killer(
+    mutant: Made,
+    raters: Sequence[str],
+    known: dict[str, dict[str, set[Place]]],
+    kills: Counter[str],
+    most: int,
+) -> str:
     """What notices a mutant; empty when nothing does."""
 
-    def too_long(number: int, frame: FrameType | None) -> None:
-        raise TimeoutError
-
-    signal.signal(signal.SIGALRM, too_long)
-    signal.alarm(_SECONDS)
-    asking = "import"
-    try:
-        with mutated(mutant):
+    def work() -> str:
+        asking = "import"
+        try:
+            places = implant(mutant)
             for rater in raters:
-                for asking, wrong in _asked(rater):
-                    if wrong():
+                if rater == "calendar":
+                    asking = rater
+                    if wrong_periods():
                         return asking
-    except TimeoutError:
-        return f"{asking} (does not end)"
-    except (Exception, pytest.fail.Exception) as error:  # the engine itself objects, or a test does
-        return f"{asking} ({type(error).__name__})"
-    finally:
-        signal.alarm(0)
-    return ""
+                    continue
+                if rater.startswith("tests."):
+                    for asking, objects in _tests(rater):
+                        if objects():
+                            return asking
+                    continue
+                near = [c for c in _cases(rater) if places & known[rater].get(c.id, set()) or not places]
+                for case in sorted(near, key=lambda case: -kills[case.id])[
+                    : most if rater != "online" else None
+                ]:
+                    asking = f"{rater}: {case.id}"
+                    if _ask(rater, case):
+                        return asking
+        except (Exception, pytest.fail.Exception) as error:  # the engine itself objects, or a test does
+            return f"{asking} ({type(error).__name__})"
+        return ""
+
+    found = in_child(work, _SECONDS)
+    return "does not end" if found is None else str(found)
 
 
 def main() -> None:
@@ -249,7 +350,13 @@ def main() -> None:
     parser.add_argument(
         "--quick", action="store_true", help="ask no query engine: seconds instead of minutes for each"
     )
+    parser.add_argument(
+        "--most", type=int, default=10**6, help="cases asked of the query engine for one mutant, at most"
+    )
     parser.add_argument("--again", type=Path, help="only what lived in this result, all asked")
+    parser.add_argument(
+        "--slice", default="0/1", help="`k/n`: every n-th of what was drawn, from the k-th on"
+    )
     parser.add_argument("--minutes", type=int, default=10**6)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
@@ -261,13 +368,24 @@ def main() -> None:
         results = [result for result in before if result["killed_by"]]
         lived = {(result["module"], result["place"]) for result in before if not result["killed_by"]}
         drawn = [mutant for mutant in made if (mutant.module, mutant.place) in lived]
+    first, every_nth = (int(part) for part in asked.slice.split("/"))
+    drawn = drawn[first::every_nth]
+    wanted = {
+        mutant.module: [r for r in TARGETS[mutant.module] if not (asked.quick and r in ("batch", "books"))]
+        for mutant in drawn
+    }
+    for module in sorted(
+        {mutant.module for mutant in drawn}
+        | {r for rs in wanted.values() for r in rs if r.startswith("tests.")}
+    ):
+        importlib.import_module(module)
+    known = {r: reached(r) for r in sorted({r for rs in wanted.values() for r in rs}) if r in _RATERS}
+    kills: Counter[str] = Counter()
     for number, mutant in enumerate(drawn, 1):
         if time.monotonic() - began > asked.minutes * 60:
             break
-        raters = [
-            rater for rater in TARGETS[mutant.module] if not (asked.quick and rater in ("batch", "books"))
-        ]
-        by = killer(mutant, raters)
+        by = killer(mutant, wanted[mutant.module], known, kills, asked.most)
+        kills[by.partition(": ")[2].partition(" (")[0]] += 1
         results.append(vars(mutant) | {"killed_by": by})
         sys.stderr.write(
             f"{number}/{len(drawn)} {mutant.module}:{mutant.line} {mutant.said}: {by or 'LIVES'}\n"

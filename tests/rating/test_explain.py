@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from datetime import UTC, datetime, timedelta
 
 import duckdb
 import pytest
@@ -10,13 +11,16 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.rating.worlds import END, METER, START, World, distinct, only_what_fits, table, worlds
 from workbench.errors import RatingError
+from workbench.model.party import Account, Device, Parties, Subscription
 from workbench.model.plan import Period
 from workbench.rating.batch import Rater
 from workbench.rating.explain import explain_charge
+from workbench.reference.results import Use
 from workbench.tariff.catalogue import loads
 from workbench.tariff.compile import compile_offer
-from workbench.tariff.explain import check_trace, explain
+from workbench.tariff.explain import explain
 from workbench.tariff.plan import compile_plan
+from workbench.tariff.trace_check import check_trace
 
 OFFER = """
 meters: [{id: m.data, unit: byte}]
@@ -89,3 +93,66 @@ def test_a_changed_trace_is_found_out(place: tuple[object, ...], value: int) -> 
     with pytest.raises(RatingError) as caught:
         check_trace(trace)
     assert caught.value.code == "trace_wrong"
+
+
+CLOSED = """
+meters: [{id: m.data, unit: byte, dimensions: [country]}]
+partners: [{id: op}]
+offers:
+  - {id: o, version: 1, currency: EUR, effective: 2020-01-01, split: {rest: op}, %s}
+"""
+FREE = "allowance: {units: 5}, per_unit: {amount: 1}"
+SPONSOR = "sponsorships: [{id: s, account: payer, components: [a], match: {country: [US]}}]"
+
+
+@pytest.mark.parametrize(
+    "prices",
+    [
+        "prices: [{id: a, meter: m.data, p95: {amount: 1, per: 8 bit/s, slot_seconds: 900, percentile: 99.99 %}}]",
+        "prices: [{id: a, meter: m.data, fold: p95, per_unit: {amount: 1}}]",
+        "prices: [{id: a, meter: m.data, fold: time_weighted, per_unit: {amount: 1}}]",
+        "scope: pool, prices: [{id: a, meter: m.data, fold: time_weighted, per_unit: {amount: 1}}]",
+        "prices: [{id: a, meter: m.data, fold: max, per_unit: {amount: 1}}]",
+        "prices: [{id: a, meter: m.data, fold: last, per_unit: {amount: 1}}]",
+        "prices: [{id: a, meter: m.data, increment: {units: 7, per: day}, per_unit: {amount: 1}}]",
+        f"scope: pool, overage: excess, prices: [{{id: a, meter: m.data, {FREE}}}]",
+        f"scope: pool, pool_cap_units: 4, prices: [{{id: a, meter: m.data, {FREE}}}]",
+        "prices: [{id: a, meter: m.data, per_unit: {amount: 1}}], bundles: [{id: b, credits: 21, weights: {a: 2}}]",
+        f"prices: [{{id: a, meter: m.data, per_unit: {{amount: 1}}}}], {SPONSOR}",
+    ],
+)
+def test_what_a_close_decides_is_explained_too(prices: str) -> None:
+    """Every charge of every kind has a trace that gives its amount; none says that it cannot be told."""
+    stream, catalogue = "m.data", loads(CLOSED % prices)
+    parties = Parties(
+        accounts=(Account("acme"), Account("payer")),
+        devices=(Device("d1"), Device("d2")),
+        subscriptions=tuple(Subscription(f"s-{d}", "acme", "o", datetime(2020, 1, 1, tzinfo=UTC), device_id=d) for d in ("d1", "d2")),
+    )  # fmt: skip
+    uses = [
+        Use(device, stream, START + timedelta(hours=hour), units, (("country", country),))
+        for device, hour, units, country in (
+            ("d1", 1, 5, "DE"),
+            ("d2", 1, 9, "US"),
+            ("d1", 2, 3, "DE"),
+            ("d1", 30, 8, "US"),
+        )
+    ]
+    with duckdb.connect() as con:
+        plan = compile_plan(catalogue, parties, Period(START, END), con=con)
+        con.register("records_in", table(uses))
+        con.execute("CREATE TABLE records AS SELECT * FROM records_in").fetchall()
+        with Rater(con, plan) as rater:
+            if plan.needs_totals(stream):
+                rater.observe(stream, "records")
+            dims = ", country" if plan.dimensions(stream) else ", NULL AS country"
+            made = f"SELECT line_no, device_key, window_start, amount{dims} FROM ({rater.rate(stream, 'records').charges})"
+            rows = con.execute(made).fetchall()
+            rows += [(*row, None) for row in con.execute(
+                f"SELECT line_no, device_key, window_start, amount FROM ({rater.recurring()})").fetchall()]  # fmt: skip
+            assert any(row[3] for row in rows)
+            for line_no, key, at, amount, country in rows:
+                found = explain_charge(rater, stream, "records", line_no, key, at, {"country": country})
+                check_trace(found.trace)
+                assert found.trace["amount"] == amount, found.sentence
+                assert found.sentence.endswith(".")

@@ -47,7 +47,7 @@ def explain(
     The lake's own price list and records are read again and the amount is worked out anew. With `--json` the whole way
     comes along: events, record, counter, steps, amount, invoice line, with hashes; `--check` recomputes such a trace.
     """
-    from workbench.tariff.explain import check_trace
+    from workbench.tariff.trace_check import check_trace
 
     if check is not None:
         trace = _read(check)
@@ -66,6 +66,7 @@ def explain(
 def told(lake: Lake, number: str, line: int | None, device: str, window: Any) -> dict[str, Any]:
     """The sentence and the trace of the charge that ``workbench trace`` would show."""
     from workbench.cli.invoice import largest_invoice
+    from workbench.tariff.trace_check import seal_of
     from workbench.verify.explained import explain_stored
 
     way = chain(lake, number or largest_invoice(lake), line, device, window)
@@ -78,9 +79,9 @@ def told(lake: Lake, number: str, line: int | None, device: str, window: Any) ->
         lake, paper["period"], way["line"]["line_no"], charge["device_key"], charge["window_start"], charge
     )
     trace = found.trace
-    trace["line"] = {
-        "invoice_no": paper["invoice_no"], "line_no": way["line"]["line_no"], "net_nano": way["line"]["net_nano"],
-        "exact_nano": str(Fraction(way["line"]["exact_nano"])),
+    trace["line"] |= {
+        "invoice_no": paper["invoice_no"], "net_nano": way["line"]["net_nano"],
+        "rounded_nano": _rounded(lake, paper["invoice_no"], way["line"]["line_no"]),
     }  # fmt: skip
     if "record" in way:
         record = way["record"]
@@ -88,19 +89,46 @@ def told(lake: Lake, number: str, line: int | None, device: str, window: Any) ->
             "fingerprint": f"{record['fingerprint']:016x}", "units": record["units"], "n_events": record["n_events"],
             "segments": way["segments"], "proven": way["proven"],
         }  # fmt: skip
-    trace["shares"] = _shares(lake, paper["period"], way["line"])
+    shares = _shares(lake, paper["period"], way["line"], trace["currency"])
+    if shares:
+        trace["shares"] = shares
+    trace["seal"] = seal_of(trace)
     return {"sentence": found.sentence, "trace": trace}
 
 
-def _shares(lake: Lake, period: str, line: dict[str, Any]) -> list[dict[str, Any]]:
-    """What the offer's whole takings of the period were shared into, exactly."""
+def _rounded(lake: Lake, number: str, line_no: int) -> int:
+    """What the line's exact amount was rounded to: its net, or the price paid when tax is inside."""
+    sql = f"SELECT rounded_nano FROM {lake.scan('invoice_lines')} WHERE invoice_no = ? AND line_no = ?"
+    return int(shell.rows(lake, sql, [number, line_no])[0]["rounded_nano"])
+
+
+def _shares(lake: Lake, period: str, line: dict[str, Any], currency: str) -> dict[str, Any]:
+    """What the offer's whole takings of the period were shared into, exactly; adjustments made since are left out."""
     if not lake.segments("statements", period=period):
-        return []
-    return shell.rows(
+        return {}
+    rows = shell.rows(
         lake,
         "SELECT partner_id, share_numerator, share_denominator, statement_nano FROM "
-        f"{lake.scan('statements', period=period)} WHERE offer_id = ? AND offer_version = ? ORDER BY ALL",
-        [line["offer_id"], line["offer_version"]],
+        f"{lake.scan('statements', period=period)} WHERE offer_id = ? AND offer_version = ? AND currency = ? "
+        "AND refers_to = '' ORDER BY ALL",
+        [line["offer_id"], line["offer_version"], currency],
+    )
+    parts = [Fraction(int(row["share_numerator"]), int(row["share_denominator"])) for row in rows]
+    return (
+        {
+            "currency": currency,
+            "takings_nano": str(sum(parts, Fraction(0))),
+            "partners": [
+                {
+                    "partner_id": row["partner_id"],
+                    "share_nano": str(part),
+                    "statement_nano": int(row["statement_nano"]),
+                }
+                for row, part in zip(rows, parts, strict=True)
+            ],
+        }
+        if rows
+        else {}
     )
 
 

@@ -86,7 +86,7 @@ class Rater:
         balances: Mapping[tuple[str, str], list[Balance]] | None = None,
         outages: burst.Outages = (),
     ) -> None:
-        self._outages = tuple(outages)
+        self.outages = tuple(outages)
         self.con, self.plan = con, plan
         self.tables = PlanTables(con, plan)
         self.within = (
@@ -208,7 +208,7 @@ class Rater:
         """
         parts = [fees.charges(self.tables)]
         if any("bursts" in stream.kinds for stream in self.tables.streams.values()):
-            parts.append(burst.charges(self.tables, self._outages))
+            parts.append(burst.charges(self.tables, self.outages))
         if any("folded" in stream.kinds for stream in self.tables.streams.values()):
             folded.check(self.con, self.tables)
             parts.append(folded.charges(self.tables, self.plan.period))

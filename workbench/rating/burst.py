@@ -41,7 +41,18 @@ def collect(
 
 
 def charges(tables: PlanTables, outages: Outages) -> str:
-    """SQL of the amounts: per holder the highest slot left when the highest ``floor(drop * n)`` are dropped.
+    """SQL of the amounts: per holder the highest slot left when the highest ``floor(drop * n)`` are dropped."""
+    return (
+        f"{ranked(tables, outages)} "
+        "SELECT r.line_no, CASE p.scope WHEN 'device' THEN r.holder END AS device_key, r.from_at AS window_start, "
+        "0::BIGINT AS units, (r.units * r.slope)::BIGINT AS amount, 0::SMALLINT AS step "
+        f"FROM ranked r JOIN {tables.schema}.comps p USING (comp_no) WHERE r.place = r.n * r.drop_numerator // "
+        "r.drop_denominator + 1"
+    )
+
+
+def ranked(tables: PlanTables, outages: Outages) -> str:
+    """SQL of ``WITH ... ranked``: each holder's slots from the highest down (``place`` from 1), and how many there are.
 
     ``n`` counts the slots that begin while the holder is subscribed and not during an outage; slots nobody used are
     zero and need no row.
@@ -67,11 +78,7 @@ def charges(tables: PlanTables, outages: Outages) -> str:
         "row_number() OVER (PARTITION BY c.account_no, c.holder, c.comp_no ORDER BY CASE WHEN c.summed "
         "THEN x.inward + x.outward ELSE greatest(x.inward, x.outward) END DESC, x.slot) AS place "
         "FROM counts c JOIN slots x USING (account_no, holder, comp_no) WHERE x.slot >= c.from_at AND "
-        "x.slot < c.until_at) "
-        "SELECT r.line_no, CASE p.scope WHEN 'device' THEN r.holder END AS device_key, r.from_at AS window_start, "
-        "0::BIGINT AS units, (r.units * r.slope)::BIGINT AS amount, 0::SMALLINT AS step "
-        f"FROM ranked r JOIN {s}.comps p USING (comp_no) WHERE r.place = r.n * r.drop_numerator // "
-        "r.drop_denominator + 1"
+        "x.slot < c.until_at)"
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,8 @@ class Group:
     covered: dict[int | None, int] = field(default_factory=dict)
     days: int = 1
     added: list[tuple[str, int | None, Fraction]] = field(default_factory=list)
+    rules: dict[tuple[str, int | None], dict[str, Any]] = field(default_factory=dict)
+    """What each adjustment was reckoned from, for whoever asks why (``tariff.explain.by_rule``)."""
 
     def total(self, parts: tuple[str, ...] = (), device: int | None = None, *, one: bool = False) -> Fraction:
         """What the counted parts come to so far, adjustments included; of one device when ``one``."""
@@ -62,10 +64,14 @@ class Group:
             Fraction(0),
         )
 
-    def add(self, part: str, amount: Fraction, device: int | None = None) -> None:
-        """Note an adjustment in nano of the account's currency."""
+    def add(
+        self, part: str, amount: Fraction, device: int | None = None, rule: Mapping[str, object] | None = None
+    ) -> None:
+        """Note an adjustment in nano of the account's currency, and what it was reckoned from."""
         if amount:
             self.added.append((part, device, amount))
+            if rule:
+                self.rules[part, device] = {name: str(value) for name, value in rule.items()}
 
 
 def closing(
@@ -89,16 +95,54 @@ def closing(
     rows: list[tuple[object, ...]] = []
     for key in sorted(groups):
         group = groups[key]
-        _fixed_discounts(group)
-        _maximum(group)
-        _commitment(group)
-        if group.offer.credits:
-            wallet = left.setdefault((names[group.account_no], group.offer.id), [])
-            _credits(con, tables, plan, charges, group, wallet)
+        given = bool(group.offer.credits)
+        wallet = left.setdefault((names[group.account_no], group.offer.id), []) if given else []
+        _adjust(con, tables, plan, charges, group, wallet)
         rows += _rows(group, plan)
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(SCHEMA)
     arrays = [pa.array(list(column), kind.type) for column, kind in zip(columns, SCHEMA, strict=True)]
     return pa.table(arrays, schema=SCHEMA), left
+
+
+def reckoned(
+    con: duckdb.DuckDBPyConnection,
+    tables: PlanTables,
+    plan: Plan,
+    charges: str,
+    balances: Mapping[tuple[str, str], list[Balance]],
+    line_no: int,
+    device_key: int | None,
+) -> dict[str, Any] | None:
+    """What the adjustment on a line was reckoned from, worked out again; ``None`` when nothing gives one.
+
+    Args:
+        charges: every charge of the period that is no adjustment. balances: as the period began.
+    """
+    names = {row["account_no"]: row["account_id"] for row in plan.tables["accounts"].to_pylist()}
+    for group in _groups(con, tables, plan, charges).values():
+        parts = {part for part, (line, _) in group.lines.items() if line == line_no}
+        if parts:
+            key = (names[group.account_no], group.offer.id)
+            wallet = [replace(balance) for balance in balances.get(key, ())]
+            _adjust(con, tables, plan, charges, group, wallet)
+            return group.rules.get((parts.pop(), device_key))
+    return None
+
+
+def _adjust(
+    con: duckdb.DuckDBPyConnection,
+    tables: PlanTables,
+    plan: Plan,
+    charges: str,
+    group: Group,
+    wallet: list[Balance],
+) -> None:
+    """All adjustments of one account and version, in their order."""
+    _fixed_discounts(group)
+    _maximum(group)
+    _commitment(group)
+    if group.offer.credits:
+        _credits(con, tables, plan, charges, group, wallet)
 
 
 def adjusts(offer: Offer) -> bool:
@@ -196,8 +240,9 @@ def _fixed_discounts(group: Group) -> None:
             ),
             Fraction(0),
         )
-        off = min(discount.amount * NANO * group.factor, max(Fraction(0), counted + taken))
-        group.add(discount.id, -off)
+        most = discount.amount * NANO * group.factor
+        off = min(most, max(Fraction(0), counted + taken))
+        group.add(discount.id, -off, None, {"is": "discount", "amount": most, "counted": counted + taken})
 
 
 def _maximum(group: Group) -> None:
@@ -206,12 +251,15 @@ def _maximum(group: Group) -> None:
         return
     most = rule.amount * NANO * group.factor
     if rule.scope == "account":
-        group.add("maximum", -max(Fraction(0), group.total(rule.components) - most))
+        counted = group.total(rule.components)
+        over = max(Fraction(0), counted - most)
+        group.add("maximum", -over, None, {"is": "maximum", "amount": most, "counted": counted})
         return
-    for device in sorted(
-        {key for _, key in group.sums if key is not None}
-    ):  # an account's fee is no device's
-        group.add("maximum", -max(Fraction(0), group.total(rule.components, device, one=True) - most), device)
+    devices = {key for _, key in group.sums if key is not None}  # an account's fee is no device's
+    for device in sorted(devices):
+        counted = group.total(rule.components, device, one=True)
+        over = max(Fraction(0), counted - most)
+        group.add("maximum", -over, device, {"is": "maximum", "amount": most, "counted": counted})
 
 
 def _commitment(group: Group) -> None:
@@ -222,11 +270,12 @@ def _commitment(group: Group) -> None:
     for device in holders:
         covered = group.covered.get(device, 0)
         if covered:
-            promised = rule.amount * NANO * group.factor
-            if rule.prorated:
-                promised = promised * covered / group.days
+            whole = rule.amount * NANO * group.factor
+            days, of_days = (covered, group.days) if rule.prorated else (1, 1)
             counted = group.total(rule.components, device, one=rule.scope == "device")
-            group.add("commitment", max(Fraction(0), promised - counted), device)
+            missing = max(Fraction(0), whole * days / of_days - counted)
+            of = {"is": "commitment", "amount": whole, "counted": counted, "days": days, "of_days": of_days}
+            group.add("commitment", missing, device, of)
 
 
 # -- promotional credits -------------------------------------------------------------------------------------
@@ -243,11 +292,17 @@ def _credits(
     """Credits pay charges in the order of their time, each by the grants valid then."""
     wallet += _new_grants(con, tables, plan, group)
     payable = max(Fraction(0), group.total())
+    held: dict[str, Fraction] = defaultdict(Fraction)
+    paid: dict[str, list[str]] = defaultdict(list)
+    for balance in wallet:
+        held[balance.id] += balance.left
     edges = sorted({at for b in wallet for at in (b.granted_at, b.expires_at) if at in plan.period})
     for at, amount in _by_stretch(con, tables, plan, charges, group, edges):
         for name, part in take(wallet, min(amount, payable), at):
             payable -= part
+            paid[name].append(str(part))
             group.add(name, -part)
+            group.rules[name, None] = {"is": "credit", "amount": str(held[name]), "paid": paid[name]}
 
 
 def _new_grants(

@@ -90,8 +90,8 @@ def check(con: duckdb.DuckDBPyConnection, tables: PlanTables) -> None:
         )
 
 
-def charges(tables: PlanTables, period: Period) -> str:
-    """SQL of the amounts: ``C`` of each counter's average or percentile, on the first instant of its life."""
+def quantities(tables: PlanTables, period: Period) -> str:
+    """SQL of each counter's folded units, before rounding and free units."""
     s = tables.schema
     start, end = (f"TIMESTAMP '{naive(at)}'" for at in (period.start, period.end))
     lives = f"(SELECT DISTINCT r.counter_no, l.from_at AS life, l.until_at FROM {s}.lives l JOIN {s}.rates r USING (comp_no))"
@@ -109,6 +109,13 @@ def charges(tables: PlanTables, period: Period) -> str:
         f"SELECT {KEY}, max(rate_no) AS rate_no, max(line_no) AS line_no, units, sum(n) AS n FROM {s}.seen "
         f"GROUP BY {KEY}, units)) GROUP BY {KEY}"
     )
+    return f"({averages} UNION ALL {percentiles})"
+
+
+def charges(tables: PlanTables, period: Period) -> str:
+    """SQL of the amounts: ``C`` of each counter's average or percentile, on the first instant of its life."""
+    s = tables.schema
+    start = f"TIMESTAMP '{naive(period.start)}'"
     q = chargeable(
         Sql("v.units"), Sql("r.increment_units"), Sql("r.increment_add"), Sql("coalesce(g.free_units, 0)")
     )
@@ -118,8 +125,8 @@ def charges(tables: PlanTables, period: Period) -> str:
     return (
         f"SELECT a.line_no, CASE c.scope WHEN 'device' THEN a.holder END AS device_key, "
         f"coalesce(a.life, {start}) AS window_start, 0::BIGINT AS units, ({amount} - a.at_zero)::BIGINT AS amount, "
-        f"x.step_no::SMALLINT AS step FROM (SELECT v.*, r.comp_no, r.at_zero, {q} AS q FROM ({averages} UNION ALL "
-        f"{percentiles}) v JOIN {s}.rates r USING (rate_no) LEFT JOIN {s}.grants g ON g.account_no = v.account_no "
+        f"x.step_no::SMALLINT AS step FROM (SELECT v.*, r.comp_no, r.at_zero, {q} AS q FROM "
+        f"{quantities(tables, period)} v JOIN {s}.rates r USING (rate_no) LEFT JOIN {s}.grants g ON g.account_no = v.account_no "
         "AND g.holder = v.holder AND g.counter_no = v.counter_no AND g.version = r.version) a "
         f"JOIN {s}.comps c USING (comp_no) ASOF JOIN {s}.steps x ON a.rate_no = x.rate_no AND a.q >= x.from_units"
     )

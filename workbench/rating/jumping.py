@@ -72,7 +72,7 @@ def check_members(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: st
 def charges(con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: str) -> list[str]:
     """Work out what the counters that jump come to, and move on; the queries of this partition's charges."""
     n = stream.number
-    _totals(con, s, n)
+    totals(con, s, n)
     _move_on(con, s, n, source)
     head = (
         "SELECT u.line_no, u.device_key, u.window_start, u.units, (u.measured * c.slope)::BIGINT AS amount, c.step"
@@ -85,7 +85,7 @@ def charges(con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: str)
     return [even, _shared_records(s, n, stream, source)]
 
 
-def _totals(con: duckdb.DuckDBPyConnection, s: str, n: int) -> None:
+def totals(con: duckdb.DuckDBPyConnection, s: str, n: int) -> None:
     """``jumping_<n>``: what each counter (or each member's part of it) comes to, and its use."""
     held = (Sql("r.increment_units"), Sql("r.increment_add"), Sql("coalesce(g.free_units, 0)"))
     q = chargeable(Sql("(t.used - t.beyond)"), *held) + Sql("t.beyond")

@@ -19,6 +19,7 @@ from workbench.tariff.sql import first, run
 if TYPE_CHECKING:
     import duckdb
 
+_LISTED = 100
 _LIKE_USE = "NULL::TIMESTAMP AS life, false AS wavers, false AS jumps, false AS alone"
 
 
@@ -56,24 +57,39 @@ def charges(
         f"p.step{columns(stream.dims, 'r.')} FROM {records} r JOIN {s}.sloped_{n} p ON r.device_key = p.device_key "
         f"AND r.window_start >= p.from_at AND r.window_start < p.until_at WHERE {within}"
     )
-    if first(con, f"SELECT count(*) FROM {s}.level2_{n} WHERE NOT uniform") == (0,):
-        return [plain]
-    return [plain, _bounds(s, n, stream, f"FROM %s r {celled}", records, within, units)]
-
-
-def _bounds(s: str, n: int, stream: Stream, under: str, records: str, within: str, units: str) -> str:
-    """The charges of the windows that hold a tier's bound: each record's running sum, C(after) - C(before)."""
-    early = (
-        f"(SELECT * FROM {records} r WHERE {within} AND r.window_start IN "
-        f"(SELECT window_start FROM {s}.level2_{n} WHERE NOT uniform))"
+    bounds = run(
+        con,
+        f"SELECT DISTINCT window_start FROM {s}.level2_{n} WHERE NOT uniform ORDER BY 1 LIMIT {_LISTED + 1}",
     )
+    if not bounds:
+        return [plain]
+    at = f"SELECT window_start FROM {s}.level2_{n} WHERE NOT uniform"
+    if len(bounds) <= _LISTED:  # listed, they are compared while the records are read
+        at = ", ".join(f"TIMESTAMP '{window}'" for (window,) in bounds)
+    early = f"(SELECT * FROM {records} r WHERE {within} AND r.window_start IN ({at}))"
+    return [plain, _bounds(s, n, stream, f"FROM {early} r {celled}", units, _narrow(con, s, n))]
+
+
+def _narrow(con: duckdb.DuckDBPyConnection, s: str, n: int) -> bool:
+    """Whether no counter and no cost of this partition comes near 64 bits: 128 take three times as long to divide."""
+    return first(
+        con,
+        f"SELECT coalesce(max(base) + (SELECT max(c1) FROM {s}.level1_{n}) * max(block_amount), 0) < {2**61} "
+        f"AND (SELECT coalesce(max(c1), 0) + max(increment_units) < {2**61} FROM {s}.level1_{n}, {s}.cells_{n}) "
+        f"FROM (SELECT base::HUGEINT AS base, greatest(block_amount, 1)::HUGEINT AS block_amount FROM {s}.steps)",
+    ) == (True,)
+
+
+def _bounds(s: str, n: int, stream: Stream, under: str, units: str, narrow: bool) -> str:
+    """The charges of the windows that hold a tier's bound: each record's running sum, C(after) - C(before)."""
+    wide = "BIGINT" if narrow else "HUGEINT"
     bound = (
         f"SELECT r.device_key, r.window_start, {units} AS units, p.line_no, p.cell, c.place{columns(stream.dims, 'r.')} "
-        f"{under % early} JOIN {s}.cells_{n} c USING (cell)"
+        f"{under} JOIN {s}.cells_{n} c USING (cell)"
     )
     ran = (
-        "SELECT u.*, l.c0, sum(u.units) OVER (PARTITION BY u.place, u.window_start ORDER BY u.device_key, u.line_no"
-        f"{columns(stream.dims, 'u.')} ROWS UNBOUNDED PRECEDING)::HUGEINT AS run FROM ({bound}) u "
+        f"SELECT u.*, l.c0::{wide} AS c0, sum(u.units) OVER (PARTITION BY u.place, u.window_start ORDER BY u.device_key, u.line_no"
+        f"{columns(stream.dims, 'u.')} ROWS UNBOUNDED PRECEDING)::{wide} AS run FROM ({bound}) u "
         f"JOIN (SELECT DISTINCT c.place, l.window_start, l.c0 FROM {s}.level2_{n} l JOIN {s}.cells_{n} c "
         "USING (account_no, holder, counter_no) WHERE NOT l.uniform) l USING (place, window_start)"
     )
