@@ -19,9 +19,10 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from tests.golden.implant import implant, in_child
 from tests.golden.outcome import by_reference
 from tests.golden.suite import BY_ID, CASES, wrongs
-from tests.golden.systematic import Made, implant, in_child, reached, sites
+from tests.golden.systematic import Made, reached, sites
 
 MODULES = ("adjust", "allowance", "carry", "close", "cost", "credits", "days", "discounts", "fees", "folds", "jumps", "lines",
            "lives", "percentile", "quantity", "rater", "rounding", "splits", "state", "usage", "who", "windows")  # fmt: skip
@@ -43,7 +44,7 @@ def noticed(mutant: Made, known: dict[str, set[tuple[str, int]]]) -> list[str]:
     """The cases that notice a change; everybody does when the program does not end."""
 
     def work() -> list[str]:
-        places = implant(mutant)
+        places = implant(mutant.module, mutant.wrong)
         found = []
         for case in CASES:
             if places & known[case.id]:

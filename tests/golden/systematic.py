@@ -13,14 +13,10 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
-import gc
 import importlib
 import json
-import os
-import pickle
 import random
 import re
-import signal
 import sys
 import time
 from collections import Counter
@@ -29,7 +25,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from types import CodeType, FrameType, FunctionType
+from types import FrameType
 from typing import Any
 
 import pytest
@@ -37,6 +33,7 @@ import pytest
 from tests.golden.books import asks_for_books, by_books
 from tests.golden.case import Case
 from tests.golden.engine import NotPriced, by_batch
+from tests.golden.implant import Place, implant, in_child
 from tests.golden.online import by_online
 from tests.golden.outcome import Outcome, by_reference
 from tests.golden.suite import CASES, wrongs
@@ -81,11 +78,9 @@ class Made:
     line: int
     said: str
 
-    def change(self, source: str) -> str:
-        """The module's text with the change in it."""
-        tree = ast.parse(source)
+    def wrong(self, tree: ast.Module) -> None:
+        """Make the change in the module's tree."""
         sites(tree)[self.place][2]()
-        return ast.unparse(ast.fix_missing_locations(tree))
 
 
 Site = tuple[int, str, Callable[[], None]]
@@ -208,29 +203,6 @@ def _tests(module: str) -> Iterator[tuple[str, Callable[[], bool]]]:
             yield f"{name} {number}", lambda test=test, given=given: test(**given) is not None
 
 
-def in_child(work: Callable[[], Any], seconds: int) -> Any:
-    """What ``work`` returns in a forked child, so that whatever it changes is forgotten; ``None`` when it takes too long."""
-    reads, writes = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reads)
-        try:
-            signal.alarm(seconds)
-            with os.fdopen(writes, "wb") as pipe:
-                pickle.dump(work(), pipe)
-        finally:
-            os._exit(0)
-    os.close(writes)
-    with os.fdopen(reads, "rb") as pipe:
-        told = pipe.read()
-    os.waitpid(child, 0)
-    return pickle.loads(told) if told else None
-
-
-Place = tuple[str, int]
-"""A module's file and the line a function begins on."""
-
-
 def reached(rater: str) -> dict[str, set[Place]]:
     """For each case the functions of this program that a rater runs for it."""
 
@@ -254,54 +226,6 @@ def reached(rater: str) -> dict[str, set[Place]]:
     return in_child(work, 3600) or {}
 
 
-def implant(mutant: Made) -> set[Place]:
-    """Give the functions of a loaded module the mutant's code; the functions that differ.
-
-    What a module works out while it is imported (constants, classes) is put in place by name, wherever it was imported to.
-    """
-    module = importlib.import_module(mutant.module)
-    assert module.__file__ is not None
-    source = Path(module.__file__).read_text(encoding="utf-8")
-    tree = ast.parse(source)
-    site = sites(tree)[mutant.place]
-    site[2]()
-    code = compile(ast.fix_missing_locations(tree), module.__file__, "exec")
-    old = {(c.co_qualname, c.co_firstlineno): c for c in _codes(compile(source, module.__file__, "exec"))}
-    changed = {
-        (c.co_qualname, c.co_firstlineno): c
-        for c in _codes(code)
-        if _differ(c, old.get((c.co_qualname, c.co_firstlineno)))
-    }
-    for function in [
-        f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__module__ == mutant.module
-    ]:
-        name = (function.__code__.co_qualname, function.__code__.co_firstlineno)
-        if name in changed:
-            function.__code__ = changed[name]
-    if any(name[0] == "<module>" for name in changed):
-        fresh: dict[str, Any] = {"__name__": mutant.module, "__file__": module.__file__}
-        exec(code, fresh)
-        for name, value in vars(module).copy().items():
-            if not isinstance(value, FunctionType | type) and name in fresh and not name.startswith("__"):
-                for other in list(sys.modules.values()):
-                    for alias, held in list(vars(other).items()) if hasattr(other, "__dict__") else []:
-                        if held is value:
-                            setattr(other, alias, fresh[name])
-    return {(module.__file__, line) for _, line in changed}
-
-
-def _codes(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _codes(constant)
-
-
-def _differ(new: CodeType, old: CodeType | None) -> bool:
-    """Whether a function's own instructions changed, or those of one written inside it (which it makes anew)."""
-    return old is None or new != old
-
-
 def killer(
     mutant: Made,
     raters: Sequence[str],
@@ -314,7 +238,7 @@ def killer(
     def work() -> str:
         asking = "import"
         try:
-            places = implant(mutant)
+            places = implant(mutant.module, mutant.wrong)
             for rater in raters:
                 if rater == "calendar":
                     asking = rater
@@ -357,7 +281,7 @@ def main() -> None:
     parser.add_argument(
         "--slice", default="0/1", help="`k/n`: every n-th of what was drawn, from the k-th on"
     )
-    parser.add_argument("--minutes", type=int, default=10**6)
+    parser.add_argument("--minutes", type=float, default=10**6)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     made = every(asked.only)

@@ -1,0 +1,82 @@
+"""A wrong program without a new process or import: a forked child gives loaded functions the code of a changed text."""
+
+from __future__ import annotations
+
+import ast
+import gc
+import importlib
+import os
+import pickle
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import CodeType, FunctionType
+from typing import Any
+
+Place = tuple[str, int]
+"""A module's file and the line a function begins on."""
+
+
+def in_child(work: Callable[[], Any], seconds: int) -> Any:
+    """What ``work`` returns in a forked child, so that whatever it changes is forgotten; ``None`` when it takes too long."""
+    reads, writes = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reads)
+        try:
+            signal.alarm(seconds)
+            with os.fdopen(writes, "wb") as pipe:
+                pickle.dump(work(), pipe)
+        finally:
+            os._exit(0)
+    os.close(writes)
+    with os.fdopen(reads, "rb") as pipe:
+        told = pipe.read()
+    os.waitpid(child, 0)
+    return pickle.loads(told) if told else None
+
+
+def implant(name: str, change: Callable[[ast.Module], None]) -> set[Place]:
+    """Give the functions of a loaded module the mutant's code; the functions that differ.
+
+    What a module works out while it is imported (constants, classes) is put in place by name, wherever it was imported to.
+    """
+    module = importlib.import_module(name)
+    assert module.__file__ is not None
+    source = Path(module.__file__).read_text(encoding="utf-8")
+    tree = ast.parse(source)
+    change(tree)
+    code = compile(ast.fix_missing_locations(tree), module.__file__, "exec")
+    old = {(c.co_qualname, c.co_firstlineno): c for c in _codes(compile(source, module.__file__, "exec"))}
+    changed = {
+        (c.co_qualname, c.co_firstlineno): c
+        for c in _codes(code)
+        if _differ(c, old.get((c.co_qualname, c.co_firstlineno)))
+    }
+    for function in [f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__module__ == name]:
+        name = (function.__code__.co_qualname, function.__code__.co_firstlineno)
+        if name in changed:
+            function.__code__ = changed[name]
+    if any(name[0] == "<module>" for name in changed):
+        fresh: dict[str, Any] = {"__name__": name, "__file__": module.__file__}
+        exec(code, fresh)
+        for name, value in vars(module).copy().items():
+            if not isinstance(value, FunctionType | type) and name in fresh and not name.startswith("__"):
+                for other in list(sys.modules.values()):
+                    for alias, held in list(vars(other).items()) if hasattr(other, "__dict__") else []:
+                        if held is value:
+                            setattr(other, alias, fresh[name])
+    return {(module.__file__, line) for _, line in changed}
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield from _codes(constant)
+
+
+def _differ(new: CodeType, old: CodeType | None) -> bool:
+    """Whether a function's own instructions changed, or those of one written inside it (which it makes anew)."""
+    return old is None or new != old
