@@ -73,7 +73,7 @@ def ranked(tables: PlanTables, outages: Outages) -> str:
         "slots AS (SELECT account_no, holder, comp_no, slot, coalesce(sum(units) FILTER (NOT outward), 0) AS inward, "
         f"coalesce(sum(units) FILTER (outward), 0) AS outward FROM {s}.slots x "
         "WHERE NOT EXISTS (SELECT 1 FROM gaps g WHERE x.slot >= g.gap_from AND x.slot < g.gap_until) GROUP BY ALL), "
-        "ranked AS (SELECT c.*, CASE WHEN c.summed THEN x.inward + x.outward ELSE greatest(x.inward, "
+        "ranked AS (SELECT c.*, x.slot, CASE WHEN c.summed THEN x.inward + x.outward ELSE greatest(x.inward, "
         "x.outward) END AS units, "
         "row_number() OVER (PARTITION BY c.account_no, c.holder, c.comp_no ORDER BY CASE WHEN c.summed "
         "THEN x.inward + x.outward ELSE greatest(x.inward, x.outward) END DESC, x.slot) AS place "
