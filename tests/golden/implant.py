@@ -78,5 +78,11 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _differ(new: CodeType, old: CodeType | None) -> bool:
-    """Whether a function's own instructions changed, or those of one written inside it (which it makes anew)."""
-    return old is None or new != old
+    """Whether a function's own instructions or constants changed, or those of one written inside it (which it makes anew).
+
+    Of a module, only what it works out itself counts: its functions are given their code one by one.
+    """
+    if old is None or new.co_name != "<module>":
+        return old is None or new != old
+    own = [[c for c in code.co_consts if not isinstance(c, CodeType)] for code in (new, old)]
+    return new.co_code != old.co_code or own[0] != own[1]
