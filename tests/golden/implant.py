@@ -10,6 +10,7 @@ import pickle
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
@@ -66,7 +67,9 @@ def implant(name: str, change: Callable[[ast.Module], None]) -> set[Place]:
                 for other in list(sys.modules.values()):
                     for alias, held in list(vars(other).items()) if hasattr(other, "__dict__") else []:
                         if held is value:
-                            setattr(other, alias, fresh[name])
+                            with suppress(AttributeError, TypeError):  # some modules are no plain ones
+                                setattr(other, alias, fresh[name])
+        return set()
     return {(module.__file__, line) for _, line in changed}
 
 
