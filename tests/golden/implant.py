@@ -56,19 +56,19 @@ def implant(name: str, change: Callable[[ast.Module], None]) -> set[Place]:
         if _differ(c, old.get((c.co_qualname, c.co_firstlineno)))
     }
     for function in [f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__module__ == name]:
-        name = (function.__code__.co_qualname, function.__code__.co_firstlineno)
-        if name in changed:
-            function.__code__ = changed[name]
+        own = (function.__code__.co_qualname, function.__code__.co_firstlineno)
+        if own in changed:
+            function.__code__ = changed[own]
     if any(name[0] == "<module>" for name in changed):
         fresh: dict[str, Any] = {"__name__": name, "__file__": module.__file__}
         exec(code, fresh)
-        for name, value in vars(module).copy().items():
-            if not isinstance(value, FunctionType | type) and name in fresh and not name.startswith("__"):
+        for known, value in vars(module).copy().items():
+            if not isinstance(value, FunctionType | type) and known in fresh and not known.startswith("__"):
                 for other in list(sys.modules.values()):
                     for alias, held in list(vars(other).items()) if hasattr(other, "__dict__") else []:
                         if held is value:
                             with suppress(AttributeError, TypeError):  # some modules are no plain ones
-                                setattr(other, alias, fresh[name])
+                                setattr(other, alias, fresh[known])
         return set()
     return {(module.__file__, line) for _, line in changed}
 
