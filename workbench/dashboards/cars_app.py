@@ -19,8 +19,8 @@ from workbench.dashboards.text import count, money
 
 TICK_MS = 500
 _LOG = """
-.step {display: flex; gap: 12px; font-size: 13px; padding: 5px 2px; border-bottom: 1px solid rgba(128, 128, 128, .16)}
-.step b {font-weight: 600; min-width: 140px}
+.step {display: flex; flex-wrap: wrap; gap: 2px 12px; font-size: 13px; padding: 5px 2px; border-bottom: 1px solid rgba(128, 128, 128, .16)}
+.step b {font-weight: 600; flex: 0 0 140px} .step span:not(.ms) {flex: 1 1 150px}
 .step .ms {margin-left: auto; opacity: .65; font-variant-numeric: tabular-nums}
 .yes {color: #0d9488} .no {color: #d97706}
 """
@@ -80,12 +80,10 @@ class CarsPage:
             "s", "approved", source=self._flow, color=theme.ACCENT, line_width=2, legend_label="approved"
         )
         flow.line("s", "refused", source=self._flow, color=theme.WARM, line_width=2, legend_label="refused")
-        flow.legend.orientation, flow.legend.location, flow.legend.background_fill_alpha = (
-            "horizontal",
-            "top_left",
-            0,
-        )
+        flow.add_layout(flow.legend[0], "above")  # over the plot, so that it hides no line
+        flow.legend.orientation, flow.legend.background_fill_alpha, flow.legend.padding = "horizontal", 0, 0
         flow.legend.label_text_color, flow.legend.border_line_alpha = theme.QUIET, 0
+        flow.legend.label_text_font_size, flow.legend.margin = "12px", 4
         flow.y_range.start = 0
         lag = self._bars(self._lag, "milliseconds", "answers", theme.ACCENT)
         money_ = self._bars(self._money, "EUR", "cars", theme.SERIES[2])
@@ -98,7 +96,7 @@ class CarsPage:
         )  # fmt: skip
         self._show()
         pn.state.onload(self._start)
-        return theme.page("Connected cars, charged in real time", [self._tiles.view, grid])
+        return theme.page("Cars charged in real time", [self._tiles.view, grid])
 
     def _plot(self, height: int, x: str, y: str) -> figure:
         plot = figure(height=height, sizing_mode="stretch_width", tools="", toolbar_location=None)
@@ -170,7 +168,7 @@ class CarsPage:
         found, seconds = self._drive.figures(), list(self._drive.second)
         rates = [
             (b[0], (b[1] - a[1]) / (b[0] - a[0]), (b[2] - a[2]) / (b[0] - a[0])) for a, b in pairwise(seconds)
-        ]
+        ][1:]  # the first second catches up with what was due before the node was there
         self._flow.data = {
             "s": [r[0] for r in rates], "approved": [r[1] for r in rates], "refused": [r[2] for r in rates],
         }  # fmt: skip
