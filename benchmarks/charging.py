@@ -1,6 +1,6 @@
 """The charging node against Redis 7 with a Lua script and its append-only file always synced: rounds interleaved.
 
-    python benchmarks/charging.py [redis] [open] [inner]    # all of it without words; needs redis-server, redis-benchmark and gcc
+    python benchmarks/charging.py [redis] [open] [inner] [edge]    # all without words; needs redis, redis-benchmark, gcc
 
 Both do the same: look the request's id up, check and lower a balance, remember the answer, and have it on disk before it
 leaves. *Rich* requests are rated use of accounts with a bucket of units and a shared pool. Redis is asked by its own
@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
@@ -36,7 +37,9 @@ from workbench.charging.serve import SWITCH_SECONDS
 SMOKE = os.environ.get("WORKBENCH_BENCH") == "smoke"
 ROUNDS = 1 if SMOKE else int(os.environ.get("WORKBENCH_ROUNDS", "5"))
 SECONDS = 0.5 if SMOKE else 3.0
-PARTS = ("redis", "open", "inner")
+PARTS = ("redis", "open", "inner", "edge")
+EDGE_RATE, LEASED = 1_000, 200
+"""Requests a second at a leased edge, and how many accounts they are of."""
 ACCOUNTS = 200 if SMOKE else 100_000
 INNER = 200 if SMOKE else 20_000
 CONNECTIONS = 64
@@ -194,16 +197,69 @@ class Ours:
             str(ACCOUNTS),
             tag,
         ]
-        found = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+        with Checks(self.folder / "node.sock") as checks:
+            found = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+        found["check_ms"] = checks.slowest * 1e3
         after = json.loads(self.caller.ask(STATUS))
         found["sync_share"] = (after["sync_seconds"] - before["sync_seconds"]) / found["seconds"]
         found["batch"] = found["requests"] / max(1, after["batches"] - before["batches"])
         return found
 
+    def lease(self, edge: Path, tag: str, rate: int) -> dict[str, Any]:
+        """A node at the edge that grants out of leases of this one, once with a cold and once with a warm pocket."""
+        words = [
+            sys.executable, "-m", "workbench", "charge", str(edge), "--edge", "--lease", str(self.folder / "node.sock"), "--json",
+        ]  # fmt: skip
+        process = subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
+        try:
+            assert process.stdout is not None
+            socket = json.loads(process.stdout.readline())["socket"]
+            for part in ("cold", "warm"):
+                load = [
+                    str(self.load),
+                    "framed",
+                    socket,
+                    "16",
+                    str(SECONDS),
+                    str(rate),
+                    "rich",
+                    str(LEASED),
+                    f"{tag}{part}",
+                ]
+                found = json.loads(subprocess.run(load, capture_output=True, text=True, check=True).stdout)
+            return dict(found)
+        finally:
+            process.terminate()
+            process.wait(30)
+
     def stop(self) -> None:
         """End it."""
         self.process.terminate()
         self.process.wait(30)
+
+
+class Checks(threading.Thread):
+    """Somebody who looks at a balance fifty times a second, all through a run."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(daemon=True)
+        self._caller, self._ends, self.slowest = Caller(path), threading.Event(), 0.0
+
+    def __enter__(self) -> Checks:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.set()
+        self.join(10)
+
+    def run(self) -> None:
+        """Ask, note the slowest."""
+        while not self._ends.wait(0.02):
+            began = time.perf_counter()
+            self._caller.ask(b'{"op":"balance","account":"a1"}')
+            self.slowest = max(self.slowest, time.perf_counter() - began)
+        self._caller.close()
 
 
 class InProcess:
@@ -321,6 +377,9 @@ def measure(folder: Path, what: Collection[str] = PARTS) -> dict[str, list[dict[
                 if inner is not None:
                     run = inner.run("plain", f"io{rate}{number}", rate)
                     found.setdefault(f"in process open {rate}/s", []).append(run)
+            if "edge" in what:
+                run = ours.lease(folder / f"edge{number}", f"e{number}", EDGE_RATE)
+                found.setdefault(f"leased edge {EDGE_RATE}/s", []).append(run)
     finally:
         ours.stop()
         if redis is not None:
@@ -333,7 +392,7 @@ def measure(folder: Path, what: Collection[str] = PARTS) -> dict[str, list[dict[
 def table(found: dict[str, list[dict[str, Any]]]) -> str:
     """Medians over the rounds, and each round's ratio to Redis in the same round."""
     lines = [
-        f"{'':24}{'req/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'p99.9':>9}{'sync':>7}{'batch':>7}{'x redis':>9}"
+        f"{'':24}{'req/s':>10}{'p50 ms':>9}{'p99 ms':>9}{'p99.9':>9}{'sync':>7}{'batch':>7}{'x redis':>9}{'check ms':>10}"
     ]
     for name, runs in found.items():
         middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
@@ -347,6 +406,7 @@ def table(found: dict[str, list[dict[str, Any]]]) -> str:
         lines.append(
             f"{name:24}{middle['rps']:>10,.0f}{middle['p50_ms']:>9.2f}{middle['p99_ms']:>9.2f}"
             f"{middle.get('p999_ms', 0):>9.2f}{middle.get('sync_share', 0):>7.0%}{middle.get('batch', 0):>7.1f}{ratio:>9}"
+            f"{max(run.get('check_ms', 0) for run in runs):>10.1f}"
         )
     return "\n".join(lines)
 

@@ -82,13 +82,20 @@ def _pay(account: Account, offer: str, amount: int, now: int) -> int | None:
     if amount > funds.available(account, now) and amount > 0:
         return None
     rest, given = amount, 0
-    for bucket in funds.money_buckets(account):
-        part = min(bucket.free(now), rest)
-        if part > 0:
-            bucket.left -= part
-            bucket.used += part
-            rest -= part
-            given += part if bucket.promotional else 0
+    shared = account.pool.buckets if account.pool is not None else ()
+    for buckets in (account.buckets, shared):
+        for bucket in buckets:
+            if not rest:
+                break
+            if bucket.meter or now >= bucket.expires_at:
+                continue
+            part = bucket.left - bucket.held
+            if part > 0:
+                part = min(part, rest)
+                bucket.left -= part
+                bucket.used += part
+                rest -= part
+                given += part if bucket.promotional else 0
     account.balance -= rest
     if amount:
         earn(account, offer, amount - given)
@@ -99,11 +106,16 @@ def _from_buckets(
     account: Account, meter: str, wanted: int, now: int
 ) -> tuple[list[tuple[Bucket, int]], int]:
     parts = []
-    for bucket in funds.unit_buckets(account, meter):
-        part = min(bucket.free(now), wanted)
-        if part > 0:
-            parts.append((bucket, part))
-            wanted -= part
+    shared = account.pool.buckets if account.pool is not None else ()
+    for buckets in (account.buckets, shared):
+        for bucket in buckets:
+            if not wanted:
+                break
+            if bucket.meter == meter and now < bucket.expires_at:
+                part = min(bucket.left - bucket.held, wanted)
+                if part > 0:
+                    parts.append((bucket, part))
+                    wanted -= part
     return parts, wanted
 
 

@@ -19,7 +19,8 @@ from workbench.dashboards.text import count, money
 
 TICK_MS = 500
 _LOG = """
-.step {display: flex; flex-wrap: wrap; gap: 2px 12px; font-size: 13px; padding: 5px 2px; border-bottom: 1px solid rgba(128, 128, 128, .16)}
+.step {display: flex; flex-wrap: wrap; gap: 2px 12px; font-size: 13px; padding: 5px 2px}
+.step {border-bottom: 1px solid rgba(128, 128, 128, .16)}
 .step b {font-weight: 600; flex: 0 0 140px} .step span:not(.ms) {flex: 1 1 150px}
 .step .ms {margin-left: auto; opacity: .65; font-variant-numeric: tabular-nums}
 .yes {color: #0d9488} .no {color: #d97706}
