@@ -173,6 +173,12 @@ def test_a_hundred_thousand_accounts_take_less_than_256_mb(tmp_path: Path) -> No
             assert all(decode_answer(caller.receive()).ok for _ in messages)
         resident = psutil.Process(process.pid).memory_info().rss / 2**20
         assert resident <= 256
+        first = encode(Debit(account="car-0", id="d0", meter="car.data", units=10))
+        before = json.loads(caller.ask(b'{"op":"status"}'))
+        assert decode_answer(caller.ask(first)).ok  # answered long ago, from disk: not a second time
+        after = json.loads(caller.ask(b'{"op":"status"}'))
+        assert after["seq"] == before["seq"]
+        assert after["to_tell"] == 100_000
     finally:
         process.terminate()
         process.wait(30)

@@ -207,6 +207,18 @@ class DurableNode:
         keep_position(self.folder / "log", "snapshot", position)
         return gone
 
+    def oldest(self, keep: int) -> list[tuple[str, bytes, bytes, int]]:
+        """(key, hash, answer, instant) of durable answers in memory, all but the newest ``keep``: to be written to disk."""
+        answers = self.node.answers
+        old = islice(answers.items(), max(0, len(answers) - keep))
+        return [(key, known[0], known[1], self.now) for key, known in old if known[2] <= self.durable_seq]
+
+    def forget(self, rows: list[tuple[str, bytes, bytes, int]]) -> None:
+        """What ``oldest`` gave is in the table of answers now."""
+        self.answers.reopen()
+        gone = {row[0] for row in rows}
+        self.node.answers = {key: known for key, known in self.node.answers.items() if key not in gone}
+
     def close(self) -> None:
         """Write what waits, answer it, let go of the folder."""
         self.journal.close()

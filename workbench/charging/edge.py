@@ -76,7 +76,7 @@ class Edge:
         self.told_seq = int(said.get("seq", 0))
         self.up = False
         self.settled = self.refused = self.overshoot = 0
-        self._pending: deque[tuple[int, Settle]] = deque()
+        self._pending: deque[tuple[int, bytes]] = deque()
         self._wanted: dict[Want, int] = {}
         self._jobs: deque[tuple[Want, int]] = deque()
         self._waiting: dict[Want, list[tuple[bytes, Sink, object, str]]] = {}
@@ -98,7 +98,7 @@ class Edge:
                 tenant=fact.account.tenant, account=fact.account.id, id=f"{fact.id}#{number}" if number else fact.id,
                 reservation=lease, meter=fact.meter, units=units, at=instant(fact.at), device=fact.device, dims=fact.dims,
             )  # fmt: skip
-            self._pending.append((seq, settle))
+            self._pending.append((seq, encode(settle)))
         self._work.set()
 
     def attach(self, service: Service) -> None:
@@ -220,7 +220,7 @@ class Edge:
             batch = [(seq, settle) for seq, settle in batch if seq <= durable]
             if not batch:
                 return
-            caller.send(*(encode(settle) for _, settle in batch))
+            caller.send(*(settle for _, settle in batch))
             for seq, _ in batch:
                 answer = decode_answer(caller.receive())
                 self._pending.popleft()

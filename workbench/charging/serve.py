@@ -110,6 +110,7 @@ class Running:
             self.edge.attach(service)
             service.more_status = self.edge.status
             service.hold_back = self.edge.untold  # a snapshot must not pass what the centre has not heard
+            service.answers_max = EDGE_SNAPSHOT_REQUESTS
             edge = self.edge
             self._closers.append(lambda: asyncio.to_thread(edge.close))
         if doors.catalogue and service.durable.node.tariffs.text != doors.catalogue:

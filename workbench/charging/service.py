@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sqlite3
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
 
+from workbench.charging import answers
 from workbench.charging.durable import DurableNode, Sink
 from workbench.charging.watch import Notice
 
@@ -66,6 +68,8 @@ class Service:
         self._wanted, self._linger_until = 0, 0.0
         self.durable.next_batch = self._next_batch
         self._snapshot_requests = snapshot_requests
+        self.answers_max = 0  # answers in memory while snapshots are held back; 0: as many as come
+        self._writing: asyncio.Task[None] | None = None
         self._snapshot_seq = self.durable.first_seq - 1
         self._following: asyncio.Task[None] | None = None
         self.durable.on_commit.append(self.tell)
@@ -135,6 +139,22 @@ class Service:
             if due and self.durable.idle and not self.hold_back():
                 self._following = self.loop.create_task(self._follow())
 
+            crowded = self.answers_max and len(self.durable.node.answers) > self.answers_max
+            if crowded and self._writing is None and self._following is None and self.hold_back():
+                self._writing = self.loop.create_task(self._write_answers())
+
+    async def _write_answers(self) -> None:
+        """Move answers from memory to disk while no snapshot can be made: the log has them all the same."""
+        try:
+            rows = self.durable.oldest(self.answers_max // 4)
+            if rows:
+                await asyncio.to_thread(answers.write, self.folder, rows, self.durable.now)
+                self.durable.forget(rows)
+        except (OSError, sqlite3.Error) as error:
+            log.warning("charging: answers stay in memory: %s", error)
+        finally:
+            self._writing = None
+
     async def _follow(self) -> None:
         """Have a snapshot made, and the lake brought up to it; after a failure, once as many requests have come again."""
         self._snapshot_seq = self.durable.node.seq
@@ -186,6 +206,8 @@ class Service:
     async def close(self) -> None:
         """Stop: write what waits, answer it, let go of the folder."""
         self._ticker.cancel()
+        if self._writing is not None:
+            await self._writing
         if self._following is not None:
             self._following.cancel()
         self.durable.flush()
