@@ -1,6 +1,6 @@
 """The charging node against Redis 7 with a Lua script and its append-only file always synced: rounds interleaved.
 
-    python benchmarks/charging.py [redis] [open] [inner] [edge]    # all without words; needs redis, redis-benchmark, gcc
+    python -m benchmarks.charging [redis] [open] [inner] [edge]    # all without words; needs redis, redis-benchmark, gcc
 
 Both do the same: look the request's id up, check and lower a balance, remember the answer, and have it on disk before it
 leaves. *Rich* requests are rated use of accounts with a bucket of units and a shared pool. Redis is asked by its own
@@ -28,21 +28,19 @@ from typing import Any
 
 import pytest
 
+from benchmarks.charging_redis import ACCOUNTS, CONNECTIONS, SMOKE, Redis, until
 from workbench.charging.durable import DurableNode
 from workbench.charging.framed import STATUS, Caller
 from workbench.charging.messages import Command, Open, Publish, TopUp, encode
 from workbench.charging.node import OPERATOR
 from workbench.charging.serve import SWITCH_SECONDS
 
-SMOKE = os.environ.get("WORKBENCH_BENCH") == "smoke"
 ROUNDS = 1 if SMOKE else int(os.environ.get("WORKBENCH_ROUNDS", "5"))
 SECONDS = 0.5 if SMOKE else 3.0
 PARTS = ("redis", "open", "inner", "edge")
 EDGE_RATE, LEASED = 1_000, 200
 """Requests a second at a leased edge, and how many accounts they are of."""
-ACCOUNTS = 200 if SMOKE else 100_000
 INNER = 200 if SMOKE else 20_000
-CONNECTIONS = 64
 OPEN_RATES = (1_000,) if SMOKE else (5_000, 10_000)
 HERE = Path(__file__).parent
 
@@ -58,44 +56,6 @@ offers:
     prices: [{id: data, meter: bench.data, graduated: {per: 1 kB, tiers: [{up_to: 1 MB, amount: 0.002}, {amount: 0.001}]}}]
     split: {rest: operator}
 """
-PLAIN_LUA = """
-local known = redis.call('GET', 'i:' .. ARGV[1])
-if known then return known end
-local balance = tonumber(redis.call('GET', 'b:' .. ARGV[2]) or '1000000000000')
-local amount = tonumber(ARGV[3])
-if balance < amount then
-  redis.call('SET', 'i:' .. ARGV[1], 'insufficient', 'EX', 86400)
-  return 'insufficient'
-end
-redis.call('SET', 'b:' .. ARGV[2], string.format('%.0f', balance - amount))
-redis.call('SET', 'i:' .. ARGV[1], string.format('%.0f', balance - amount), 'EX', 86400)
-return balance - amount
-"""
-RICH_LUA = """
-local known = redis.call('GET', 'i:' .. ARGV[1])
-if known then return known end
-local units, pool = tonumber(ARGV[3]), 'p:' .. (tonumber(string.sub(ARGV[2], 2)) % 64)
-local own = tonumber(redis.call('GET', 'u:' .. ARGV[2]) or '5000')
-local part = math.min(own, units)
-if part > 0 then redis.call('SET', 'u:' .. ARGV[2], own - part) end
-local rest = units - part
-local cost = 0
-if rest > 0 then
-  local used = tonumber(redis.call('GET', 'c:' .. ARGV[2]) or '0')
-  local function C(q) if q <= 1000000 then return q * 2000 end return 2000000000 + (q - 1000000) * 1000 end
-  cost = C(used + rest) - C(used)
-  redis.call('SET', 'c:' .. ARGV[2], used + rest)
-  local shared = tonumber(redis.call('GET', pool) or '1000000000000')
-  local from = math.min(shared, cost)
-  if from > 0 then redis.call('SET', pool, string.format('%.0f', shared - from)) end
-  if cost > from then
-    local balance = tonumber(redis.call('GET', 'b:' .. ARGV[2]) or '1000000000000')
-    redis.call('SET', 'b:' .. ARGV[2], string.format('%.0f', balance - cost + from))
-  end
-end
-redis.call('SET', 'i:' .. ARGV[1], string.format('%.0f', cost), 'EX', 86400)
-return cost
-"""
 
 
 def accounts(numbers: range) -> Iterator[Command]:
@@ -110,46 +70,6 @@ def accounts(numbers: range) -> Iterator[Command]:
         yield TopUp(account=rich, id=f"u{rich}", meter="bench.data", units=5_000, bucket="pack")
         if number < 64:
             yield TopUp(account=rich, id=f"p{rich}", amount_nano=10**12, bucket="gift", pool=pool)
-
-
-class Redis:
-    """A Redis of our own, on a socket file, every write synced before it is answered."""
-
-    def __init__(self, folder: Path) -> None:
-        self.socket = folder / "redis.sock"
-        self.process = subprocess.Popen(
-            ["redis-server", "--port", "0", "--unixsocket", str(self.socket), "--dir", str(folder), "--save", "",
-             "--appendonly", "yes", "--appendfsync", "always", "--daemonize", "no"],
-            stdout=subprocess.DEVNULL,
-        )  # fmt: skip
-        until(self.socket.exists)
-        time.sleep(0.3)
-        self.scripts = {
-            kind: subprocess.run(
-                ["redis-cli", "-s", str(self.socket), "SCRIPT", "LOAD", text],
-                capture_output=True,
-                text=True,
-                check=True,
-            ).stdout.strip()
-            for kind, text in (("plain", PLAIN_LUA), ("rich", RICH_LUA))
-        }
-
-    def run(self, kind: str, tag: str) -> dict[str, Any]:
-        """One closed loop of about ``SECONDS``."""
-        requests = 2_000 if SMOKE else 60_000
-        words = [
-            "redis-benchmark", "-s", str(self.socket), "-c", str(CONNECTIONS), "-n", str(requests), "-r", str(ACCOUNTS),
-            "--csv", "EVALSHA", self.scripts[kind], "0", f"{tag}-__rand_int__-__rand_int__", "a__rand_int__",
-            "1000" if kind == "plain" else "300",
-        ]  # fmt: skip
-        lines = subprocess.run(words, capture_output=True, text=True, check=True).stdout.strip().splitlines()
-        cells = [cell.strip('"') for cell in lines[-1].rsplit(",", 7)]
-        return {"rps": float(cells[1]), "p50_ms": float(cells[4]), "p99_ms": float(cells[6])}
-
-    def stop(self) -> None:
-        """End it."""
-        self.process.terminate()
-        self.process.wait(10)
 
 
 class Ours:
@@ -341,13 +261,6 @@ class _Nobody:
 
     def flush(self) -> None:
         """Nobody listens."""
-
-
-def until(what: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait for something, not for ever."""
-    deadline = time.monotonic() + seconds
-    while not what() and time.monotonic() < deadline:
-        time.sleep(0.05)
 
 
 def measure(folder: Path, what: Collection[str] = PARTS) -> dict[str, list[dict[str, Any]]]:
