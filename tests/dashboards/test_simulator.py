@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import openpyxl
 import pyarrow.parquet as pq
@@ -24,6 +25,7 @@ from workbench.errors import CatalogueError, FileUnreadable, ScenarioError, Usag
 from workbench.lake.lake import Lake
 from workbench.twin.cell import Change
 from workbench.twin.gate import Rules
+from workbench.twin.simulate import simulate
 
 NOW = datetime(2026, 3, 10, 12, tzinfo=UTC)
 
@@ -125,6 +127,25 @@ def test_a_draft_goes_from_the_studio_to_the_simulator(lab: Lab, shelf: Shelf) -
     assert len(answer.losers) == len(answer.changes)
     with pytest.raises(FileUnreadable):
         shelf.kept("../../etc/passwd")
+
+
+def test_the_exported_question_is_the_same_question(
+    lab: Lab, shelf: Shelf, place: Path, tmp_path: Path
+) -> None:
+    """Draft, slider and growth, carried away as files, give ``workbench twin run`` the page's answer."""
+    key = shelf.keep(dearer(shelf).text, "lights-on")
+    ask = Ask(draft=key, moved="lights-on.energy.amount=0.00007", usage="1.5")
+    offer, candidate = lab.drafted(key)
+    with ZipFile(BytesIO(export.bundle(ask, candidate, offer.id))) as pack:
+        assert pack.namelist() == ["scenario.yaml", "candidate.yaml"]
+        pack.extractall(tmp_path)
+    shown = of_twin(lab.run(ask, Progress()))
+    with simulate(place, tmp_path / "scenario.yaml") as again:
+        carried = of_twin(again)
+    assert (carried.before, carried.after, carried.changes) == (shown.before, shown.after, shown.changes)
+    assert shown.delta
+    with ZipFile(BytesIO(export.bundle(Ask(usage="2")))) as pack:
+        assert pack.namelist() == ["scenario.yaml"]
 
 
 def test_the_gate_lets_a_mild_version_pass_and_keeps_its_signed_verdict(

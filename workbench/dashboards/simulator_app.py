@@ -192,7 +192,7 @@ class SimulatorPage(param.Parameterized):
             "Report": ("what-if.html", self._report),
             "Excel": ("what-if.xlsx", lambda answer: export.workbook(answer, self._ask)),
             "Parquet": ("what-if.parquet", export.parquet),
-            "YAML": ("what-if.yaml", lambda _: export.scenario_yaml(self._ask).encode()),
+            "YAML": ("what-if.zip", self._bundle),
         }
         return [
             pmui.FileDownload(
@@ -209,6 +209,12 @@ class SimulatorPage(param.Parameterized):
 
     def _report(self, answer: Answer) -> bytes:
         return export.report(answer, self._ask, self._title(), SystemClock().now(), self._write).encode()
+
+    def _bundle(self, _: Answer) -> bytes:
+        if not self.draft:
+            return export.bundle(self._ask)
+        offer, candidate = self._lab.drafted(self.draft)
+        return export.bundle(self._ask, candidate, offer.id)
 
     def _title(self) -> str:
         if self.draft:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from html import escape
 from io import BytesIO
 from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -18,6 +19,8 @@ from workbench.dashboards.simulator.ask import Ask
 from workbench.dashboards.simulator.numbers import Writer, rounded
 from workbench.dashboards.studio.plain import write as write_yaml
 from workbench.model.money import MINOR_DIGITS, decimal_text
+from workbench.model.offer import Catalogue
+from workbench.tariff.spell import spelled
 
 SHOWN = 100
 _STYLE = """
@@ -174,3 +177,23 @@ def scenario_yaml(ask: Ask, catalogue: str = "", moves: Mapping[str, str] | None
     elif "moves" in found:
         del found["moves"]
     return write_yaml(found).text
+
+
+def bundle(ask: Ask, candidate: Catalogue | None = None, offer_id: str = "") -> bytes:
+    """The question as files: ``workbench twin run LAKE scenario.yaml`` asks it again, word for word.
+
+    Args:
+        candidate: production with the draft in it, see ``scenario``; it goes along as ``candidate.yaml``.
+        offer_id: the draft's offer.
+
+    Returns: a ZIP of ``scenario.yaml`` and, where there is a draft, ``candidate.yaml``.
+    """
+    moves = {ask.replaces: offer_id} if candidate and ask.replaces and ask.replaces != offer_id else None
+    files = {"scenario.yaml": scenario_yaml(ask, "candidate.yaml" if candidate else "", moves)}
+    if candidate:
+        files["candidate.yaml"] = write_yaml(spelled(candidate)).text
+    out = BytesIO()
+    with ZipFile(out, "w", ZIP_DEFLATED) as pack:
+        for name, text in files.items():
+            pack.writestr(name, text)
+    return out.getvalue()
