@@ -60,6 +60,12 @@ def run(
     keep: Annotated[
         str, typer.Option(metavar="BRANCH", help="Leave the branch in the lake under this name.")
     ] = "",
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="LAKE", help="Another lake, of a simulated fleet, whose use is tried along (repeatable)."
+        ),
+    ] = None,
     tenant: shell.TenantOption = "main",
     threads: shell.ThreadsOption = 2,
     as_json: shell.JsonOption = False,
@@ -76,7 +82,7 @@ def run(
     with Bars(shell.remarks()) as bars:
         sim = simulate(
             lake, scenarios, catalogue=catalog, period=period, depth=depth, tenant=tenant, threads=threads, keep=keep,
-            watch=bars,
+            beside=beside or (), watch=bars,
         )  # fmt: skip
     with sim:
         assert_reconciles(sim)

@@ -18,6 +18,7 @@ from workbench.lake.open import OpenLake
 from workbench.model.offer import Catalogue
 from workbench.pipeline import Unwatched, Watch
 from workbench.twin import past, stage
+from workbench.twin.beside import bring
 from workbench.twin.run import Run
 from workbench.twin.scenario import Scenario
 from workbench.twin.scenario_file import load as load_scenarios
@@ -36,6 +37,7 @@ def simulate(
     tenant: str = "main",
     threads: int = 2,
     keep: str = "",
+    beside: Iterable[str | Path] = (),
     watch: Watch | None = None,
 ) -> Simulation:
     """Try scenarios on the traffic of a lake.
@@ -48,6 +50,8 @@ def simulate(
         depth: ``record`` rates every record; ``total`` folds records between instants at which prices change: the same
             exact amounts per account and rule, in a fraction of the time; ``auto`` chooses by size.
         keep: leave the branch in the lake under this name.
+        beside: folders of other lakes (a simulated fleet's) whose use of the same period is tried along with this
+            lake's; see ``twin/beside.py``. "Now" is then what production's prices make of both.
 
     Returns: the simulation; it holds the branch until it is closed.
 
@@ -70,6 +74,11 @@ def simulate(
     run = Run(branch, seen, depth, watch or Unwatched())
     try:
         with branch.writer():
+            for folder in beside:
+                count = bring(branch, folder, seen.period, tenant)
+                run.notes.append(
+                    f"{count:,} records of {Path(folder).name} are tried along with this lake's."
+                )
             run.all(asked)
         _note_others(run, root, tenant)
     except BaseException:
