@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -65,7 +66,7 @@ def bring(branch: Lake, folder: str | Path, period: Period, tenant: str = "main"
     return count
 
 
-def _streams(branch: Lake, other: Lake, names: Sequence[str], where: str) -> dict[str, object]:
+def _streams(branch: Lake, other: Lake, names: Sequence[str], where: str) -> dict[str, dict[str, Any] | None]:
     """What the branch does not know of the other's streams; a stream of both must be kept alike."""
     mine, theirs = branch.facts("stream"), other.facts("stream")
     for name in names:
