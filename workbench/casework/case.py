@@ -58,6 +58,7 @@ KINDS: Mapping[str, Kind] = {
     "reconnect_storm": Kind(6, 0.80, 30 * 10**9, ("suspend", "field_order")),
     "imei_lock_breach": Kind(8, 0.85, 200 * 10**9, _SIM),
     "zero_usage": Kind(4, 0.50, 5 * 10**9),
+    "metering_outage": Kind(5, 0.70, 15 * 10**9),
     "theft": Kind(20, 0.50, 150 * 10**9),
     "consumption": Kind(8, 0.40, 10 * 10**9),
     "arbitrage": Kind(15, 0.40, 50 * 10**9, _BILL),
