@@ -49,6 +49,7 @@ def test_a_city_that_makes_no_sense_is_refused(say: Say, tmp_path: Path, words: 
     assert not (tmp_path / "lake").exists()
 
 
+@pytest.mark.slow  # the demo in full is a suite of its own in .ci/run
 def test_a_demo_without_pages_ends(say: Say, tmp_path: Path) -> None:
     words = ("demo", "--headless", "--scale", "60", "--days", "1", "--lake", tmp_path / "demo", "--json")
     found = say(*words).object

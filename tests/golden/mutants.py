@@ -308,16 +308,16 @@ MUTANTS = (
     Mutant(
         "commitment-before-maximum",
         "workbench.rating",
-        "        _maximum(group)\n        _commitment(group)",
-        "        _commitment(group)\n        _maximum(group)",
+        "    _maximum(group)\n    _commitment(group)",
+        "    _commitment(group)\n    _maximum(group)",
         ("adjustments: the commitment counts what the maximum left",),
         classic=True,
     ),
     Mutant(
         "maximum-before-fixed-discount",
         "workbench.rating",
-        "        _fixed_discounts(group)\n        _maximum(group)",
-        "        _maximum(group)\n        _fixed_discounts(group)",
+        "    _fixed_discounts(group)\n    _maximum(group)",
+        "    _maximum(group)\n    _fixed_discounts(group)",
         ("adjustments: a fixed discount is taken before the maximum",),
     ),
     Mutant(

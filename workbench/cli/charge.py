@@ -88,7 +88,9 @@ def charge(
         str,
         typer.Option("--advertise", metavar="HOST", help="The host under which other nodes reach this one."),
     ] = "",
-    own: Annotated[bool, typer.Option("--own", hidden=True)] = False,
+    own: Annotated[
+        bool, typer.Option("--own", hidden=True, help="Said by a node to those it starts itself.")
+    ] = False,
     check: Annotated[
         bool,
         typer.Option(
