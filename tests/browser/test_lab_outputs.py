@@ -63,7 +63,8 @@ def test_every_output_shows_without_internet(name: str, lab: str, browser, pictu
     foreign, errors = [], []
     page.on("request", lambda asked: foreign.append(asked.url) if _outside(asked.url) else None)
     page.on("pageerror", lambda error: errors.append(str(error)[:300]))
-    page.goto(f"{lab}/lab/tree/{name}.ipynb", wait_until="commit")
+    # A workspace of its own: else the notebook before is on the page too.
+    page.goto(f"{lab}/lab/workspaces/{name}/tree/{name}.ipynb", wait_until="commit")
     page.locator(".jp-CodeCell").first.wait_for()
     page.get_by_text("Python 3 (ipykernel) | Idle").first.wait_for()
     page.get_by_role("menuitem", name="Run", exact=True).click()
