@@ -1,7 +1,7 @@
 """Freshness and the API's patience while events come in: ``python -m benchmarks.live --rate 20000 --seconds 60``.
 
-A process of its own journals lamps' messages at a steady rate, packed as gateways pack them (``--pack 1``: one event a
-message). The node of this process makes records of them; a client asks the API for usage and bill all the while, over
+One process journals lamps' messages at a steady rate, packed as gateways pack them (``--pack 1``: one event a
+message). The node of this process makes records of them; a third asks the API for usage and bill all the while, over
 HTTP. Prints one JSON object: events a second, freshness (receipt to record in the lake, and in memory, of the slowest
 message of each batch), the API's times, memory, and how loaded the machine was.
 """
@@ -18,6 +18,7 @@ import tempfile
 import threading
 import time
 from datetime import UTC, datetime
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import httpx
@@ -71,8 +72,9 @@ def publish(folder: Path, rate: int, pack: int, lamps: int, seconds: float) -> N
         journal.flush()
 
 
-def asking(port: int, key: str, account: str, device: str, times: list[float], stop: threading.Event) -> None:
-    """Ask for usage and bill, about fifty times a second, and note how long each answer took."""
+def asking(port: int, key: str, account: str, device: str, seconds: float, said: Connection) -> None:
+    """Ask for usage and bill, about fifty times a second, and say how long each answer took (seconds)."""
+    times: list[float] = []
     with httpx.Client(
         base_url=f"http://127.0.0.1:{port}", headers={"Authorization": f"Bearer {key}"}
     ) as client:
@@ -81,13 +83,14 @@ def asking(port: int, key: str, account: str, device: str, times: list[float], s
             f"/v1/accounts/{account}/bill",
             f"/v1/devices/{device}/usage",
         )
-        turn = 0
-        while not stop.wait(0.02):
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
             begun = time.perf_counter()
-            answer = client.get(paths[turn % 3])
+            answer = client.get(paths[len(times) % 3])
             times.append(time.perf_counter() - begun)
             assert answer.status_code == 200, answer.text
-            turn += 1
+            time.sleep(0.02)
+    said.send(times)
 
 
 def main() -> None:
@@ -120,17 +123,17 @@ def main() -> None:
     assert node.settled(300)
     while len(node.standing.names) < said.lamps:
         time.sleep(0.1)
-    source = multiprocessing.get_context("spawn").Process(
+    spawn = multiprocessing.get_context("spawn")
+    source = spawn.Process(
         target=publish, args=(folder / "journals", said.rate, said.pack, said.lamps, said.seconds)
     )
-    source.start()
-    times: list[float] = []
-    stop = threading.Event()
     account, device = sorted(node.standing.devices)[0], next(iter(node.standing.names.values()))
-    asker = threading.Thread(target=asking, args=(port, key, account, device, times, stop))
+    heard, telling = spawn.Pipe(duplex=False)
+    asker = spawn.Process(target=asking, args=(port, key, account, device, said.seconds, telling))
+    source.start()
     asker.start()
+    times: list[float] = heard.recv()
     source.join()
-    stop.set()
     asker.join()
     node.settled(120)
     answers, figures = sorted(times), node.figures

@@ -1,6 +1,6 @@
 """A what-if on a day of the city against mediating that day, and twenty scenarios against one, in one run.
 
-    python -m benchmarks.twin [--lamps 200000] [--scenarios 20] [--rounds 1]
+    python -m benchmarks.twin [--lamps 200000] [--scenarios 20] [--rounds 1] [--keep FOLDER]
 
 The city's day is landed and mediated by the main path; the time of the stage ``mediate`` is the measure. Then a graduated
 tariff with pools is what production sells, and scenarios that change its numbers are tried on the mediated records,
@@ -51,9 +51,10 @@ def main() -> None:
     parser.add_argument("--lamps", type=int, default=200_000)
     parser.add_argument("--scenarios", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--keep", type=Path, help="build the lake in this folder and leave it there")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "city"
+        path = asked.keep or Path(folder) / "city"
         built = build(path, city(asked.lamps))
         catalogue = loads(POOLS)
         _sell(path, catalogue)

@@ -25,6 +25,7 @@ from workbench.rating.carry import credits_from, credits_table, stock_from, stoc
 from workbench.rating.wallet import Balance
 from workbench.settlement import adjust, close
 from workbench.settlement.work import Rated
+from workbench.tariff.desk import Desk
 from workbench.tariff.plan import Plan, compile_plan
 from workbench.tariff.restore import rows
 
@@ -70,8 +71,18 @@ def name_of(period: Period) -> str:
     return f"{period.start:{form}}/{period.end:{form}}"
 
 
-def plan_of(lake: Lake, catalogue: Catalogue, period: Period, billing: Period | None = None) -> Plan:
-    """The catalogue and the lake's own parties, compiled for a period, on the grids its records have."""
+def plan_of(
+    lake: Lake,
+    catalogue: Catalogue,
+    period: Period,
+    billing: Period | None = None,
+    desk: Desk | None = None,
+) -> Plan:
+    """The catalogue and the lake's own parties, compiled for a period, on the grids its records have.
+
+    Args:
+        desk: on a cursor of the lake's connection, when several catalogues are compiled for the same parties.
+    """
     grids = {segment.stream: int(segment.meta["grid_seconds"]) for segment in lake.segments("records")}
     return compile_plan(
         catalogue,
@@ -82,6 +93,7 @@ def plan_of(lake: Lake, catalogue: Catalogue, period: Period, billing: Period | 
         tenant=lake.tenant,
         grids=grids,
         stock=stock_from(_handed_over(lake, "stock", period)),
+        desk=desk,
     )
 
 

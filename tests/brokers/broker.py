@@ -92,22 +92,27 @@ class Broker(ABC):
 
 
 class Mosquitto(Broker):
-    """MQTT 3.1.1 and 5; persistent, saved on every change. ``more_ports[0]`` speaks TLS when ``tls`` is given."""
+    """MQTT 3.1.1 and 5. ``more_ports[0]`` speaks TLS when ``tls`` is given.
+
+    Args:
+        saved: written to disk whole on every change; only then does it lose nothing when it is killed, and it is slow.
+    """
 
     ports = 2
 
-    def __init__(self, folder: Path, tls: tuple[Path, Path] | None = None) -> None:
+    def __init__(self, folder: Path, tls: tuple[Path, Path] | None = None, saved: bool = True) -> None:
         super().__init__(folder)
-        self.tls = tls
+        self.tls, self.saved = tls, saved
 
     def prepare(self) -> None:
         """Its configuration."""
         super().prepare()
         lines = [
-            f"listener {self.port} 127.0.0.1", "allow_anonymous true", "user root", "persistence true",
-            f"persistence_location {self.folder}/", "autosave_on_changes true", "autosave_interval 1",
-            "max_queued_messages 0", "max_inflight_messages 1000", "max_keepalive 65535",
+            f"listener {self.port} 127.0.0.1", "allow_anonymous true", "user root", "max_queued_messages 0",
+            "max_inflight_messages 1000", "max_keepalive 65535", f"persistence_location {self.folder}/",
         ]  # fmt: skip
+        if self.saved:
+            lines += ["persistence true", "autosave_on_changes true", "autosave_interval 1"]
         if self.tls:
             lines += [
                 f"listener {self.more_ports[0]} 127.0.0.1",

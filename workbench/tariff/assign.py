@@ -1,12 +1,13 @@
 """Subscriptions to assignments, by set operations: 200,000 subscriptions are one query, not a loop.
 
 Every function takes the connection to work on and leaves temporary tables called ``plan_...`` behind for the next
-step; ``finish`` collects the results and drops them. No text of a catalogue or a party becomes SQL: it is joined.
+step; ``collected`` reads the results, ``drop`` forgets them (``desk.py`` calls these in order). No text of a catalogue
+or a party becomes SQL: it is joined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -189,20 +190,24 @@ def terms(
     )
 
 
-def _register_variants(con: duckdb.DuckDBPyConnection, variants: Sequence[Variant]) -> None:
-    rows = [
+def variant_rows(variants: Sequence[Variant]) -> list[tuple[object, ...]]:
+    """What of the variants decides who is under which term: everything but prices."""
+    return [
         (number, v.offer.offer_id, v.overrides, v.offer.currency, *map(naive, v.began), naive(v.stretch.start),
          naive(v.stretch.end), v.phase_from, v.phase_until, v.offer.period, v.offer.zone, v.offer.trial_days,
          naive(v.stretch.offered))
         for number, v in enumerate(variants, 1)
     ]  # fmt: skip
+
+
+def _register_variants(con: duckdb.DuckDBPyConnection, variants: Sequence[Variant]) -> None:
     _create(
         con,
         "plan_variants",
         "offer_no INTEGER, offer_id VARCHAR, overrides VARCHAR, account_currency VARCHAR, began_from TIMESTAMP, "
         "began_until TIMESTAMP, start_at TIMESTAMP, end_at TIMESTAMP, phase_from INTEGER, phase_until INTEGER, "
         "kind VARCHAR, zone VARCHAR, trial_days INTEGER, first_at TIMESTAMP",
-        rows,
+        variant_rows(variants),
     )
 
 
@@ -374,17 +379,26 @@ def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
     )
 
 
-def finish(con: duckdb.DuckDBPyConnection) -> dict[str, pa.Table]:
-    """The party side of a plan as Arrow tables; the working tables are dropped."""
-    found = {
-        name: con.sql(f"SELECT * FROM plan_{name} ORDER BY ALL").to_arrow_table().combine_chunks()
-        for name in ("terms", "line_keys", "lines", "grants", "members", "credits")
+FINISHED = {
+    **dict.fromkeys(("terms", "line_keys", "lines", "grants", "members", "credits"), "*"),
+    "assignments": "device_key, sub_no, account_no, offer_no, group_no, from_at, until_at, trial, sim_state, phase, "
+    "first_at, before_states, lasts",
+    "accounts": "*",
+}
+"""Tables of a plan's party side, and their columns."""
+
+
+def collected(con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[str, pa.Table]:
+    """Tables of the party side (out of ``FINISHED``) as Arrow."""
+    return {
+        name: con.sql(f"SELECT {FINISHED[name]} FROM plan_{name} ORDER BY ALL")
+        .to_arrow_table()
+        .combine_chunks()
+        for name in names
     }
-    found["assignments"] = con.sql(
-        "SELECT device_key, sub_no, account_no, offer_no, group_no, from_at, until_at, trial, sim_state, phase, "
-        "first_at, before_states, lasts FROM plan_assignments ORDER BY ALL"
-    ).to_arrow_table()
-    found["accounts"] = con.sql("SELECT * FROM plan_accounts ORDER BY account_no").to_arrow_table()
+
+
+def drop(con: duckdb.DuckDBPyConnection) -> None:
+    """Drop the working tables."""
     for name in (*_WORK, "line_keys", "grants", "members", "credits"):
         run(con, f"DROP TABLE IF EXISTS plan_{name}")
-    return found

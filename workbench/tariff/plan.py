@@ -40,10 +40,10 @@ from workbench.model.party import Parties
 from workbench.model.plan import Period, PlanOffer, Stock
 from workbench.tariff import assign
 from workbench.tariff.canonical import canonical
+from workbench.tariff.desk import Desk
 from workbench.tariff.grants import grants
-from workbench.tariff.sql import run
-from workbench.tariff.tables import offer_tables, part_table
-from workbench.tariff.variants import Variant, variants
+from workbench.tariff.tables import offer_tables
+from workbench.tariff.variants import variants
 
 if TYPE_CHECKING:
     import duckdb
@@ -127,6 +127,7 @@ def compile_plan(
     tenant: str = "main",
     grids: Mapping[str, int] | None = None,
     stock: Sequence[Stock] = (),
+    desk: Desk | None = None,
 ) -> Plan:
     """Everything needed to rate one billing period.
 
@@ -139,26 +140,51 @@ def compile_plan(
         tenant: whose device keys.
         grids: stream to grid seconds of its records; instants at which prices change must lie on it.
         stock: free units left over, as ``Rater.stock`` gave them at the end of the period before.
+        desk: to compile several plans of the same parties on; its connection is worked on, not ``con``.
 
     Raises:
         PartyError: a subscription that overlaps another of its offer, an unknown account or offer, bad overrides.
         CatalogueError: an offer that cannot be priced.
         RatingError: ``grid_too_coarse`` with the grid that is needed.
     """
-    work = con if con is not None else parties
-    if isinstance(work, Parties | Mapping):
-        raise UsageError("Compiling a plan needs a connection.", cure="Pass `con=`.", where="compile_plan")
+    if desk is None:
+        work = con if con is not None else parties
+        if isinstance(work, Parties | Mapping):
+            raise UsageError(
+                "Compiling a plan needs a connection.", cure="Pass `con=`.", where="compile_plan"
+            )
+        with Desk(work) as desk:
+            return compile_plan(
+                catalogue,
+                parties,
+                period,
+                billing=billing,
+                tenant=tenant,
+                grids=grids,
+                stock=stock,
+                desk=desk,
+            )
+    work = desk.con
     if isinstance(parties, Parties):
+        desk.forget()  # they all go by the same names
         assign.register(work, parties)
-    assign.load(work, assign.relations(parties), period, tenant)
+    desk.load(assign.relations(parties), period, tenant)
     found = variants(catalogue, assign.wanted(work), period)
     tables = offer_tables(found, catalogue, period, billing or period)
-    _assign(work, found, tables, catalogue, period, billing or period)
+    desk.assign(found, catalogue, period, billing or period)
+    assign.payers(work, tables)
+    assign.lines(work, period)
     grants(work, tables, stock)
-    tables |= assign.finish(work)
+    tables |= desk.tables()
     offers = tuple(variant.offer for variant in found)
     plan = Plan(
-        period, catalogue, offers, tables, _hash(offers, period, tables), dict(grids or {}), tuple(stock)
+        period,
+        catalogue,
+        offers,
+        tables,
+        _hash(desk, offers, period, tables),
+        dict(grids or {}),
+        tuple(stock),
     )
     for stream, seconds in sorted(plan.grids.items()):
         check_grid(plan, stream, seconds)
@@ -166,49 +192,14 @@ def compile_plan(
     return plan
 
 
-def _assign(
-    con: duckdb.DuckDBPyConnection,
-    found: Sequence[Variant],
-    offers: Mapping[str, pa.Table],
-    catalogue: Catalogue,
-    period: Period,
-    billing: Period,
-) -> None:
-    con.register("plan_in_parts", part_table([variant.offer for variant in found], billing))
-    run(con, "CREATE OR REPLACE TEMP TABLE plan_parts AS SELECT * FROM plan_in_parts")
-    con.unregister("plan_in_parts")
-    assign.terms(con, found, catalogue, period)
-    assign.assignments(con)
-    assign.payers(con, offers)
-    assign.lines(con, period)
-
-
-def _hash(offers: Sequence[PlanOffer], period: Period, tables: Mapping[str, pa.Table]) -> str:
+def _hash(desk: Desk, offers: Sequence[PlanOffer], period: Period, tables: Mapping[str, pa.Table]) -> str:
     digest = hashlib.sha256()
     digest.update(f"{period.start.isoformat()}/{period.end.isoformat()}".encode())
     for offer in offers:
         digest.update(canonical(offer).encode())
     for name in ("terms", "assignments", "lines", "grants"):
-        digest.update(_content_hash(tables[name]))
+        digest.update(desk.digest(name, tables[name]))
     return digest.hexdigest()
-
-
-def _content_hash(table: pa.Table) -> bytes:
-    """SHA-256 of a table's values, whatever its chunks and whatever lies in memory beneath its nulls."""
-    columns: dict[str, pa.ChunkedArray] = {}
-    for name, column in zip(table.column_names, table.columns, strict=True):
-        if column.null_count:
-            columns[f"{name} is null"] = column.is_null().cast(pa.int8())
-            column = column.fill_null(pa.scalar(_BLANK.get(column.type, 0)).cast(column.type))
-        columns[name] = column.cast(pa.int8()) if pa.types.is_boolean(column.type) else column
-    plain = pa.table(columns).combine_chunks()
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, plain.schema) as writer:
-        writer.write_table(plain)
-    return hashlib.sha256(sink.getvalue()).digest()
-
-
-_BLANK: dict[pa.DataType, object] = {pa.string(): "", pa.bool_(): False}
 
 
 def check_grid(plan: Plan, stream: str, seconds: int) -> None:

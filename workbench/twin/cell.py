@@ -47,7 +47,7 @@ class Cell:
 
     Attributes:
         error: ``code``, ``what``, ``where``, ``cure`` when this scenario could not be tried; the others went on.
-        pair: production and candidate. table: its contributions by rule, account and device on the branch's connection.
+        pair: production and candidate. table: its contributions by rule and account on the branch's connection.
         changes: every account's bill, largest rise first.
         totals: currency -> (before, after) revenue. costs: the same of what is bought.
         shares: (world, partner, currency) -> exact share; world is ``before`` or ``after``.

@@ -10,6 +10,7 @@ it (column ``effect``). What an account that does not migrate would pay is taken
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import lcm
@@ -80,21 +81,22 @@ def contributions(
     """
     keys = ", ".join(dict.fromkeys(("currency", *by)))
     condition = f" WHERE {where}" if where else ""
+    coarse = not {"device_key", "window_start"} & {*by, *re.findall(r"\w+", where)}
     return (
         f"(SELECT {keys}, sum(units_before)::HUGEINT AS units_before, sum(units_after)::HUGEINT AS units_after, "
         "sum(before)::HUGEINT AS before, sum(after)::HUGEINT AS after, (sum(after) - sum(before))::HUGEINT AS delta "
-        f"FROM {_signed(lake, pair)}{condition} GROUP BY {keys})"
+        f"FROM {_signed(lake, pair, coarse)}{condition} GROUP BY {keys})"
     )
 
 
-def _signed(lake: Lake, pair: Pair) -> str:
-    """Every charge of both worlds, in one column if it was, in the other if it would be."""
-    zeros = "0::BIGINT AS units_{0}, 0::HUGEINT AS {0}"
+def _signed(lake: Lake, pair: Pair, coarse: bool) -> str:
+    """Every charge of both worlds, in one column if it was, in the other if it would be; ``coarse``: line by line."""
+    zeros = "0::HUGEINT AS units_{0}, 0::HUGEINT AS {0}"
     taking = pair.taking()
     stays = f" WHERE {taking}" if taking else ""
     elsewhere = f" WHERE NOT ({taking})" if taking else ""
     denominators = pair.denominators
-
+    fine = "" if coarse else "device_key, window_start, "
     scale = " ".join(
         f"WHEN {quote(currency)} THEN {over}::HUGEINT" for currency, over in denominators.items()
     )
@@ -104,9 +106,9 @@ def _signed(lake: Lake, pair: Pair) -> str:
         amount = f"{sign}amount::HUGEINT * ((CASE currency {scale} END) // den)"
         return (
             f"SELECT currency, side, {quote(effect)} AS effect, offer_id AS offer, "
-            "offer_id || '.' || component_id AS rule, kind, account_id AS account, device_key, window_start, "
+            f"offer_id || '.' || component_id AS rule, kind, account_id AS account, {fine}"
             f"{sign}units AS units_{column}, {amount} AS {column}, {zeros.format(other)} "
-            f"FROM {world.charges(lake)}{condition}"
+            f"FROM {world.charges(lake, whole_lines=coarse)}{condition}"
         )
 
     parts = [part(pair.before, "before", "price", ""), part(pair.after, "after", "price", stays)]
@@ -115,7 +117,8 @@ def _signed(lake: Lake, pair: Pair) -> str:
     if pair.reacted is not None:
         parts.append(part(pair.after, "after", "reaction", stays, "-"))
         parts.append(part(pair.reacted, "after", "reaction", stays))
-    columns = ", ".join((*KEYS, "units_before", "before", "units_after", "after"))
+    keys = [key for key in KEYS if not coarse or key not in {"device_key", "window_start"}]
+    columns = ", ".join((*keys, "units_before", "before", "units_after", "after"))
     return "(" + " UNION ALL ".join(f"SELECT {columns} FROM ({text})" for text in parts) + ")"
 
 

@@ -23,10 +23,13 @@ def keep(lake: Lake, rows: pa.Table) -> str:
     return name
 
 
-def table(lake: Lake, pair: effects.Pair) -> str:
-    """A pair's contributions by rule, account and device as a table."""
+_BY = ("side", "effect", "offer", "rule", "kind", "account")
+
+
+def table(lake: Lake, pair: effects.Pair, devices: bool = False) -> str:
+    """A pair's contributions by rule and account, and by device where asked for, as a table."""
     name = f"twin_delta_{next(_NUMBERS)}"
-    by = ("side", "effect", "offer", "rule", "kind", "account", "device_key")
+    by = (*_BY, "device_key") if devices else _BY
     lake.con.execute(f"CREATE TEMP TABLE {name} AS FROM {effects.contributions(lake, pair, by)}")
     return name
 

@@ -49,13 +49,26 @@ class World:
         """An offer version of this world."""
         return next(o for o in self.plan.catalogue.offers if (o.id, o.version) == (offer_id, version))
 
-    def charges(self, lake: Lake) -> str:
-        """SQL of the charges with their line: the columns of ``lines`` and ``charges``, dimensions left out."""
+    def charges(self, lake: Lake, whole_lines: bool = False) -> str:
+        """SQL of the charges with their line: the columns of ``lines`` and ``charges``, dimensions left out.
+
+        Args:
+            whole_lines: one row per line and segment, without device, time and step.
+        """
+        columns = "line_no, device_key, window_start, units, amount, step"
+        every = ""
+        if whole_lines:
+            columns, every = (
+                "line_no, sum(units) AS units, sum(amount)::HUGEINT AS amount",
+                " GROUP BY line_no",
+            )
         parts = [
-            f"SELECT line_no, device_key, window_start, units, amount, step FROM {lake.scan('charges', segments=[s])}"
+            f"SELECT {columns} FROM {lake.scan('charges', segments=[s])}{every}"
             for s in self.segments["charges"]
         ]
-        charges = " UNION ALL ".join(parts) or f"SELECT * FROM {lake.scan('charges', segments=[])}"
+        charges = (
+            " UNION ALL ".join(parts) or f"SELECT {columns} FROM {lake.scan('charges', segments=[])}{every}"
+        )
         lines = lake.scan("lines", segments=self.segments["lines"])
         return (
             "(SELECT c.*, l.account_id, l.offer_id, l.offer_version, l.component_id, l.kind, l.meter, l.currency, "

@@ -14,7 +14,9 @@ from workbench.billing import name_of, plan_of, records_within
 from workbench.errors import ScenarioError, WorkbenchError
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
+from workbench.mediation.work import cursor_of
 from workbench.pipeline import Watch
+from workbench.tariff.desk import Desk
 from workbench.tariff.plan import Plan
 from workbench.twin import candidates, effects, past, reading, stage
 from workbench.twin.cell import Cell, Change
@@ -25,6 +27,10 @@ from workbench.twin.scenario import Scenario
 
 RECORDS_MAX = 3_000_000
 """``auto`` replays every record up to so many, and folds them beyond."""
+
+
+_Moved = dict[tuple[object, tuple[str, ...] | None], list[Segment]]
+"""Subscriptions' segments by what was asked of them: moves, offers that are looked at."""
 
 
 @dataclass
@@ -88,8 +94,10 @@ class Run:
         try:
             begun = time.perf_counter()
             crowd = stage.populate(self.lake, scenarios[0], self.parties)
-            production = plan_of(self.lake, self.seen.catalogue, self.seen.period)
-            plans = [self._planned(scenario) for scenario in scenarios]
+            with cursor_of(self.lake) as con, Desk(con) as desk:
+                production = plan_of(self.lake, self.seen.catalogue, self.seen.period, desk=desk)
+                moved: _Moved = {}
+                plans = [self._planned(scenario, desk, moved) for scenario in scenarios]
             self._took("plan", begun)
             begun = time.perf_counter()
             good = [planned.plan for planned in plans if isinstance(planned, _Planned)]
@@ -124,15 +132,23 @@ class Run:
             return World(plan, self.lake.state.version, tuple(records), self.charged)
         return replay(self.lake, self.seen.catalogue, self.seen.period, plan)
 
-    def _planned(self, scenario: Scenario) -> _Planned | WorkbenchError:
-        """The candidate compiled for the parties on the branch that it concerns."""
+    def _planned(self, scenario: Scenario, desk: Desk, moved: _Moved) -> _Planned | WorkbenchError:
+        """The candidate compiled for the parties on the branch that it concerns.
+
+        Args:
+            moved: the subscriptions of candidates before this one, which often are the same.
+        """
         try:
             wanted = candidates.wanted(self.seen.catalogue, scenario, self.seen.period)
             offers = candidates.changed(self.seen.catalogue, wanted, scenario)
             held = self.lake.segments("subscriptions")
-            stage.move(self.lake, scenario.moves, offers)
+            key = (scenario.moves, offers)
+            stage.put_back(self.lake, "subscriptions", moved.get(key, held))
             try:
-                return _Planned(plan_of(self.lake, wanted, self.seen.period), offers)
+                if key not in moved:
+                    stage.move(self.lake, scenario.moves, offers)
+                    moved[key] = self.lake.segments("subscriptions")
+                return _Planned(plan_of(self.lake, wanted, self.seen.period, desk=desk), offers)
             finally:
                 stage.put_back(self.lake, "subscriptions", held)
         except WorkbenchError as error:

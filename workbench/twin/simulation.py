@@ -23,7 +23,7 @@ from workbench.model.ids import device_key
 from workbench.model.money import NANO, decimal_text, round_half_away
 from workbench.model.plan import Period
 from workbench.tariff.tables import naive
-from workbench.twin import effects, traces
+from workbench.twin import effects, reading, traces
 from workbench.twin.cell import Cell, Change, money
 from workbench.twin.traces import Traced
 
@@ -52,6 +52,7 @@ class Simulation:
         self.lake, self.period, self.version, self.depth = lake, period, version, depth
         self.cells, self.notes = tuple(cells), tuple(notes)
         self.wall_seconds = dict(wall_seconds or {})
+        self._by_device: dict[str, str] = {}
         self._finalizer = weakref.finalize(self, drop)
 
     def close(self) -> None:
@@ -209,7 +210,7 @@ class Simulation:
         if device:
             wheres.append(f"device_key = {self._device_key(device)}")
         largest = self.lake.con.execute(
-            f"SELECT account, rule, device_key FROM {cell.table} WHERE side = 'sell'"
+            f"SELECT account, rule, device_key FROM {self._table(cell, devices=True)} WHERE side = 'sell'"
             + "".join(f" AND {each}" for each in wheres)
             + " GROUP BY ALL ORDER BY abs(sum(delta)) DESC, sum(before) DESC, account, rule, device_key LIMIT 1"
         ).fetchall()
@@ -252,11 +253,20 @@ class Simulation:
 
     # -- inner workings --------------------------------------------------------------------------------------
 
+    def _table(self, cell: Cell, devices: bool) -> str:
+        """A cell's contributions; by device they are worked out when they are first asked for."""
+        if not devices:
+            return cell.table
+        if cell.name not in self._by_device:
+            self._by_device[cell.name] = reading.table(self.lake, _pair(cell), devices=True)
+        return self._by_device[cell.name]
+
     def _sums(self, cell: Cell, keys: Sequence[str], where: str) -> list[tuple[Any, ...]]:
         """(keys ..., exact delta in main units) of a cell's table, in a total order."""
         listed = ", ".join(keys)
+        table = self._table(cell, "device_key" in keys)
         found = self.lake.con.execute(
-            f"SELECT currency, {listed}, sum(delta)::HUGEINT FROM {cell.table} WHERE {where} GROUP BY currency, {listed} "
+            f"SELECT currency, {listed}, sum(delta)::HUGEINT FROM {table} WHERE {where} GROUP BY currency, {listed} "
             "ORDER BY ALL"
         ).fetchall()
         over = _pair(cell).denominators
@@ -270,7 +280,8 @@ class Simulation:
                 self.lake, pair, (*keys, "side", "device_key", "account", "rule"), where
             )
         else:
-            source = f"(SELECT * FROM {cell.table}{f' WHERE {where}' if where else ''})"
+            table = self._table(cell, "device_key" in keys or "device_key" in where)
+            source = f"(SELECT * FROM {table}{f' WHERE {where}' if where else ''})"
         order = ", ".join(map(str, range(1, len(keys) + 2)))
         cut = f" LIMIT {int(limit)}" if limit is not None else ""
         found = self.lake.con.execute(
