@@ -23,9 +23,9 @@ from workbench.showcase.build import build
 from workbench.showcase.scene import city
 from workbench.tariff.catalogue import loads
 from workbench.twin.board import Board
+from workbench.twin.reconcile import assert_reconciles
 from workbench.twin.scenario import Scenario
 from workbench.twin.simulate import simulate
-from workbench.twin.simulation import assert_reconciles
 
 POOLS = """
 meters: [{id: lamps.energy, unit: mWh}]

@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from workbench.tariff.quote import price
     from workbench.twin.board import Board
     from workbench.twin.gate import gate
+    from workbench.twin.reconcile import assert_reconciles
     from workbench.twin.scenario import Scenario
     from workbench.twin.simulate import simulate
-    from workbench.twin.simulation import assert_reconciles
     from workbench.verify.door import verify as prove
     from workbench.verify.explained import explain_stored as explain
 
@@ -44,7 +44,7 @@ _NAMES = {
     "OpenLake": "workbench.lake.open",
     "Scenario": "workbench.twin.scenario",
     "WorkbenchError": "workbench.errors",
-    "assert_reconciles": "workbench.twin.simulation",
+    "assert_reconciles": "workbench.twin.reconcile",
     "car_drive": "workbench.showcase.cars:CarDrive",
     "charging_node": "workbench.showcase.charging_node:ChargingNode",
     "check_trace": "workbench.tariff.trace_check",

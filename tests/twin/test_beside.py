@@ -14,9 +14,9 @@ from workbench.lake.lake import Lake
 from workbench.lake.open import OpenLake
 from workbench.showcase.build import build
 from workbench.showcase.scene import Scene
+from workbench.twin.reconcile import assert_reconciles
 from workbench.twin.scenario import Growth, Scenario
 from workbench.twin.simulate import simulate
-from workbench.twin.simulation import assert_reconciles
 
 RENT = {"lights-on.rent.amount": "+10 %"}
 

@@ -14,9 +14,9 @@ from tests.twin import small
 from workbench.errors import ScenarioError
 from workbench.lake.lake import Lake
 from workbench.twin.board import Board
+from workbench.twin.reconcile import assert_reconciles
 from workbench.twin.scenario import Growth, Scenario
 from workbench.twin.simulate import simulate
-from workbench.twin.simulation import assert_reconciles
 
 CHANGES = ("+10 %", "-25 %", "+33.3 %", "+0 %")
 

@@ -13,9 +13,9 @@ from tests.twin.conftest import PERIOD
 from workbench.errors import ScenarioError, UsageError
 from workbench.lake.lake import Lake
 from workbench.lake.open import OpenLake
+from workbench.twin.reconcile import assert_reconciles
 from workbench.twin.scenario import Growth, Reaction, Scenario, Who
 from workbench.twin.simulate import simulate
-from workbench.twin.simulation import assert_reconciles
 
 RENT = {"lights-on.rent.amount": "+10 %"}
 

@@ -76,8 +76,8 @@ def run(
 
         workbench twin run LAKE examples/scenario.yaml
     """
+    from workbench.twin.reconcile import assert_reconciles
     from workbench.twin.simulate import simulate
-    from workbench.twin.simulation import assert_reconciles
 
     with Bars(shell.remarks()) as bars:
         sim = simulate(

@@ -228,7 +228,7 @@ class Binding:
         received = f"coalesce({self.received.value}, {timestamp(self.delivered_at)})"
         parsed = (
             f"SELECT {plan.listed}, __item_no, {plan.reason} AS __reason, coalesce(__detail, {plan.detail}) AS "
-            f"__why, __raw, __sha, {received} AS __received FROM {nested(self.found.relation, plan.cells)} "
+            f"__why, {self.found.delivered}, {received} AS __received FROM {nested(self.found.relation, plan.cells)} "
             f"WHERE {plan.chosen or 'true'}"
         )
         if self.found.messages:
@@ -250,7 +250,7 @@ class Binding:
         items = f"SELECT {names} FROM {relation} WHERE __reason IS NULL"
         rejects = (
             f"SELECT {self._who(meter)}, __reason AS reason, __why AS detail, coalesce(__sha, sha256(__raw)) AS "
-            f"raw_sha256, left(__raw, {_RAW_SHOWN}) AS raw, __received AS received_at FROM {relation} "
+            f"raw_sha256, left(__raw, {_RAW_SHOWN}) AS raw, __received AS received_at FROM {self.found.as_delivered(relation)} "
             "WHERE __reason IS NOT NULL"
         )
         return items, rejects

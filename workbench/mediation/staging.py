@@ -21,6 +21,9 @@ import pyarrow.parquet as pq
 _BATCH = 32_768
 _HELD = 64 << 20
 _RAW_KEPT = 65_536
+WHOLE_MESSAGES = "messages_whole"
+"""A table of the connection: ``__message``, ``__raw``, ``__sha`` of every message of a batch, whose rows have only
+``__message``: a message may hold a hundred rows, and few are refused."""
 _FIXED = ("__item_no", "__problem", "__detail", "__raw", "__sha")
 
 
@@ -41,6 +44,15 @@ class Decoded:
     staged: bool = False
     file: Path | None = None
     messages: bool = False
+
+    @property
+    def delivered(self) -> str:
+        """Columns that say what a row looked like when it came."""
+        return "__message" if self.messages else "__raw, __sha"
+
+    def as_delivered(self, relation: str) -> str:
+        """Rows that carry ``delivered`` with their ``__raw`` and ``__sha``."""
+        return f"{relation} JOIN {WHOLE_MESSAGES} USING (__message)" if self.messages else relation
 
 
 class Enough(Exception):

@@ -1,13 +1,13 @@
 """Subscriptions to assignments, by set operations: 200,000 subscriptions are one query, not a loop.
 
 Every function takes the connection to work on and leaves temporary tables called ``plan_...`` behind for the next
-step; ``collected`` reads the results, ``drop`` forgets them (``desk.py`` calls these in order). No text of a catalogue
+step; ``desk.py`` calls them in order and reads the results, ``drop`` forgets them. No text of a catalogue
 or a party becomes SQL: it is joined.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -377,25 +377,6 @@ def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
         f"part_id, p.kind, l.line_no FROM {owned} p JOIN plan_accounts a USING (account_no) "
         "JOIN plan_lines l USING (account_id, offer_id, offer_version, component_id, kind) WHERE NOT p.online ORDER BY ALL",
     )
-
-
-FINISHED = {
-    **dict.fromkeys(("terms", "line_keys", "lines", "grants", "members", "credits"), "*"),
-    "assignments": "device_key, sub_no, account_no, offer_no, group_no, from_at, until_at, trial, sim_state, phase, "
-    "first_at, before_states, lasts",
-    "accounts": "*",
-}
-"""Tables of a plan's party side, and their columns."""
-
-
-def collected(con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[str, pa.Table]:
-    """Tables of the party side (out of ``FINISHED``) as Arrow."""
-    return {
-        name: con.sql(f"SELECT {FINISHED[name]} FROM plan_{name} ORDER BY ALL")
-        .to_arrow_table()
-        .combine_chunks()
-        for name in names
-    }
 
 
 def drop(con: duckdb.DuckDBPyConnection) -> None:

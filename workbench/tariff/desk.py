@@ -7,7 +7,7 @@ whether two terms overlap is then the same for all of them, and with 200,000 dev
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     import duckdb
 
 _SHARED = ("terms", "assignments")
+
+
+_COLUMNS = {
+    **dict.fromkeys(("terms", "line_keys", "lines", "grants", "members", "credits"), "*"),
+    "assignments": "device_key, sub_no, account_no, offer_no, group_no, from_at, until_at, trial, sim_state, phase, "
+    "first_at, before_states, lasts",
+    "accounts": "*",
+}
+"""Tables of a plan's party side, and their columns."""
 
 
 class Desk:
@@ -90,9 +99,9 @@ class Desk:
     def tables(self) -> dict[str, pa.Table]:
         """The party side of a plan as Arrow tables."""
         if not self._kept:
-            self._kept = assign.collected(self.con, _SHARED)
-        rest = [name for name in assign.FINISHED if name not in _SHARED]
-        return self._kept | assign.collected(self.con, rest)
+            self._kept = _collected(self.con, _SHARED)
+        rest = [name for name in _COLUMNS if name not in _SHARED]
+        return self._kept | _collected(self.con, rest)
 
     def digest(self, name: str, table: pa.Table) -> bytes:
         """SHA-256 of a table's values."""
@@ -101,6 +110,16 @@ class Desk:
         if name not in self._digests:
             self._digests[name] = content_hash(table)
         return self._digests[name]
+
+
+def _collected(con: duckdb.DuckDBPyConnection, names: Iterable[str]) -> dict[str, pa.Table]:
+    """Tables of the party side (out of ``_COLUMNS``) as Arrow."""
+    return {
+        name: con.sql(f"SELECT {_COLUMNS[name]} FROM plan_{name} ORDER BY ALL")
+        .to_arrow_table()
+        .combine_chunks()
+        for name in names
+    }
 
 
 def content_hash(table: pa.Table) -> bytes:

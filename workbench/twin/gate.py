@@ -34,10 +34,11 @@ from workbench.tariff.check import check as judge
 from workbench.tariff.diff import diff_catalogues
 from workbench.twin import past
 from workbench.twin.cell import Change
+from workbench.twin.reconcile import assert_reconciles
 from workbench.twin.scenario import Scenario
 from workbench.twin.show import rounded, signed
 from workbench.twin.simulate import simulate
-from workbench.twin.simulation import Simulation, assert_reconciles
+from workbench.twin.simulation import Simulation
 from workbench.twin.traces import Traced
 
 EXPLAINED_MAX = 25
