@@ -49,6 +49,7 @@ class KafkaCollector(Collector):
         self._in_flight = 0
         self._held = False
         self._mine: set[tuple[str, int]] = set()
+        self._begins: dict[tuple[str, int], int] = {}
         self._lag: int | None = None
 
     def start(self) -> None:
@@ -119,8 +120,10 @@ class KafkaCollector(Collector):
             found = stored.get((self.name, f"{each.topic}/{each.partition}"))
             if found is not None:
                 each.offset = self._checked(consumer, each, found[0])
+                self._begins[each.topic, each.partition] = each.offset
             self._mine.add((each.topic, each.partition))
         consumer.assign(partitions)
+        consumer.resume(partitions)  # the client remembers that one was paused when it was ours before
         self._held = False
         self.stats.connected = True
         self._ready.set()
@@ -223,13 +226,20 @@ class KafkaCollector(Collector):
                 self.note(f"the broker was not told how far we are: {problem.args[0].str()}")
 
     def _measure(self) -> None:
-        """How far we are behind, by what the broker told with its last answers."""
+        """How far we are behind: by the broker's last answers, or by asking where it has not answered yet."""
         try:
             waiting = 0
             for place in self._consumer.position(self._consumer.assignment()):
-                _, high = self._consumer.get_watermark_offsets(place, cached=True)
-                if place.offset >= 0 and high >= 0:
-                    waiting += max(0, high - place.offset)
+                low, high = self._consumer.get_watermark_offsets(place, cached=True)
+                if high < 0:
+                    low, high = self._consumer.get_watermark_offsets(place, timeout=1)
+                # Nothing was read of a partition that has just become ours: what waits there begins where we begin.
+                read = (
+                    place.offset
+                    if place.offset >= 0
+                    else self._begins.get((place.topic, place.partition), low)
+                )
+                waiting += max(0, high - read)
             self._lag = waiting
         except self._kafka.KafkaException:
             self._lag = None
