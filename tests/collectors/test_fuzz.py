@@ -19,8 +19,6 @@ TYPES = ("application/json", "", "application/cloudevents+json", "application/se
 class Device(OverMqtt):
     """A device at a listener."""
 
-    connects_first = True
-
     def __init__(self, port: int) -> None:
         super().__init__()
         self.port = port

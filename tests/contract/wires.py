@@ -13,6 +13,7 @@ import urllib.error
 import urllib.request
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,8 +57,6 @@ class OverMqtt(Wire):
     """Devices that speak MQTT: they keep what was not acknowledged and send it again after a reconnect."""
 
     version = mqtt.MQTTv5
-    connects_first = False
-    """Whether to publish only once connected: paho sends in another order what it was given before."""
 
     def where(self) -> tuple[str, int]:
         """Host and port."""
@@ -76,16 +75,18 @@ class OverMqtt(Wire):
         client.connect_async(*self.where())
         client.loop_start()
         try:
-            while self.connects_first and not client.is_connected():
+            deadline = time.monotonic() + 60
+            while not client.is_connected():  # paho sends in another order what it was given before
+                assert time.monotonic() < deadline, "the device cannot connect"
                 time.sleep(0.01)
             sent = {client.publish(f"{self.topic}/{device}/up", each, qos=1).mid for each in payloads}
-            deadline = time.monotonic() + 60
             while not sent <= told:
                 assert time.monotonic() < deadline, "the device was not told that its messages are safe"
                 time.sleep(0.02)
         finally:
             client.disconnect()
-            client.loop_stop()
+            with suppress(AttributeError):  # paho's thread may end, and take itself away, while it is joined
+                client.loop_stop()
 
 
 class MosquittoWire(OverMqtt):
