@@ -64,7 +64,7 @@ class Framed(asyncio.Protocol):
 
     def __init__(self, service: Service, tenant: str = "") -> None:
         self.service, self.tenant = service, tenant
-        self._data, self._skip = b"", 0
+        self._data, self._skip, self._paused = b"", 0, False
         self._out: list[bytes] = []
         self._turn = Turn(self)
         self._transport: asyncio.Transport | None = None
@@ -127,26 +127,27 @@ class Framed(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The caller reads too slowly: ask it for no more."""
+        self._paused = True
         if self._transport is not None:
             self._transport.pause_reading()
 
     def resume_writing(self) -> None:
         """It has caught up."""
+        self._paused = False
         if self._transport is not None:
             self._transport.resume_reading()
 
     def answer(self, token: object, answer: bytes) -> None:
         """Queue one answer for ``flush``."""
-        self._out.append(len(answer).to_bytes(4, "big"))
-        self._out.append(answer)
+        self._out.append(len(answer).to_bytes(4, "big") + answer)
 
     def flush(self) -> None:
         """Send what is queued."""
         out, self._out = self._out, []
         if self._transport is None:
             return
-        self._transport.write(b"".join(out))
-        if self._transport.get_write_buffer_size() > PILE_BYTES_MAX:
+        self._transport.write(out[0] if len(out) == 1 else b"".join(out))
+        if self._paused and self._transport.get_write_buffer_size() > PILE_BYTES_MAX:
             self._transport.abort()
 
 

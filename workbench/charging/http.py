@@ -1,4 +1,4 @@
-"""HTTP/JSON: the same messages over Starlette. The hot route is bare ASGI under it; the others are for people and monitors.
+"""HTTP/JSON: the same messages over Starlette. Plain requests of the hot route never come here (``http_hot.py``).
 
 | route | does |
 |---|---|
@@ -13,7 +13,6 @@ With tokens a caller must say ``Authorization: Bearer …``, and speaks for the 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -25,8 +24,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from workbench.charging.door import Door, said
 from workbench.charging.framed import FRAME_BYTES_MAX
-from workbench.charging.http_wire import PatientProtocol
+from workbench.charging.http_hot import hot
 from workbench.charging.messages import Answer, Asked, Balance, decode_answer, encode
 from workbench.charging.node import BYTES_MAX
 from workbench.charging.refusals import REFUSALS, refusal
@@ -34,7 +34,6 @@ from workbench.charging.service import Service
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
-_JSON = (b"content-type", b"application/json")
 
 
 class _Waiting:
@@ -53,24 +52,8 @@ class _Waiting:
         """The future was the flush."""
 
 
-class Door:
-    """Who is calling: tokens by their hash, so that neither memory dumps nor timing tell them."""
-
-    def __init__(self, tokens: Mapping[str, str]) -> None:
-        self._tenants = {hashlib.sha256(token.encode()).digest(): tenant for token, tenant in tokens.items()}
-
-    def tenant(self, headers: list[tuple[bytes, bytes]]) -> str | None:
-        """The tenant a caller may speak for; empty: any; ``None``: nobody's."""
-        if not self._tenants:
-            return ""
-        for name, value in headers:
-            if name == b"authorization" and value[:7].lower() == b"bearer ":
-                return self._tenants.get(hashlib.sha256(value[7:]).digest())
-        return None
-
-
 class Charge:
-    """The hot route, as ASGI: read a body, hand it over, answer."""
+    """The hot route, as ASGI, for requests that are not plain: read a body, hand it over, answer."""
 
     def __init__(self, service: Service, door: Door) -> None:
         self.service, self.door = service, door
@@ -101,13 +84,7 @@ class Charge:
 
 
 async def _send(send: Send, answer: bytes, *, close: bool = False, home: str = "") -> None:
-    status = 200 if b'"ok":false' not in answer else REFUSALS[decode_answer(answer).code][0]
-    headers = [_JSON, (b"content-length", str(len(answer)).encode())]
-    if status == 421 and home:  # the same request, to the node that knows where the account is
-        status = 307
-        headers.append((b"location", f"http://{home}/v1/charge".encode()))
-    if status in (429, 503):
-        headers.append((b"retry-after", b"1"))
+    status, headers = said(answer, home)
     if close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": status, "headers": headers})
@@ -240,7 +217,7 @@ class HttpServer:
     ) -> None:
         config = uvicorn.Config(
             application(service, tokens), host=host, port=port, log_level="warning", access_log=False,
-            lifespan="off", http=PatientProtocol, ws="none", timeout_keep_alive=75, backlog=2048,
+            lifespan="off", http=hot(service, tokens or {}), ws="none", timeout_keep_alive=75, backlog=2048,
         )  # fmt: skip
         self._server = uvicorn.Server(config)
         self._server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]

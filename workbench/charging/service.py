@@ -67,6 +67,7 @@ class Service:
         self._soon = False
         self._wanted, self._linger_until = 0, 0.0
         self.durable.next_batch = self._next_batch
+        self.durable.sync_here = True
         self._snapshot_requests = snapshot_requests
         self.answers_max = 0  # answers in memory while snapshots are held back; 0: as many as come
         self._writing: asyncio.Task[None] | None = None

@@ -74,7 +74,9 @@ class Journal:
         self._confirmed = True
         self._closing = self._read_only = self._backlog_full = False
         self._changed = threading.Condition()
-        self._swept = 0.0
+        self._disk = threading.Lock()  # whoever holds it writes; what is appended is taken up only by its holder
+        self._swept = self._wrote = 0.0
+        self.sync_last = 0.0
         self._thread = threading.Thread(target=self._run, name=f"journal-{self.name}", daemon=True)
         self._thread.start()
 
@@ -103,6 +105,31 @@ class Journal:
             self._waiting.append(part)
             self._stats.waiting_bytes += part.size
             self._changed.notify()
+
+    def commit_here(self, messages: Sequence[RawMessage]) -> bool:
+        """Write and sync messages on the caller's thread, for callers who would only wait; on True they are durable.
+
+        False: nothing was done or nothing is known to be durable, because others wait for the disk, the open file is
+        full or the disk refuses. ``append`` the same messages then.
+
+        Raises:
+            ValueError: a message is larger than a record may be.
+        """
+        if self._waiting or self._closing or self._read_only or not self._disk.acquire(blocking=False):
+            return False
+        try:
+            segment, records = self._files.open, [encoded(message) for message in messages]
+            if self._waiting or segment is None or segment.room < self._bytes_of(records, {}):
+                return False
+            begun = time.perf_counter()
+            if self._write(records, {}) is not None:
+                return False
+            self.sync_last = time.perf_counter() - begun
+            with self._changed:
+                self._stats.committed(len(records), sum(map(len, records)), self.sync_last)
+            return True
+        finally:
+            self._disk.release()
 
     def flush(self, timeout_seconds: float | None = None) -> bool:
         """Wait until everything appended so far is durable; False when the time was not enough."""
@@ -159,12 +186,14 @@ class Journal:
             with self._changed:
                 if not self._waiting and not self._closing:
                     self._changed.wait(self.settings.idle_seconds)
-                group, closing = self._group(), self._closing
-            if group:
-                self._commit(group)
-            else:
-                self._confirm()
-                if closing:
+            with self._disk:
+                with self._changed:
+                    group, closing = self._group(), self._closing
+                if group:
+                    self._commit(group)
+                elif closing or time.monotonic() - self._wrote > self.settings.idle_seconds / 2:
+                    self._confirm()
+                if closing and not group:
                     self._files.close()
                     return
             self._sweep()
@@ -197,11 +226,12 @@ class Journal:
                     self._changed.wait_for(lambda: self._closing, self.settings.retry_seconds)
                 self._sweep()
                 begun = time.perf_counter()
+        self.sync_last = time.perf_counter() - begun
         size = sum(part.size for part in group)
         with self._changed:
             self._stats.waiting_bytes -= size
             if (records or moved) and error is None:
-                self._stats.committed(len(records), size, time.perf_counter() - begun)
+                self._stats.committed(len(records), size, self.sync_last)
         for part in group:
             self._tell(part, error)
 
@@ -226,6 +256,7 @@ class Journal:
         if self._read_only:
             log.warning("journal %s: can write again", self.name)
         self._read_only, self._confirmed = False, False
+        self._wrote = time.monotonic()
         self._next += len(records)
         self._end = self._next
         self._offsets |= moved

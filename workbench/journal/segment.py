@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,14 +51,20 @@ def fsync_dir(folder: Path) -> None:
         os.close(handle)
 
 
-def blank(path: Path, size: int) -> None:
-    """A file of ``size`` zeros, durably. Raises ``OSError`` when the disk is full, leaving nothing behind."""
+def blank(path: Path, size: int, pause_seconds: float = 0.0) -> None:
+    """A file of ``size`` zeros, durably. Raises ``OSError`` when the disk is full, leaving nothing behind.
+
+    With a pause it is made piece by piece, each synced, so that nobody's own sync waits behind all of it.
+    """
     handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o640)
     try:
         os.posix_fallocate(handle, 0, size)
         zeros = bytes(min(_BLOCK, size))
         for at in range(0, size, _BLOCK):
             os.pwrite(handle, zeros[: size - at], at)
+            if pause_seconds:
+                os.fdatasync(handle)
+                time.sleep(pause_seconds)
         os.fsync(handle)
     except OSError:
         path.unlink(missing_ok=True)

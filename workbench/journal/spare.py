@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 #: The first file is small, so that a journal is ready at once on a busy disk; each one after it is twice as large.
 _FIRST_BYTES = 1 << 20
 
+#: Between two pieces of a blank file: it is needed only when the open one is full, and half of that is still free.
+_PAUSE_SECONDS = 0.005
+
 _SPARE, _MAKING = "next.spare", "making.spare"
 
 
@@ -82,7 +85,7 @@ class Files:
 
     def _make(self) -> None:
         try:
-            blank(self._making, self._bytes)
+            blank(self._making, self._bytes, _PAUSE_SECONDS)
             self._making.replace(self._spare)
         except OSError as problem:
             log.warning("journal %s: no file can be prepared: %s", self._folder.name, problem)
