@@ -53,13 +53,17 @@ class Answers:
         """(hash of the request, answer) of a key that was answered before."""
         if self._con is None:
             return None
-        raw = key.encode()
-        at, step, bits, size = zlib.crc32(raw), zlib.crc32(raw, 1) | 1, self._bits, self._size
-        for _ in range(_PROBES):
+        raw, bits, size = key.encode(), self._bits, self._size
+        at = zlib.crc32(raw)
+        place = at % size
+        if not bits[place >> 3] >> (place & 7) & 1:
+            return None  # what most new keys come to
+        step = zlib.crc32(raw, 1) | 1
+        for _ in range(_PROBES - 1):
+            at += step
             place = at % size
             if not bits[place >> 3] >> (place & 7) & 1:
                 return None
-            at += step
         row = self._con.execute("SELECT digest, answer FROM answers WHERE key = ?", [key]).fetchone()
         return (row[0], row[1]) if row is not None else None
 

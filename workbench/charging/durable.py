@@ -119,7 +119,7 @@ class DurableNode:
             return
         if not self._open:
             self._begin()
-        answer, record = self.node.handle(body, self.now, tenant)
+        answer, record = self.node.take(body, self.now, tenant)
         if not record:
             self.reply(sink, token, answer)
             return

@@ -81,6 +81,7 @@ class Framed(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Answers that are on their way find nobody; their requests are done all the same."""
         self._transport = None
+        del self._turn  # it points back here: the collector would have to find the two
 
     def data_received(self, data: bytes) -> None:
         """Whole frames become requests; the rest waits for more."""

@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from uvicorn.protocols.http.flow_control import FlowControl
+
 from workbench.charging.door import Door, head_of
 from workbench.charging.http_wire import WAITING_MAX, PatientProtocol
 from workbench.charging.node import BYTES_MAX
@@ -32,7 +34,9 @@ class HotProtocol(PatientProtocol):
         heads: request heads that were seen plain, with what they said; shared by all connections.
     """
 
-    def __init__(self, service: Service, door: Door, heads: dict[bytes, tuple[int, str]], **more: Any) -> None:
+    def __init__(
+        self, service: Service, door: Door, heads: dict[bytes, tuple[int, str]], **more: Any
+    ) -> None:
         super().__init__(**more)
         self._service, self._door, self._heads = service, door, heads
         self._part, self._out = b"", list[bytes]()
@@ -198,6 +202,7 @@ class HotProtocol(PatientProtocol):
         self._part, self._held = b"", False
         super().connection_lost(exc)
         self._unset_keepalive_if_required()
+        self.flow = FlowControl(self.transport)  # one that does not point back here, for the collector's sake
 
 
 def hot(service: Service, tokens: Mapping[str, str]) -> Any:

@@ -100,50 +100,60 @@ class Node(Operations, Moves):
     # -- the door --------------------------------------------------------------------------------------------
 
     def handle(self, body: bytes, now: int, tenant: str = "") -> Handled:
+        """``take`` with names to what it answers."""
+        return Handled(*self.take(body, now, tenant))
+
+    def take(self, body: bytes, now: int, tenant: str = "") -> tuple[bytes, bytes]:
         """One request, as bytes; never raises.
 
         Args:
             now: the instant, microseconds since 1970; never earlier than the last one.
             tenant: whom the caller was seen to be; empty where the place itself is trusted.
+
+        Returns: the answer, and the record for the log (empty: nothing changed); see ``Handled``.
         """
         if len(body) > BYTES_MAX and not is_order(body, tenant):
-            return Handled(refusal("too_large"))
+            return refusal("too_large"), b""
         try:
             ask = decode(body)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ValueError) as error:
-            return Handled(refusal("bad_request", why=f"{REFUSALS['bad_request'][1]} {str(error)[:200]}"))
+            return refusal("bad_request", why=f"{REFUSALS['bad_request'][1]} {str(error)[:200]}"), b""
         if tenant and ask.tenant != tenant:
-            return Handled(refusal("forged_tenant", ask.id))
-        return self.ask(ask, now)
+            return refusal("forged_tenant", ask.id), b""
+        return self.carry_out(ask, now)
 
     def ask(self, ask: Command, now: int) -> Handled:
-        """One request; never raises."""
-        tenant = ask.tenant
+        """``carry_out`` with names to what it answers."""
+        return Handled(*self.carry_out(ask, now))
+
+    def carry_out(self, ask: Command, now: int) -> tuple[bytes, bytes]:
+        """One request; never raises. Answers what ``take`` does."""
+        tenant, name = ask.tenant, ask.id
         if tenant not in self.tenants and not (tenant == OPERATOR and type(ask) in self._orders):
-            return Handled(refusal("unknown_tenant", ask.id))
+            return refusal("unknown_tenant", name), b""
         if (self.away or self.guest_of) and tenant != OPERATOR:
             elsewhere = self.elsewhere(ask)
             if elsewhere is not None:
-                return Handled(*elsewhere)
+                return elsewhere
         if type(ask) in READS:
-            return Handled(encode(self._answer(ask, now)))
-        if not accounts.good_name(ask.id):
-            return Handled(refusal("bad_id", ask.id[:128]))
+            return encode(self._answer(ask, now)), b""
+        if not accounts.good_name(name):
+            return refusal("bad_id", name[:128]), b""
         record = encode(ask)
         digest = blake2b(record, digest_size=16).digest()
-        key = f"{tenant}\x1f{ask.id}"
+        key = f"{tenant}\x1f{name}"
         known: tuple[bytes, bytes] | tuple[bytes, bytes, int] | None = self.answers.get(key)
         if known is None and self.older is not None and not self.replaying:
             known = self.older(key)
         if known is not None:
-            return Handled(known[1] if known[0] == digest else refusal("key_reused", ask.id))
+            return (known[1] if known[0] == digest else refusal("key_reused", name)), b""
         answer = self._answer(ask, now)
         if not answer.ok and answer.code in FORGETTABLE:
-            return Handled(encode(answer))
-        self.seq = answer.seq = self.seq + 1
+            return encode(answer), b""
+        self.seq = seq = answer.seq = self.seq + 1
         said = encode(answer)
-        self.answers[key] = (digest, said, self.seq)
-        return Handled(said, record)
+        self.answers[key] = (digest, said, seq)
+        return said, record
 
     def _answer(self, ask: Command, now: int) -> Answer:
         self.now = now
@@ -155,13 +165,17 @@ class Node(Operations, Moves):
                     raise Refused("unknown_account")
                 required = account.required
                 answer = do(account, ask, now)
-                self.exposure += account.required - required
-                answer.balance, answer.held = account.balance, account.required
+                after, balance = account.required, account.balance
+                if after != required:
+                    self.exposure += after - required
+                answer.balance, answer.held = balance, after
                 if account.buckets or account.pool is not None:
                     answer.available = funds.available(account, now)
                 else:
-                    answer.available = account.balance + account.limit - account.held
-                if account.low or account.limit or account.buckets:
+                    answer.available = balance + account.limit - account.held
+                if (account.low or account.usage_percent or account.fired) and (
+                    account.low or account.limit or account.buckets
+                ):
                     watch.look(account, self.seq + 1, now, self.scale, self.notices)
             else:
                 answer = self._open(ask, now) if type(ask) is Open else self._order(ask)

@@ -164,7 +164,7 @@ class Operations:
 
     def _debit(self, account: Account, ask: Wish, now: int) -> Answer:
         sessions.check_wish(account, ask)
-        at = instant_of(ask, now)
+        at = now if ask.at is None else instant_of(ask, now)
         short = at_once(account, self.tariffs, ask, at, now, self.scale) if self.facts is None else None
         if short is not None:
             return Answer(

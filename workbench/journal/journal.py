@@ -74,7 +74,9 @@ class Journal:
         self._confirmed = True
         self._closing = self._read_only = self._backlog_full = False
         self._changed = threading.Condition()
-        self._disk = threading.Lock()  # whoever holds it writes; what is appended is taken up only by its holder
+        self._disk = (
+            threading.Lock()
+        )  # whoever holds it writes; what is appended is taken up only by its holder
         self._swept = self._wrote = 0.0
         self.sync_last = 0.0
         self._thread = threading.Thread(target=self._run, name=f"journal-{self.name}", daemon=True)
