@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import random
+from pathlib import Path
 
 import pytest
 
 from tests.charging.world import CATALOGUE, EUR, SECOND, T0, ask, open_node
+from workbench.charging.alone import compare
+from workbench.charging.durable import LocalNode
 from workbench.charging.messages import (
+    Answer,
     Arrive,
     Balance,
+    Command,
     Commit,
     Debit,
     Depart,
@@ -27,6 +34,7 @@ from workbench.charging.node import OPERATOR, Node
 from workbench.charging.portable import account_out
 from workbench.charging.snapshot import Shot, restore
 from workbench.charging.state import rescale
+from workbench.errors import ChargingError
 
 
 def move(source: Node, target: Node, *names: str, epoch: int = 1, to: str = "b", came: str = "a") -> bool:
@@ -182,3 +190,83 @@ def test_a_snapshot_keeps_what_is_on_its_way() -> None:
     assert ask(again, Balance(account="y")).where == "b"
     assert ask(again, Moved(tenant=OPERATOR, id="m", epoch=4, to="b", back=True)).ok
     assert ask(again, Balance(account="y")).balance == EUR * home.scale
+
+
+def test_nodes_that_moved_accounts_come_to_what_one_would_have_alone(tmp_path: Path) -> None:
+    """From the logs of both, pools, reservations and retries and all; and what is missing or wrong is seen."""
+    rng, count = random.Random(8), itertools.count()
+
+    def said(node: LocalNode, message: Command) -> Answer:
+        return decode_answer(node.ask(message))
+
+    def carry(source: LocalNode, target: LocalNode, names: list[str], came: str, to: str) -> None:
+        epoch = next(count) + 1
+        leave = [("main", name) for name in names]
+        assert said(source, Depart(tenant=OPERATOR, id=f"{epoch} out", epoch=epoch, to=to, leave=leave)).ok
+        parcel = source.durable.node.parcels[epoch, to]
+        rows = [
+            (key, known[0], known[1]) for key, known in source.durable.node.answers.items() if key[0] == "m"
+        ]
+        assert said(target, Remember(tenant=OPERATOR, id=f"{epoch} answers", answers=rows)).ok
+        arrive = Arrive(
+            tenant=OPERATOR, id=f"{epoch} in", epoch=epoch, came=came, seq=parcel.seq, parcel=parcel.body
+        )
+        assert said(target, arrive).ok
+        assert said(source, Moved(tenant=OPERATOR, id=f"{epoch} done", epoch=epoch, to=to)).ok
+
+    folders = [tmp_path / "home", tmp_path / "second"]
+    with LocalNode(folders[0]) as home, LocalNode(folders[1]) as second:
+        second.durable.node.guest_of = "home"
+        for node in (home, second):
+            assert said(node, Publish(tenant=OPERATOR, id="catalogue", text=CATALOGUE)).ok
+        names = [f"x{number}" for number in range(6)]
+        for number, name in enumerate(names):
+            assert said(
+                home, Open(account=name, id=f"o{name}", offers=("car",), pool="p" if number < 2 else "")
+            ).ok
+            assert said(home, TopUp(account=name, id=f"t{name}", amount_nano=EUR)).ok
+        said(home, TopUp(account="x0", id="gift", amount_nano=EUR // 3, bucket="gift", pool="p"))
+        held: dict[str, int] = {}
+        for turn in range(8):
+            for step in range(40):
+                name = rng.choice(names)
+                node = second if ("main", name) in second.durable.node.accounts else home
+                key = f"{turn}-{step}"
+                if name in held:
+                    said(
+                        node, Commit(account=name, id=key, reservation=held.pop(name), used=rng.randrange(90))
+                    )
+                elif rng.random() < 0.3:
+                    made = said(node, Reserve(account=name, id=key, meter="car.data", units=100, device="d"))
+                    if made.ok:
+                        held[name] = made.reservation
+                else:
+                    said(
+                        node,
+                        Debit(
+                            account=name,
+                            id=key,
+                            meter=rng.choice(("car.sms", "car.data")),
+                            units=1,
+                            device="d",
+                        ),
+                    )
+            away = sorted(name for _, name in second.durable.node.accounts)
+            if turn % 2 == 0:
+                carry(home, second, ["x0", *rng.sample(names[2:], 2)], "home", "second")
+            elif away and turn < 7:
+                carry(second, home, away, "second", "home")
+        assert second.durable.node.accounts, "some are away at the end"
+    found = compare(folders, ("main",))
+    assert (found.ok, found.accounts, found.nodes, found.moves) == (True, 6, 2, 7), found
+    assert not compare(folders[0], ("main",)).ok, "those that are away are missed"
+    with pytest.raises(ChargingError, match="never left"):
+        compare([folders[1], _lost(folders[0])], ("main",))
+
+
+def _lost(folder: Path) -> Path:
+    """A home whose log was lost."""
+    empty = folder.parent / "lost" / folder.name
+    with LocalNode(empty):
+        pass
+    return empty

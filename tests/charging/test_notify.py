@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import pytest
 
 from tests.charging.beside import Program
 from tests.charging.world import CATALOGUE, EUR
+from workbench.charging import notify, watch
 from workbench.charging.framed import Caller
 from workbench.charging.messages import Debit, Open, TopUp, decode_answer, encode
 from workbench.charging.serve import Doors, Threaded
@@ -156,3 +160,48 @@ def test_every_notice_is_told_once_after_crashes(tmp_path: Path, receiver: Recei
     assert len(receiver.heard) - len(told) <= 4, (
         "only the one that was on its way at a crash comes again, with its id"
     )
+
+
+def test_no_notice_is_sent_or_passed_by_a_snapshot_before_it_is_on_disk(
+    tmp_path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The power fails: of the outbox only what was synced is left. Every notice is told all the same, under one id."""
+    outbox, synced, real = tmp_path / "node" / "notices.ndjson", [0], os.fdatasync
+
+    def fdatasync(handle: int) -> None:
+        real(handle)
+        if outbox.exists() and os.path.samestat(os.fstat(handle), outbox.stat()):
+            synced[0] = os.fstat(handle).st_size
+
+    monkeypatch.setattr(notify.os, "fdatasync", fdatasync)
+    early: list[str] = []
+    post = notify.Notifier._post
+
+    def posted(self: notify.Notifier, notice: watch.Notice, body: bytes) -> bool:
+        if body not in outbox.read_bytes()[: synced[0]]:
+            early.append(notice.id)
+        return post(self, notice, body)
+
+    monkeypatch.setattr(notify.Notifier, "_post", posted)
+    lows, fallen = tuple(EUR * part // 20 for part in range(1, 17)), tmp_path / "fallen"
+    receiver.down = True
+    with Threaded(replace(doors(tmp_path, receiver), snapshot_requests=10)) as node:
+        caller = Caller(tmp_path / "s")
+        caller.ask(encode(Open(account="a", id="o", offers=("car",), low_nano=lows, usage_percent=())))
+        caller.ask(encode(TopUp(account="a", id="t", amount_nano=EUR)))
+        for part in range(4):
+            spend(tmp_path / "s", part * 5, 5)
+            until(lambda: not node.running.service.following)
+            time.sleep(0.1)
+        until(lambda: bool(list((tmp_path / "node").glob("*.snapshot"))))
+        shutil.copytree(tmp_path / "node", fallen, ignore=shutil.ignore_patterns("lock", "*.tmp"))
+        kept = synced[0]
+    assert early == []
+    os.truncate(fallen / "notices.ndjson", kept)
+    monkeypatch.undo()
+    receiver.down = False
+    with Threaded(replace(doors(tmp_path, receiver), folder=fallen)):
+        until(lambda: len({json.loads(body)["id"] for _, body in receiver.heard}) >= len(lows))
+        time.sleep(0.3)
+    told = [json.loads(body) for _, body in receiver.heard]
+    assert sorted(notice["threshold"] for notice in told) == sorted(lows)

@@ -112,6 +112,13 @@ def test_a_wave_spills_and_retracts(tmp_path: Path, most: int) -> None:
         for wave in waves:
             wave.ends.set()
         home.stop()
+    proven = subprocess.run(
+        [sys.executable, "-m", "workbench", "charge", str(home.folder), "--check", "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    found = json.loads(proven.stdout)
+    assert (found["accounts"], found["nodes"]) == (60, most)
+    assert found["moves"] >= 2, "out and home again, and all as if nobody had moved"
 
 
 def _placed(home: Program) -> dict[str, int]:

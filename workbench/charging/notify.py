@@ -1,17 +1,21 @@
 """Telling somebody of thresholds: a signed webhook, and MQTT. Each notice once; which ones were told is on disk.
 
-A notice is written down before it is sent and ticked off when it was accepted. A crash in between sends it again, with
-the same id: ``Idempotency-Key`` on HTTP, ``id`` in the message. The signature is
+A notice is on disk before it is sent, and before a snapshot lets go of the request it came from; it is ticked off when
+it was accepted. A crash in between, or a loss of power that takes the tick, sends it again with the same id:
+``Idempotency-Key`` on HTTP, ``id`` in the message. The signature is
 ``X-Workbench-Signature: t=<seconds>,v1=<hex of HMAC-SHA256(secret, "<seconds>." + body)>``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import json
 import logging
+import os
+import threading
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -21,6 +25,7 @@ from paho.mqtt.client import Client
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from workbench.charging.watch import Notice
+from workbench.journal.segment import fsync_dir
 
 log = logging.getLogger(__name__)
 RETRY_SECONDS = (0.2, 1.0, 5.0, 30.0)
@@ -60,6 +65,8 @@ class Notifier:
         for notice in self._read():
             self._queue.put_nowait(notice)
         self._file = self._path.open("ab", buffering=0)
+        fsync_dir(folder)
+        self._lock, self._pending, self._unsynced = threading.Lock(), list[bytes](), False
         self._mqtt = _client(mqtt) if mqtt is not None else None
         self.told = self.given_up = 0
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -86,13 +93,44 @@ class Notifier:
         if not fresh:
             return
         self._seen.update(notice.id for notice in fresh)
-        self._file.write(b"".join(body_of(notice) + b"\n" for notice in fresh))
+        self._pending += [body_of(notice) + b"\n" for notice in fresh]
         for notice in fresh:
             self._queue.put_nowait(notice)
+
+    def sync(self) -> None:
+        """Make durable what there is to tell; for a thread, the disk may be slow.
+
+        Raises:
+            OSError: the disk refuses; nothing is forgotten, ask again.
+        """
+        self._write(durably=True)
+
+    def _write(self, durably: bool) -> None:
+        with self._lock:
+            while self._pending and not self._file.closed:
+                line, self._unsynced = self._pending[0], True
+                if self._file.write(line) != len(line):
+                    self._file.write(b"\n")  # the disk is full: this line is cut short and comes again
+                    raise OSError("the outbox of notices could not be written")
+                del self._pending[0]
+            if durably and self._unsynced and not self._file.closed:
+                os.fdatasync(self._file.fileno())
+                self._unsynced = False
+
+    async def _kept(self, durably: bool) -> None:
+        """``_write``, as often as it takes."""
+        while True:
+            try:
+                await asyncio.to_thread(self._write, durably)
+                return
+            except OSError as error:
+                log.warning("charging: notices wait: %s", error)
+                await asyncio.sleep(RETRY_SECONDS[1])
 
     async def _run(self) -> None:
         while True:
             notice = await self._queue.get()
+            await self._kept(durably=True)
             for number in range(TRIES_MAX):
                 if await asyncio.to_thread(self._send, notice):
                     self.told += 1
@@ -101,7 +139,8 @@ class Notifier:
             else:
                 self.given_up += 1
                 log.error("charging: notice %s was not accepted after %s tries", notice.id, TRIES_MAX)
-            self._file.write(json.dumps({"told": notice.id}).encode() + b"\n")
+            self._pending.append(json.dumps({"told": notice.id}).encode() + b"\n")
+            await self._kept(durably=False)
 
     def _send(self, notice: Notice) -> bool:
         body = body_of(notice)
@@ -127,6 +166,8 @@ class Notifier:
         if self._mqtt is not None:
             self._mqtt.disconnect()
             self._mqtt.loop_stop()
+        with contextlib.suppress(OSError):
+            await asyncio.to_thread(self.sync)
         self._file.close()
 
 

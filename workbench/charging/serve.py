@@ -121,7 +121,7 @@ class Running:
             await self._publish(doors.catalogue)
         if doors.webhook or doors.mqtt:
             notifier = Notifier(doors.folder, doors.webhook, doors.secret, doors.mqtt, doors.mqtt_prefix)
-            service.notify = notifier.tell
+            service.notify, service.keep_notices = notifier.tell, notifier.sync
             service.tell()  # what was crossed before a crash and not told
             self._closers.append(notifier.close)
         if doors.socket is not None:

@@ -57,6 +57,7 @@ class Service:
         self.folder, self.tenants, self._lake = folder, tenants, lake
         self.started = perf_counter()
         self.notify: Callable[[list[Notice]], None] | None = None
+        self.keep_notices: Callable[[], None] = lambda: None  # makes durable what was notified so far
         self.hold_back: Callable[[], bool] = lambda: False
         self.more_status: Callable[[], dict[str, Any]] = dict
         self.home_http = ""  # where a node that owns only some accounts sends callers of all others
@@ -158,11 +159,14 @@ class Service:
 
     async def _follow(self) -> None:
         """Have a snapshot made, and the lake brought up to it; after a failure, once as many requests have come again."""
-        self._snapshot_seq = self.durable.node.seq
+        self._snapshot_seq, upto = self.durable.node.seq, self.durable.journal.end
         try:
+            await asyncio.to_thread(
+                self.keep_notices
+            )  # the log behind the snapshot would tell them again; it goes
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "workbench.charging.follow", str(self.folder), ",".join(self.tenants),
-                str(self._lake or ""), str(self.durable.journal.end),
+                str(self._lake or ""), str(upto),
                 stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             )  # fmt: skip
             out, err = await process.communicate()
@@ -171,6 +175,8 @@ class Service:
                 return
             made = json.loads(out.splitlines()[-1])
             self.durable.let_go(made["seq"], made["position"])
+        except OSError as error:
+            log.warning("charging: no snapshot was made: %s", error)
         finally:
             self._following = None
 

@@ -94,9 +94,16 @@ def charge(
     check: Annotated[
         bool,
         typer.Option(
-            "--check", help="Prove a stopped centre: with its edges it charged what it would have alone."
+            "--check",
+            help="Prove stopped nodes: with edges and moves they charged what one node would have alone.",
         ),
     ] = False,
+    beside: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--beside", metavar="FOLDER", help="With --check: a node that joined, and had accounts too."
+        ),
+    ] = None,
     status: Annotated[bool, typer.Option("--status", help="Show a running node and stop.")] = False,
     ask: Annotated[
         str, typer.Option("--ask", metavar="JSON", help="Send one request to a running node.")
@@ -117,7 +124,7 @@ def charge(
     """
     path = socket or folder / "node.sock"
     if check:
-        _check(folder, tuple(tenant or ["main"]), as_json)
+        _check([folder, *_started(folder), *(beside or [])], tuple(tenant or ["main"]), as_json)
         return
     if status:
         show_node(path, as_json)
@@ -235,18 +242,29 @@ def show_node(path: Path, as_json: bool) -> None:
     shell.answer(as_json, found, show)
 
 
-def _check(folder: Path, tenants: tuple[str, ...], as_json: bool) -> None:
+def _started(folder: Path) -> list[Path]:
+    """Nodes that ``--nodes auto`` started."""
+    return sorted(path.parent for path in (folder / "nodes").glob("*/log"))
+
+
+def _check(folders: list[Path], tenants: tuple[str, ...], as_json: bool) -> None:
     from dataclasses import asdict
 
     from workbench.charging.alone import compare
     from workbench.errors import VerifyFailed
 
-    found = compare(folder, tenants)
+    found = compare(folders, tenants)
+    if found.on_their_way:
+        raise VerifyFailed(
+            f"{found.on_their_way:,} accounts are on none of these nodes.",
+            where=str(folders[0]),
+            cure="Name every node that joined with --beside, and start home until no move is under way.",
+        )
     if not found.ok:
         name, real, alone = found.different[0]
         raise VerifyFailed(
-            f"{len(found.different)} accounts came to something else than the centre alone.",
-            where=f"account {name}: {real} with edges, {alone} alone",
+            f"{len(found.different)} accounts came to something else than one node alone.",
+            where=f"account {name}: {real} as it was, {alone} alone",
             cure="Let every edge tell what it has, then check again.",
         )
     shell.answer(
@@ -254,7 +272,7 @@ def _check(folder: Path, tenants: tuple[str, ...], as_json: bool) -> None:
         asdict(found),
         lambda console: console.print(
             f"[green]Proven[/]: {found.accounts:,} accounts, {found.events:,} events told by edges, "
-            f"overshoot {found.overshoot:,}",
+            f"overshoot {found.overshoot:,}, {found.nodes:,} nodes, {found.moves:,} moves",
             highlight=False,
         ),
     )
