@@ -196,3 +196,16 @@ def test_a_letter_is_driven_again_with_the_time_it_first_came_at() -> None:
         assert (letter["state"], letter["tries"]) == ("accepted", 3)
         landed = lake.con.execute(f"SELECT units, received_at FROM {lake.scan('landed')}").fetchall()
         assert landed == [(-5, (DAY + timedelta(seconds=2)).replace(tzinfo=None))]
+
+
+def test_a_device_that_two_mappings_of_a_batch_hear_of_is_registered_once(tmp_path: Path) -> None:
+    """Two sources, one new device, one batch: one row in the registry, and the records of both."""
+    other = LAMPS.replace("source: lamps", "source: hubs")
+    routes = Routes([Route(parse_mapping(LAMPS), "lamps/#"), Route(parse_mapping(other), "hubs/#")])
+    messages = [said(300, "d1"), said(600, "d1")._replace(topic="hubs/d1")]
+    with Lake.open(tmp_path, create=True) as lake, lake.writer():
+        Intake(lake, routes, POLICY).take(cut(messages, [2]))
+        assert one(lake.con, f"SELECT count(*) FROM {lake.scan('devices')}") == (1,)
+        assert one(
+            lake.con, f"SELECT count(DISTINCT device_key), sum(n_events) FROM {lake.scan('records')}"
+        ) == (1, 2)

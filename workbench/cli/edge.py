@@ -94,6 +94,8 @@ def edge(
                 time.sleep(0.2)
         except KeyboardInterrupt:
             pass
+        if node.failed is not None:
+            raise node.failed
         raw = wire.journal.stats().bytes
         found = {
             "lake": str(lake), "mqtt_port": wire.port, "raw_port": raw_port, "messages": node.figures.messages,

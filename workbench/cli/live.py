@@ -144,6 +144,8 @@ def serve_live(
         )
         publisher.stop()
         node.settled(15)
+        if node.failed is not None:  # what was acknowledged is in the journals and counts at the next start
+            raise node.failed
         found = {"lake": str(lake), "mqtt_port": wire.port, "acknowledged": wire.listener.stats.acknowledged,
                  **metrics.status()}  # fmt: skip
     shell.answer(as_json, found, lambda console: shell.show_rows(console, [_short(found)]))

@@ -139,14 +139,13 @@ class Intake:
         if from_gateways:
             sightings += self._unpack(from_gateways, change, facts, taken)
         events = [item for item in numbered if item[0].content_type != packs.CONTENT_TYPE]
-        with lake.as_if(change.add, change.remove), cursor_of(lake) as con:
-            for mapping, items in self._by_mapping(events):
-                if mapping is None:
-                    sightings += [
-                        _refused(item, "no_route", item[0].topic[:200], driven_at) for item in items
-                    ]
-                else:
-                    sightings += self._land(con, mapping, items, change, facts, taken, driven_at)
+        for mapping, items in self._by_mapping(events):
+            if mapping is None:
+                sightings += [_refused(item, "no_route", item[0].topic[:200], driven_at) for item in items]
+                continue
+            # Each mapping sees what the one before it adds: a device that two of them hear of is registered once.
+            with lake.as_if(change.add, change.remove), cursor_of(lake) as con:
+                sightings += self._land(con, mapping, items, change, facts, taken, driven_at)
         self._mediate(change, taken)
         taken.dead = sum(seen.outcome == REFUSED for seen in sightings)
         origin = f"{numbered[0][1]}:{numbered[0][2]}:{lake.state.version}" if numbered else ""
