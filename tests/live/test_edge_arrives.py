@@ -196,6 +196,11 @@ def test_packs_that_say_nonsense_are_dead_letters(tmp_path: Path, port: int, spo
         assert taken.landed == len(good["columns"]["units"])
         assert taken.dead == 2
         assert {letter["reason"] for letter in letters(lake)} == {reason, "bad_pack"}
+        # A device of the gateway's that now reports to the centre: what the gateway counted stays, the event is refused.
+        before = [segment.sha256 for segment in lake.segments("records")]
+        late = intake.take([Batch("w", 0, said()[:300])])
+        assert late.reasons == {"at_gateways": late.messages}
+        assert (late.landed, [segment.sha256 for segment in lake.segments("records")]) == (0, before)
         # Devices that report to the centre themselves, for the same time: one of the two would count twice.
         other = said()[:300]
         with Lake.open(tmp_path / "direct", create=True) as direct, direct.writer():

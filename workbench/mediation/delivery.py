@@ -18,6 +18,7 @@ from workbench.errors import FileUnreadable, MappingError
 from workbench.lake.engine import arrow_batches
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment, sha256_of
+from workbench.mediation.gateways import apart
 from workbench.mediation.identity import resolved
 from workbench.mediation.landing import collect, land, typed
 from workbench.mediation.mapping import Mapping
@@ -135,6 +136,7 @@ def deliver(
     streams = {}
     for part in normalised:
         part = resolved(lake, con, part)
+        part = apart(lake, part, stream_of(part, policy))
         streams[part.stream] = land_stream(lake, con, part, policy, done)
         for file in part.files:
             file.unlink(missing_ok=True)

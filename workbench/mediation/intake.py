@@ -19,7 +19,8 @@ from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.mediation import deadletters, packs
 from workbench.mediation.deadletters import ACCEPTED, REFUSED, Sighting
-from workbench.mediation.delivery import Landed, land_stream
+from workbench.mediation.delivery import Landed, land_stream, stream_of
+from workbench.mediation.gateways import apart
 from workbench.mediation.identity import resolved
 from workbench.mediation.mapping import Mapping
 from workbench.mediation.mediate import mediate_stream
@@ -212,6 +213,7 @@ class Intake:
         )
         for part in parts:
             part = resolved(self.lake, con, part)
+            part = apart(self.lake, part, stream_of(part, self.policy))
             counts = land_stream(
                 self.lake, con, part, self.policy, done,
                 origin=f"{items[0][1]}:{items[0][2]}:{self.lake.state.version}", meta={LIVE: 0},

@@ -34,6 +34,10 @@ REASONS: dict[str, tuple[str, str]] = {
         "records of a gateway for a time whose events devices sent to the centre themselves",
         "let a stream's devices report to gateways, or to the centre, not to both",
     ),
+    "at_gateways": (
+        "an event for a time that gateways report: what they counted stays",
+        "let a stream's devices report to gateways, or to the centre, not to both",
+    ),
     "missing_time": ("no time", "mend the sender"),
     "bad_time": ("no time in the declared format (23:59:60 and 30 February are none)", "check `format:`"),
     "time_without_zone": ("the time carries no zone and the mapping gives none", "say `zone:`"),
