@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--days", type=float, default=7)
-    parser.add_argument("--seeds", default=",".join(str(seed) for seed in range(101, 111)))
+    parser.add_argument("--seeds", default=",".join(str(seed) for seed in range(301, 311)))
     parser.add_argument("--fleets", default="all")
     parser.add_argument(
         "--store", type=Path, help="keep each fleet's and seed's counts here: a long run in slices"

@@ -9,8 +9,11 @@ from workbench.insight.fleet.batch import Batch, peaks
 from workbench.insight.fleet.scores import Scores
 from workbench.insight.fleet.windows import Windows
 
-_ROWS_LEAST = 20
+_ROWS_LEAST = 4  # the share starts from the fleet's, so few rows of one's own are enough
 _BACKLOG_LEAST = 2
+_WAITS_SHARE, _WAITS_FACTOR, _WAITS_LEAST_MS = 0.8, 10.0, 60_000.0  # a wait this far above the fleet's counts
+_WAITS_SAMPLED = 20_000
+_IN_A_HEAP = 0.15  # arrivals closer than this share of the time between their readings came together
 
 
 class _Counted:
@@ -41,24 +44,51 @@ class Duplicates(_Counted):
 
 
 class Disorder(_Counted):
-    """More messages that arrive after a later one than usual."""
+    """More messages that arrive after a later one, or that waited each for itself, than usual.
+
+    A device that speaks twice a day is hardly ever overtaken by itself, however long its messages wait. So a message counts
+    too that waited far longer than the fleet's do and did not come in a heap with its neighbours (that is a backlog).
+    """
 
     kind, rule = "reordered", "delivery.order"
 
     def __init__(self, devices: int) -> None:
         super().__init__(devices)
-        self._latest = np.zeros(devices, dtype=np.int64)
+        self._latest, self._latest_ts = (np.zeros(devices, dtype=np.int64) for _ in range(2))
+        self._waited = np.zeros(devices, dtype=bool)
+        self._slow_ms = 0.0
 
     def update(self, batch: Batch) -> None:
-        """Count readings that arrived before the one just before them."""
+        """Count readings that arrived before the one just before them, and those that waited alone."""
         device, received = batch.reading_device, batch.reading_received
         if not len(device):
             return
         before = np.r_[np.int64(0), received[:-1]]
         before[batch.head] = self._latest[device[batch.head]]
+        before_ts = np.r_[np.int64(0), batch.reading_ts[:-1]]
+        before_ts[batch.head] = self._latest_ts[device[batch.head]]
         # Neighbours only: a backlog is overtaken as a whole, and is no disorder within itself.
-        self._windows.add(device, batch.reading_ts, received < before)
+        mark = received < before
+        waited = received - batch.reading_ts
+        if not self._slow_ms:
+            usual = np.quantile(waited[:: max(1, len(waited) // _WAITS_SAMPLED)], _WAITS_SHARE)
+            self._slow_ms = max(_WAITS_FACTOR * float(usual), _WAITS_LEAST_MS)
+        slow = np.flatnonzero(waited > self._slow_ms)
+        gap, arrived = batch.reading_ts[slow] - before_ts[slow], received[slow] - before[slow]
+        alone = slow[
+            (gap > 0) & (arrived >= _IN_A_HEAP * gap)
+        ]  # no gap: the copy of a reading of an earlier batch
+        waits = np.zeros(len(mark), dtype=bool)
+        waits[alone] = True
+        after = np.r_[False, waits[:-1]]
+        after[batch.head] = self._waited[device[batch.head]]
+        mark = waits | (
+            mark & ~after
+        )  # a message that waits and the one it was overtaken by are one, not two
+        self._waited[device[batch.tail]] = waits[batch.tail]
+        self._windows.add(device, batch.reading_ts, mark)
         self._latest[device[batch.tail]] = received[batch.tail]
+        self._latest_ts[device[batch.tail]] = batch.reading_ts[batch.tail]
 
 
 class Backlog:
@@ -88,7 +118,7 @@ class Backlog:
         real = before_ts >= 0
         if not self._usual_ms and (real & (gap > 0)).any():
             self._usual_ms = float(np.median(gap[real & (gap > 0)]))
-        squeezed = real & (gap > 0.3 * self._usual_ms) & (arrived >= 0) & (arrived < 0.15 * gap)
+        squeezed = real & (gap > 0.3 * self._usual_ms) & (arrived >= 0) & (arrived < _IN_A_HEAP * gap)
         self._runs(batch, device, ts, squeezed)
         self._last_ts[device[batch.tail]], self._last_received[device[batch.tail]] = (
             ts[batch.tail], received[batch.tail],
@@ -117,7 +147,7 @@ class Backlog:
         """The longest such stretch."""
         raw = np.log(np.where(self._best >= _BACKLOG_LEAST, self._best, 0.7))
         return Scores(
-            raw, self._rows >= 12, self._since, self._until, self._best, np.ones(len(raw)),
+            raw, self._rows >= _ROWS_LEAST, self._since, self._until, self._best, np.ones(len(raw)),
             np.zeros(len(raw), dtype=bool), 0.12,
         )  # fmt: skip
 

@@ -13,7 +13,9 @@ SENTINELS = (-9999.0, -999.0, -99.0, -32768.0, -2147483648.0)
 """What loggers write for "no data": never a measurement."""
 
 _READINGS_LEAST = 12
+_SELDOM_LEAST = 4  # readings of a device that is judged by its peers' range
 _PEERS_LEAST = 20
+_SPREAD_LEAST, _SPREAD_SELDOM = 0.4, 0.25  # the worst of few readings lies closer together than that of many
 _OUTSIDE = 0.5  # ranges beyond the usual range from which a sentinel value is believed to be one
 _FAR = 12.0  # ranges outside that need no statistics, where hardly a peer comes near
 _SENTINEL_MOST = max(SENTINELS)
@@ -55,6 +57,11 @@ class Ranges:
     def seen(self) -> Array:
         """Readings of each device that were measurements."""
         return self._samples.seen
+
+    @property
+    def peers_known(self) -> bool:
+        """Whether there are enough devices to say where one that speaks seldom should live."""
+        return int((self.seen > 0).sum()) >= _PEERS_LEAST
 
     @property
     def never_negative(self) -> bool:
@@ -158,9 +165,14 @@ class Level:
         sentinel = np.full(len(worst.far), self.kind == "sentinel") & (worst.count > 0)
         raw = np.where(worst.count > 0, np.log(np.maximum(worst.far, 1e-6)), np.log(0.5))
         alone = worst.far > max(_FAR, 4.0 * float(np.quantile(worst.far, 0.9)))
+        enough = self._ranges.seen >= _READINGS_LEAST
+        if self._ranges.peers_known:  # peers say where a device that speaks seldom should live
+            enough |= (self._ranges.seen >= _SELDOM_LEAST) | (worst.count > 0)
+        seldom = np.median(self._ranges.seen) < _READINGS_LEAST
         return Scores(
-            raw, (self._ranges.seen >= _READINGS_LEAST) | alone, worst.since, worst.until,
-            np.nan_to_num(worst.value), expected, sentinel | alone, 0.4,
+            raw, enough | alone, worst.since, worst.until,
+            np.nan_to_num(worst.value), expected, sentinel | alone,
+            _SPREAD_SELDOM if seldom else _SPREAD_LEAST,
         )  # fmt: skip
 
     @property

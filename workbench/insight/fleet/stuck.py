@@ -11,6 +11,7 @@ from workbench.insight.fleet.scores import Scores
 _BINS = 24  # run lengths by powers of the square root of two
 _READINGS_LEAST = 24
 _PLACE = np.minimum(2 * np.log2(np.maximum(np.arange(4096), 1)), _BINS - 1).astype(np.int64)
+_SELDOM_LEAST = 4
 _LIVELY = 0.9
 _PRIOR = 20.0  # readings' worth of the fleet's activity that a device starts from
 
@@ -70,7 +71,9 @@ class Stuck:
     def scores(self, now_ms: int) -> Scores:
         """The longest run: its chance given how often this sensor moves, and against its own usual longest."""
         fleet = float(self._changed.sum() / max(self._seen.sum(), 1.0))
-        activity = (self._changed + _PRIOR * fleet) / (self._seen + _PRIOR)
+        # Of a device seen seldom the run is half of what is known: it says nothing of how often the sensor moves.
+        rest = self._seen - np.where(self._seen < _READINGS_LEAST, np.maximum(self._longest - 1, 0), 0)
+        activity = (self._changed + _PRIOR * fleet) / (rest + _PRIOR)
         by_chance = -np.log1p(-np.clip(activity, 1e-6, 1 - 1e-4)) * self._longest
         usual = self._usual_longest()
         raw = by_chance * np.minimum(1.0, self._longest / (2.0 * usual))
@@ -81,7 +84,7 @@ class Stuck:
             raw = np.minimum(raw, np.median(judged) + np.maximum(chance, 0.0))
         enough = (self._seen >= _READINGS_LEAST) & (self._changed >= 3)
         # Where peers hardly ever repeat themselves, a device seen seldom is judged by them, a constant one too.
-        enough |= (self._longest >= 4) & (fleet > _LIVELY)
+        enough |= (self._seen >= _SELDOM_LEAST) & (fleet > _LIVELY)
         return Scores(
             raw, enough, self._since, self._ended, self._longest.astype(float), usual,
             np.zeros(len(raw), dtype=bool),

@@ -29,6 +29,8 @@ PRECEDENCE = ("sentinel", "counter_reset", "conflict", "compromised", "late", "r
               "spike", "zero_usage", "theft", "arbitrage", "failing", "consumption", "drift")  # fmt: skip
 """When one episode moves several rules, the one that explains the others names it: a run of -9999 is no frozen value."""
 
+_INTRUDER = 5.0  # surprise from which a compromise names what another rule is surer of: it moves them all
+_SPIKE_MOST = 12  # readings outside; a spike is a few
 _ROWS_FOR_TWO = 200_000  # rows of a batch from which a second thread pays
 _CORES = os.cpu_count() or 1
 _RANK = {kind: place for place, kind in enumerate(PRECEDENCE)} | {"arbitrage": PRECEDENCE.index("theft")}
@@ -193,11 +195,25 @@ def _peers(scores: Scores) -> float:
     return float(np.median(scores.observed[usable])) if usable.any() else float("nan")
 
 
+def _enough_to_name(one: Suspicion) -> float:
+    return _INTRUDER if one.detector.kind == "compromised" else CERTAIN
+
+
+def _rank(one: Suspicion, near: list[Suspicion]) -> int:
+    """Place in ``PRECEDENCE``; many readings outside, of a column that drifts, are the end of the drift and no spike."""
+    column = one.detector.column
+    if isinstance(one.detector, Level) and one.detector.kind == "spike":
+        drifts = any(other.detector.kind == "drift" and other.detector.column == column for other in near)
+        if drifts and one.detector.readings_out[one.device] > _SPIKE_MOST:
+            return len(PRECEDENCE)
+    return _RANK[one.detector.kind]
+
+
 def _named(found: list[Suspicion]) -> Suspicion:
     """The alert that names the device: strong ones first, and among strong ones the one that explains the others."""
     strongest = max(one.surprise for one in found)
-    near = [one for one in found if one.surprise >= min(0.3 * strongest, CERTAIN)]
-    first = min(near, key=lambda one: (_RANK[one.detector.kind], -one.surprise))
+    near = [one for one in found if one.surprise >= min(0.3 * strongest, _enough_to_name(one))]
+    first = min(near, key=lambda one: (_rank(one, near), -one.surprise))
     rest = sorted((one for one in found if one is not first), key=lambda one: -one.surprise)
     return Suspicion(
         first.device, first.detector, first.surprise, first.since_ms, first.until_ms, first.observed,

@@ -10,6 +10,7 @@ from workbench.insight.fleet.batch import HOUR_MS
 _PRIOR = 50.0  # rows' worth of the fleet's share that a device starts from
 _OF_WINDOW = 6  # hours
 _SCALES = (1, 2, 4, 8)  # windows looked at together
+_SELDOM, _OF_SELDOM = 1.0, 20  # who speaks less often than once a window is looked at over five days, too
 
 
 class Windows:
@@ -45,7 +46,7 @@ class Windows:
     def worst(self) -> tuple[Array, Array, Array, Array, Array]:
         """Per device: surprise (nats, 0 when nothing), marked rows and rows expected in that window, since, until [ms].
 
-        Windows of six hours, twelve, a day and two days compete: an episode is seen whole, and as long as it lasted.
+        Windows of six hours, twelve, a day, two and five days compete: an episode is seen whole, and as long as it lasted.
         """
         devices = len(self.rows)
         best, seen, usual = np.zeros(devices), np.zeros(devices), np.zeros(devices)
@@ -54,9 +55,11 @@ class Windows:
             return best, seen, usual, since, until
         fleet = float(self.marked.sum() / max(self.rows.sum(), 1.0))
         per_window = self.rows / max(self._latest - self._earliest + 1, 1)
-        for wide in _SCALES:
+        seldom = per_window < _SELDOM
+        for wide in (*_SCALES, *((_OF_SELDOM,) if seldom.any() else ())):
             for shift in {0, wide // 2}:
-                self._at_scale(wide, shift, fleet, per_window, (best, seen, usual, since, until))
+                mine = seldom if wide == _OF_SELDOM else np.ones(devices, dtype=bool)
+                self._at_scale(wide, shift, fleet, per_window, mine, (best, seen, usual, since, until))
         return best, seen, usual, since, until
 
     def _at_scale(
@@ -65,6 +68,7 @@ class Windows:
         shift: int,
         fleet: float,
         per_window: Array,
+        mine: Array,
         found: tuple[Array, Array, Array, Array, Array],
     ) -> None:
         """Join neighbouring windows, and keep a device's joint window where it is more surprising than any before."""
@@ -85,7 +89,7 @@ class Windows:
         np.maximum.at(last, place, window)
         best, seen, usual, since, until = found
         order = np.argsort(surprise, kind="stable")
-        order = order[surprise[order] > best[owner[order]]]
+        order = order[(surprise[order] > best[owner[order]]) & mine[owner[order]]]
         who = owner[order]
         best[who], seen[who], usual[who] = surprise[order], marked[order], expected[order]
         since[who] = first[order] * _OF_WINDOW * HOUR_MS
