@@ -21,7 +21,8 @@ import workbench
 
 FORGOTTEN = ("workbench.tariff", "workbench.rating", "workbench.settlement", "workbench.billing", "tests.golden.engine",
              "tests.golden.online", "tests.golden.books", "tests.settlement.test_splits",
-             "tests.settlement.test_apportion", "tests.tariff.test_calendar", "tests.rating.test_online")  # fmt: skip
+             "tests.settlement.test_apportion", "tests.tariff.test_calendar", "tests.rating.test_online",
+             "tests.tariff.test_amount", "tests.tariff.test_timeline", "tests.rating.test_wallet")  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from workbench.rating.explain import explain_charge
 from workbench.reference.results import Use
 from workbench.tariff.catalogue import loads
 from workbench.tariff.compile import compile_offer
-from workbench.tariff.explain import explain
+from workbench.tariff.explain import by_rule, explain
 from workbench.tariff.plan import compile_plan
 from workbench.tariff.trace_check import check_trace
 
@@ -156,3 +156,69 @@ def test_what_a_close_decides_is_explained_too(prices: str) -> None:
                 check_trace(found.trace)
                 assert found.trace["amount"] == amount, found.sentence
                 assert found.sentence.endswith(".")
+
+
+def explained(price: str, units: int, **said: int) -> dict[str, object]:
+    """The checked trace of some use under one price; its sentence stands in ``said``."""
+    catalogue = loads(CLOSED % f"prices: [{{id: a, meter: m.data, {price}}}]")
+    offer = compile_offer(catalogue.offers[0], catalogue)
+    component = offer.components[0]
+    found = explain(offer, component, component.rates[0], units, **said)  # type: ignore[arg-type]
+    check_trace(found.trace)
+    return {**found.trace, "said": found.sentence}
+
+
+def test_a_plain_price_is_said_for_each_unit_and_a_package_by_its_steps() -> None:
+    assert str(explained("per_unit: {amount: 0.10}", 3)["said"]).endswith(" cost 0.3 EUR: 0.1 EUR for each.")
+    assert "for each" not in str(explained("package: {amount: 5, size: 100}", 3)["said"])
+    assert "of which 2 are free" in str(explained("allowance: {units: 2}, per_unit: {amount: 1}", 3)["said"])
+
+
+def test_use_that_moves_a_counter_by_nothing_costs_nothing_on_the_step_it_stands_on() -> None:
+    trace = explained("graduated: {tiers: [{up_to: 10, amount: 2}, {amount: 1}]}", 3, before=12, measured=0)
+    assert trace["parts"] == [{"step": 1, "after": 12, "up_to": 12, "amount": 0}]
+
+
+RULES = [
+    ({"is": "discount", "amount": "5", "counted": "3"}, -3),
+    ({"is": "discount", "amount": "5", "counted": "-3"}, 0),
+    ({"is": "maximum", "amount": "5", "counted": "8"}, -3),
+    ({"is": "maximum", "amount": "5", "counted": "4"}, 0),
+    ({"is": "commitment", "amount": "10", "counted": "3", "days": "15", "of_days": "30"}, 2),
+    ({"is": "commitment", "amount": "10", "counted": "6", "days": "15", "of_days": "30"}, 0),
+    ({"is": "credit", "amount": "7", "paid": ["3", "4"]}, -7),
+    ({"is": "fee", "amount": "10", "times": "3", "of_times": "2"}, 15),
+]
+
+
+@pytest.mark.parametrize(("rule", "amount"), RULES)
+def test_a_rule_of_the_close_comes_to(rule: dict[str, object], amount: int) -> None:
+    assert by_rule({"rule": rule, "denominator": 1}) == amount
+    assert by_rule({"rule": rule, "denominator": 20}) == 20 * amount
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        {"rule": {"is": "credit", "amount": "6", "paid": ["3", "4"]}, "denominator": 1},
+        {"rule": {"is": "fee", "amount": "1", "times": "1", "of_times": "3"}, "denominator": 1},
+    ],
+)
+def test_a_rule_that_cannot_hold_is_refused(trace: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"more than it held|not whole"):
+        by_rule(trace)
+
+
+@pytest.mark.parametrize(
+    ("price", "money", "amount"),
+    [("rate: 1 %", 1000, 10), ("rate: 1 %, floor: 0.00000002", 1000, 20), ("rate: 1 %, cap: 0.000000005", 1000, 5),
+     ("rate: 1 %, fee: 0.000000003", 1000, 13)],
+)  # fmt: skip
+def test_a_share_of_the_money_an_event_carried(price: str, money: int, amount: int) -> None:
+    text = CLOSED.replace("unit: byte, dimensions: [country]", "unit: nano, currency: EUR")
+    catalogue = loads(text % f"scope: event, prices: [{{id: a, meter: m.data, percentage: {{{price}}}}}]")
+    offer = compile_offer(catalogue.offers[0], catalogue)
+    component = offer.components[0]
+    trace = explain(offer, component, component.rates[0], money).trace
+    check_trace(trace)
+    assert trace["amount"] == amount * trace["denominator"]

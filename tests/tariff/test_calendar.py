@@ -130,3 +130,22 @@ def test_nothing_reads_the_hosts_zones() -> None:
         zone_of("../../../etc/hostname")
     with pytest.raises(KeyError):
         zone_of("Europe")
+
+
+@pytest.mark.parametrize("begins", range(8, 15))
+def test_a_change_of_the_clock_near_a_periods_end_is_found_to_the_second(begins: int) -> None:
+    """Lord Howe sets its clock back by half an hour at 15:00 UTC: its hours then begin at half past."""
+    change = datetime(2026, 4, 4, 15, tzinfo=UTC)
+    period = Period(change - timedelta(hours=15 - begins), change + timedelta(hours=2, minutes=45))
+    starts = [start for start, _ in counter_windows(period, "Australia/Lord_Howe", "hour")]
+    before = [period.start + timedelta(hours=n) for n in range(15 - begins)]
+    assert starts == [
+        *before, change, *(change + timedelta(minutes=minutes) for minutes in (30, 90, 150)),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("seconds", range(1, 9))
+def test_a_change_seconds_before_the_end(seconds: int) -> None:
+    change = datetime(2026, 4, 4, 15, tzinfo=UTC)
+    period = Period(change - timedelta(hours=9), change + timedelta(seconds=seconds))
+    assert counter_windows(period, "Australia/Lord_Howe", "hour")[-1] == (change, period.end)

@@ -155,5 +155,5 @@ def _stretches(con: duckdb.DuckDBPyConnection, s: str, n: int) -> None:
         "SELECT p.device_key, greatest(p.from_at, t.from_at) AS from_at, least(p.until_at, t.until_at) AS until_at, "
         f"p.line_no, p.counts, t.slope, t.step FROM {s}.celled_{n} p JOIN {s}.cells_{n} c USING (cell) "
         "JOIN stretches t ON t.account_no = c.account_no AND t.holder = c.holder AND t.counter_no = c.counter_no "
-        "WHERE p.from_at < t.until_at AND t.from_at < p.until_at ORDER BY p.device_key, 2, p.line_no",
+        "WHERE p.from_at < t.until_at AND t.from_at < p.until_at",
     )

@@ -99,9 +99,12 @@ def _grants(lake: Lake, period: str) -> Iterator[_Grant]:
     credits = lake.segments("credits", period=period)
     if not credits:
         return
+    held = lake.scan("credits", segments=credits)
+    if "kind" not in lake.con.sql(f"SELECT * FROM {held}").columns:
+        return  # rated before there were paid credits
     rows = lake.con.execute(
         f"SELECT account_id, l.currency, offer_id, credit_id, left_nano::HUGEINT // left_denominator::HUGEINT, "
-        f"granted_at, expires_at FROM {lake.scan('credits', segments=credits)} c JOIN (SELECT DISTINCT account_id, "
+        f"granted_at, expires_at FROM {held} c JOIN (SELECT DISTINCT account_id, "
         f"offer_id, currency FROM {lake.scan('lines', period=period)}) l USING (account_id, offer_id) "
         "WHERE kind = 'paid' ORDER BY account_id, priority, expires_at, granted_at, credit_id, offer_id"
     ).fetchall()
