@@ -11,7 +11,6 @@ from workbench.errors import AmountOverflow, LakeReadOnly, SettlementError
 from workbench.ledger.balances import balance, trial_balance
 from workbench.ledger.checks import CheckResult, ledger_checks
 from workbench.model.split import Split, SplitRule
-from workbench.rating.carry import credits_from
 from workbench.settlement.checks import settlement_checks
 from workbench.settlement.close import close
 from workbench.settlement.terms import Terms
@@ -395,21 +394,3 @@ def test_an_account_without_use_keeps_its_remainder(world):
     shut(world)
     assert shut(world, FEB).lines == 1
     assert shut(world, MAR).lines == 2
-
-
-def test_a_period_rated_before_there_were_paid_credits_still_closes(world) -> None:
-    """Its credits have no column ``kind``: all of them are promotional, and nothing is paid with them."""
-    world.rate(JAN, [Row("a", EUR)])
-    old = (
-        "SELECT 'a' AS account_id, 'plan' AS offer_id, 'welcome' AS credit_id, 5::DECIMAL(38,0) AS left_nano, "
-        "1::DECIMAL(38,0) AS left_denominator, 0 AS priority, TIMESTAMP '2026-01-01' AS granted_at, "
-        "TIMESTAMP '2027-01-01' AS expires_at"
-    )
-    lake = world.lake
-    lake.commit({}, add=[lake.write("credits", old, period=JAN)])
-    shut(world)
-    assert JAN in lake.facts("close")
-    (balance,) = credits_from(lake.con.sql(f"SELECT * FROM {lake.scan('credits')}").to_arrow_table())[
-        "a", "plan"
-    ]
-    assert (balance.kind, balance.left) == ("promotional", 5)
