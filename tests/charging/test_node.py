@@ -10,6 +10,7 @@ import pytest
 
 from tests.charging.world import CATALOGUE, EUR, SECOND, T0, ask, open_node
 from workbench.charging.messages import (
+    Arrive,
     Balance,
     Commit,
     Debit,
@@ -59,6 +60,30 @@ BAD: dict[str, tuple[Any, str]] = {
     "a year of seconds": (
         Reserve(account="a", id="x", meter="car.sms", units=1, seconds=366 * 86_400),
         "bad_seconds",
+    ),
+    "a rating group below zero": (
+        Debit(account="a", id="x", meter="car.sms", units=1, rating_group=-1),
+        "bad_rating_group",
+    ),
+    "a rating group of 33 bits": (
+        Reserve(account="a", id="x", meter="car.sms", units=1, rating_group=2**32),
+        "bad_rating_group",
+    ),
+    "a rating group of 3,000 digits": (
+        Unlock(account="a", id="x", feature="f", meter="car.sms", units=1, rating_group=10**3000),
+        "bad_rating_group",
+    ),
+    "a bucket of a meter with a control": (
+        TopUp(account="a", id="x", meter="\x00", units=1, bucket="b"),
+        "bad_account",
+    ),
+    "a parcel that is none": (
+        Arrive(tenant=OPERATOR, id="x", epoch=1, came="elsewhere", seq=1, parcel=b"\x00\x00"),
+        "bad_request",
+    ),
+    "a parcel that breaks off": (
+        Arrive(tenant=OPERATOR, id="x", epoch=1, came="elsewhere", seq=1, parcel=b"\x94\xa1"),
+        "bad_request",
     ),
     "a critical service without a contract": (
         Debit(account="a", id="x", meter="car.sms", units=1, critical=True),

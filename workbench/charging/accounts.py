@@ -95,7 +95,7 @@ def top_up(account: Account, ask: TopUp, scale: int, now: int) -> Bucket | None:
         account.balance += ask.amount_nano * scale
         account.paid_in += ask.amount_nano * scale
         return None
-    if not good_name(ask.bucket) or len(ask.meter) > 128 or abs(ask.priority) > 1_000_000:
+    if not good_name(ask.bucket) or (ask.meter and not good_name(ask.meter)) or abs(ask.priority) > 1_000_000:
         raise Refused("bad_account")
     expires = NEVER
     if ask.expires_at is not None:

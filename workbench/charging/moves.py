@@ -146,7 +146,10 @@ class Moves:
         return Answer(ok=True, granted=len(ask.answers))
 
     def _arrive(self, ask: Arrive) -> Answer:
-        packed = _packed(ask.parcel)
+        try:
+            packed = _packed(ask.parcel)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise Refused("bad_request") from error
         keys = [(row[0][0], row[0][1]) for row in packed.accounts]
         if packed.catalogue != fingerprint(self.tariffs):
             raise Refused("catalogue_refused")

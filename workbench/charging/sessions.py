@@ -13,6 +13,8 @@ from workbench.charging.state import NO_EARNED, Account, Bucket, Hold, Reservati
 from workbench.charging.tariffs import Tariffs, micros
 
 RESERVATIONS_MAX = 1_000
+RATING_GROUP_MAX = 2**32 - 1
+"""3GPP's AVP is an unsigned number of 32 bits."""
 SECONDS_MAX = 31 * 86_400
 EARLY, AHEAD = 32 * 86_400_000_000, 300_000_000
 """How far in the past and in the future an event may lie, in microseconds."""
@@ -57,7 +59,7 @@ def check_wish(account: Account, ask: Wish) -> None:
     """Refuse a wish that no account could be granted.
 
     Raises:
-        Refused: ``bad_quantity``, ``bad_amount``, ``bad_dimensions``, ``critical_not_allowed``.
+        Refused: ``bad_quantity``, ``bad_amount``, ``bad_rating_group``, ``bad_dimensions``, ``critical_not_allowed``.
     """
     if ask.amount_nano:
         if ask.meter or ask.units:
@@ -66,6 +68,8 @@ def check_wish(account: Account, ask: Wish) -> None:
             raise Refused("bad_amount")
     elif not 0 < ask.units <= UNITS_MAX:
         raise Refused("bad_quantity")
+    if ask.rating_group and not 0 < ask.rating_group <= RATING_GROUP_MAX:
+        raise Refused("bad_rating_group")
     if ask.dims and (len(ask.dims) > 16 or any(len(k) > 64 or len(v) > 128 for k, v in ask.dims.items())):
         raise Refused("bad_dimensions")
     if len(ask.device) > 128:
