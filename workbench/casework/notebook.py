@@ -13,6 +13,7 @@ from workbench.casework.quality import Quality, drift, planted
 from workbench.insight.detect import Opened
 from workbench.insight.finding import Findings
 from workbench.lake.lake import Lake
+from workbench.model.money import decimal_text
 
 
 class Queue:
@@ -63,7 +64,7 @@ class Queue:
             for r in case.reasons
         ]
         if case.at_risk is not None:
-            lines.append(f"  at risk: {float(case.at_risk):.4g} {case.currency}, priced by {case.priced_by}")
+            lines.append(f"  at risk: {decimal_text(case.at_risk)} {case.currency}, priced by {case.priced_by}")
         lines += [
             f"  clears: {case.clears}",
             *(f"  {s.at[:16]} {s.who}: {s.what} {s.words}" for s in case.history),
