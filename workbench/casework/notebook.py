@@ -64,7 +64,9 @@ class Queue:
             for r in case.reasons
         ]
         if case.at_risk is not None:
-            lines.append(f"  at risk: {decimal_text(case.at_risk)} {case.currency}, priced by {case.priced_by}")
+            lines.append(
+                f"  at risk: {decimal_text(case.at_risk)} {case.currency}, priced by {case.priced_by}"
+            )
         lines += [
             f"  clears: {case.clears}",
             *(f"  {s.at[:16]} {s.who}: {s.what} {s.words}" for s in case.history),
