@@ -19,10 +19,11 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from tests.golden.implant import implant, in_child
+from tests.golden.implant import Place, implant, in_child
 from tests.golden.outcome import by_reference
+from tests.golden.reach import of_cases
 from tests.golden.suite import BY_ID, CASES, wrongs
-from tests.golden.systematic import Made, reached, sites
+from tests.golden.systematic import Made, sites
 
 MODULES = ("adjust", "allowance", "carry", "close", "cost", "credits", "days", "discounts", "fees", "folds", "jumps", "lines",
            "lives", "percentile", "quantity", "rater", "rounding", "splits", "state", "usage", "who", "windows")  # fmt: skip
@@ -40,7 +41,7 @@ def every() -> list[Made]:
     return found
 
 
-def noticed(mutant: Made, known: dict[str, set[tuple[str, int]]]) -> list[str]:
+def noticed(mutant: Made, known: dict[str, set[Place]]) -> list[str]:
     """The cases that notice a change; everybody does when the program does not end."""
 
     def work() -> list[str]:
@@ -94,7 +95,7 @@ def main() -> None:
     )
     made = every()
     random.Random(1).shuffle(made)
-    known = reached("reference") if asked.minutes else {}
+    known = of_cases(CASES, by_reference) if asked.minutes else {}
     for mutant in made:
         name = f"{mutant.module.rpartition('.')[2]}.py:{mutant.line} {mutant.said} #{mutant.place}"
         if time.monotonic() - began > asked.minutes * 60:

@@ -11,12 +11,14 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
-Place = tuple[str, int]
-"""A module's file and the line a function begins on."""
+_Cached = type(lru_cache(lambda: None))
+Place = tuple[str, str]
+"""A module's file and a function's qualified name."""
 
 
 def in_child(work: Callable[[], Any], seconds: int) -> Any:
@@ -70,7 +72,14 @@ def implant(name: str, change: Callable[[ast.Module], None]) -> set[Place]:
                             with suppress(AttributeError, TypeError):  # some modules are no plain ones
                                 setattr(other, alias, fresh[known])
         return set()
-    return {(module.__file__, line) for _, line in changed}
+    forget()
+    return {(module.__file__, name) for name, _ in changed}
+
+
+def forget() -> None:
+    """Empty all caches of results, which may be the true program's."""
+    for cached in [found for found in gc.get_objects() if isinstance(found, _Cached)]:
+        cached.cache_clear()
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:

@@ -4,8 +4,12 @@
 
 Every comparison, arithmetic operator, whole number, `and`, `or`, `not` and choice in ``TARGETS`` can be made wrong in one
 way (`<` for `<=`, `-` for `+`, `n + 1` for `n` ...). A mutant dies when a golden case is priced differently, when a test of
-its file fails, or when the engine itself objects. It takes minutes of one core and is no test: run it after changing a rule,
-first with ``--quick``, then what lived with ``--again``.
+``reach.ROOMS`` that runs the changed function fails, or when the engine itself objects. It takes minutes of one core and is no
+test: run it after changing a rule, first with ``--quick``, then what lived with ``--again``.
+
+Which case and which file of tests runs which function is found out first, and kept in ``--reach``; with the next run only
+cases and files of tests that changed are looked at again. A question that does not end in time counts as a death of its own
+kind (`does not end`).
 """
 
 from __future__ import annotations
@@ -17,47 +21,47 @@ import importlib
 import json
 import random
 import re
+import resource
+import signal
 import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from types import FrameType
-from typing import Any
-
-import pytest
 
 from tests.golden.books import asks_for_books, by_books
 from tests.golden.case import Case
 from tests.golden.engine import NotPriced, by_batch, by_batch_together
-from tests.golden.implant import Place, implant, in_child
+from tests.golden.implant import implant, in_child
 from tests.golden.online import by_online
 from tests.golden.outcome import Outcome, by_reference
+from tests.golden.reach import Reach, fails, look, read
 from tests.golden.suite import CASES, wrongs
 from tests.golden.test_mutants import wrong_periods
 
 TARGETS = {
-    "workbench.tariff.amount": ("tests.tariff.test_amount", "online", "batch"),
+    "workbench.tariff.amount": ("online", "batch"),
     "workbench.tariff.pieces": ("online", "batch"),
-    "workbench.tariff.lookup": ("tests.rating.test_online", "online"),
-    "workbench.tariff.calendar": ("tests.tariff.test_calendar", "calendar", "online"),
+    "workbench.tariff.lookup": ("online",),
+    "workbench.tariff.calendar": ("calendar", "online"),
     "workbench.tariff.compile": ("online", "batch"),
     "workbench.tariff.tables": ("batch",),
     "workbench.tariff.variants": ("batch",),
-    "workbench.tariff.timeline": ("tests.tariff.test_timeline", "batch"),
-    "workbench.tariff.explain": ("tests.rating.test_explain",),
-    "workbench.rating.online": ("tests.rating.test_online", "online"),
-    "workbench.rating.wallet": ("tests.rating.test_wallet", "batch"),
+    "workbench.tariff.timeline": ("batch",),
+    "workbench.tariff.explain": (),
+    "workbench.rating.online": ("online",),
+    "workbench.rating.wallet": ("batch",),
     "workbench.rating.closing": ("batch",),
     "workbench.rating.rollover": ("batch",),
     "workbench.rating.ordered": ("batch",),
-    "workbench.settlement.splits": ("tests.settlement.test_splits", "books"),
-    "workbench.settlement.apportion": ("tests.settlement.test_apportion", "books"),
+    "workbench.settlement.splits": ("books",),
+    "workbench.settlement.apportion": ("books",),
 }
-"""Module to who is asked, the quickest first: a rater of the golden cases, or the tests of a file."""
+"""Module to the raters of the golden cases that are asked."""
 
 _COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
@@ -66,8 +70,13 @@ _COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
 _BINARY: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult, ast.Mod: ast.FloorDiv,
 }  # fmt: skip
-_SECONDS = 240
-"""More than the slowest rater needs for all cases on a busy machine."""
+_SECONDS = 300
+"""More than the longest question (a file's cases in batch, a file of tests) takes on a busy machine."""
+_LONGEST = 20.0
+"""Files of tests that take no more seconds are asked before the query engine, and with ``--quick``."""
+_SLOW = ("batch", "books")
+_BYTES = 8 * 2**30
+"""A loop without end that collects something is stopped by its memory."""
 
 
 @dataclass(frozen=True)
@@ -101,11 +110,15 @@ def sites(tree: ast.Module) -> list[Site]:
 
 
 def _code(node: ast.AST) -> Iterator[ast.AST]:
-    """Expressions that decide or reckon: no annotations, error texts, assertions, defaults or imports."""
+    """Expressions that decide or reckon: no annotations, error texts, assertions, imports, or defaults (of arguments
+    and of fields: what is worked out once while a class or function is made cannot be put in place later).
+    """
     for name, value in ast.iter_fields(node):
         if name in _NO_CODE and not isinstance(node, ast.Call):
             continue
         for child in value if isinstance(value, list) else [value]:
+            if isinstance(node, ast.ClassDef) and not isinstance(child, ast.FunctionDef):
+                continue
             if not isinstance(child, ast.AST) or isinstance(
                 child, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom
             ):
@@ -203,103 +216,62 @@ def _cases(rater: str) -> list[Case]:
     return [case for case in CASES if rater != "books" or asks_for_books(case)]
 
 
-def _tests(module: str) -> Iterator[tuple[str, Callable[[], bool]]]:
-    """Each test of a file with each of its parameters; it objects by raising. Tests with fixtures are left out."""
-    for name, test in vars(importlib.import_module(module)).items():
-        if not name.startswith("test_"):
-            continue
-        sets: list[dict[str, Any]] = [{}]
-        for mark in getattr(test, "pytestmark", []):
-            if mark.name == "parametrize":
-                names = (
-                    mark.args[0].replace(" ", "").split(",")
-                    if isinstance(mark.args[0], str)
-                    else list(mark.args[0])
-                )
-                rows = [
-                    getattr(value, "values", value if len(names) > 1 else (value,)) for value in mark.args[1]
-                ]
-                sets = [old | dict(zip(names, row, strict=True)) for old in sets for row in rows]
-        for number, given in enumerate(sets):
-            yield f"{name} {number}", lambda test=test, given=given: test(**given) is not None
-
-
 def _file_of(by: str) -> str:
     """The golden file that noticed a mutant."""
     rater, _, name = by.partition(": ")
     return name.partition(": ")[0].partition(" (")[0] if rater in _RATERS else ""
 
 
-def reached(rater: str) -> dict[str, set[Place]]:
-    """For each case the functions of this program that a rater runs for it."""
-
-    def work() -> dict[str, set[Place]]:
-        found: dict[str, set[Place]] = {}
-        for case in _cases(rater):
-            places: set[Place] = set()
-
-            def note(frame: FrameType, event: str, _: object, places: set[Place] = places) -> None:
-                if event == "call" and "/workbench/" in frame.f_code.co_filename:
-                    places.add((frame.f_code.co_filename, frame.f_code.co_firstlineno))
-
-            sys.setprofile(note)
-            try:
-                _ask(rater, case)
-            finally:
-                sys.setprofile(None)
-            found[case.id] = places
-        return found
-
-    return in_child(work, 3600) or {}
-
-
-def reached_before(file: Path | None, raters: Sequence[str]) -> dict[str, dict[str, set[Place]]]:
-    """``reached`` of some raters, from a file where it was kept before, so that slices need not ask again."""
-    if file and file.exists():
-        held = json.loads(file.read_text(encoding="utf-8"))
-        return {r: {c: {(f, n) for f, n in places} for c, places in held[r].items()} for r in held}
-    known = {rater: reached(rater) for rater in raters}
+def reach_of(file: Path | None, raters: Sequence[str]) -> Reach:
+    """What runs which functions, from a file where it was kept before, so that slices need not look again."""
+    before = read(file.read_text(encoding="utf-8")) if file and file.exists() else Reach()
+    found = look({rater: (_cases(rater), partial(_ask, rater)) for rater in raters}, before)
     if file:
-        told = {r: {c: sorted(places) for c, places in cases.items()} for r, cases in known.items()}
-        file.write_text(json.dumps(told), encoding="utf-8")
-    return known
+        file.write_text(json.dumps(found.told()), encoding="utf-8")
+    return found
 
 
-def killer(
-    mutant: Made,
-    raters: Sequence[str],
-    known: dict[str, dict[str, set[Place]]],
-    kills: Counter[str],
-) -> str:
+def killer(mutant: Made, raters: Sequence[str], known: Reach, kills: Counter[str], *, quick: bool) -> str:
     """What notices a mutant; empty when nothing does."""
 
     def work() -> str:
         asking = "import"
+        resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
         try:
-            places = implant(mutant.module, mutant.wrong)
-            for rater in raters:
-                if rater == "calendar":
-                    asking = rater
-                    if wrong_periods():
-                        return asking
-                    continue
-                if rater.startswith("tests."):
-                    for asking, objects in _tests(rater):
-                        if objects():
-                            return asking
-                    continue
-                near = [c for c in _cases(rater) if places & known[rater].get(c.id, set()) or not places]
-                for group in _groups(rater, near, kills):
-                    asking = f"{rater}: {group[0].file}"
-                    wrong = _wrong(rater, group)
-                    if wrong:
-                        return f"{rater}: {wrong}"
-        except (Exception, pytest.fail.Exception) as error:  # the engine itself objects, or a test does
+            for asking, question in _questions(mutant, raters, known, kills, quick):
+                signal.alarm(_SECONDS)
+                wrong = question()
+                if wrong:
+                    return f"{asking}: {wrong}"
+        except Exception as error:  # the engine itself objects
             return f"{asking} ({type(error).__name__})"
         return ""
 
     found = in_child(work, _SECONDS)
     return "does not end" if found is None else str(found)
+
+
+def _questions(
+    mutant: Made, raters: Sequence[str], known: Reach, kills: Counter[str], quick: bool
+) -> Iterator[tuple[str, Callable[[], str]]]:
+    """(name, question that says what is wrong) in the order of what they take; the mutant is put in place first."""
+    places = implant(mutant.module, mutant.wrong)
+    if "calendar" in raters:
+        yield "calendar", lambda: "; ".join(wrong_periods())
+    tests = [("test", known.seconds[file], partial(fails, file)) for file in known.tests(places)]
+    rated = [
+        (rater, _LONGEST if rater in _SLOW else 0, partial(_wrong, rater, group))
+        for rater in raters
+        if rater in _RATERS
+        for group in _groups(
+            rater,
+            [c for c in _cases(rater) if not places or places & known.cases[rater].get(c.id, set())],
+            kills,
+        )
+    ]
+    for name, seconds, question in sorted([*rated, *tests], key=lambda asked: asked[1]):
+        if not quick or seconds < _LONGEST:
+            yield name, question
 
 
 def main() -> None:
@@ -309,13 +281,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="a pattern for the modules")
     parser.add_argument(
-        "--quick", action="store_true", help="ask no query engine: seconds instead of minutes for each"
+        "--quick", action="store_true", help="ask neither the query engine nor long files of tests"
     )
     parser.add_argument("--again", type=Path, help="only what lived in this result, all asked")
     parser.add_argument(
         "--slice", default="0/1", help="`k/n`: every n-th of what was drawn, from the k-th on"
     )
-    parser.add_argument("--reach", type=Path, help="a file that keeps which case runs which function")
+    parser.add_argument("--reach", type=Path, help="a file that keeps what runs which function")
     parser.add_argument("--minutes", type=float, default=10**6)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
@@ -329,23 +301,16 @@ def main() -> None:
         drawn = [mutant for mutant in made if (mutant.module, mutant.place) in lived]
     first, every_nth = (int(part) for part in asked.slice.split("/"))
     drawn = drawn[first::every_nth]
-    wanted = {
-        mutant.module: [r for r in TARGETS[mutant.module] if not (asked.quick and r in ("batch", "books"))]
-        for mutant in drawn
-    }
-    for module in sorted(
-        {mutant.module for mutant in drawn}
-        | {r for rs in wanted.values() for r in rs if r.startswith("tests.")}
-    ):
+    for module in TARGETS:
         importlib.import_module(module)
-    known = reached_before(
-        asked.reach, [r for r in sorted({r for rs in wanted.values() for r in rs}) if r in _RATERS]
+    known = reach_of(
+        asked.reach, [r for r in sorted({r for rs in TARGETS.values() for r in rs}) if r in _RATERS]
     )
     kills: Counter[str] = Counter()
     for number, mutant in enumerate(drawn, 1):
         if time.monotonic() - began > asked.minutes * 60:
             break
-        by = killer(mutant, wanted[mutant.module], known, kills)
+        by = killer(mutant, TARGETS[mutant.module], known, kills, quick=asked.quick)
         kills[_file_of(by)] += 1
         results.append(vars(mutant) | {"killed_by": by})
         sys.stderr.write(

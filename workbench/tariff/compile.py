@@ -50,7 +50,6 @@ from workbench.tariff.pieces import Piece, pieces_of
 from workbench.tariff.refuse import refused
 
 INT64 = 2**63 - 1
-_NONE = Fraction(0)
 _ONE = Fraction(1)
 
 

@@ -22,7 +22,6 @@ from workbench.model.price import (
 )
 
 _NONE = Fraction(0)
-_ONE = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,9 @@ def _graduated(rows: Sequence[_Row], inclusive: bool, at_zero: bool) -> tuple[Pi
         if late:
             pieces.append(Piece(0, 0, _NONE, 1, _NONE))
         pieces.append(Piece(entered if begins or late else 0, begins, base + flat, 1, each))
-        base += flat + each * ((up_to or 0) - begins)
-        begins = up_to or 0
+        if up_to is not None:
+            base += flat + each * (up_to - begins)
+            begins = up_to
     return _last_at_each(pieces)
 
 
@@ -90,7 +90,8 @@ def _reached(rows: Sequence[_Row], inclusive: bool, at_zero: bool) -> tuple[Piec
     for up_to, each, flat in rows:
         entered = begins + 1 if inclusive or begins == 0 else begins
         pieces.append(Piece(0 if at_zero and begins == 0 else entered, 0, flat, 1, each))
-        begins = up_to or 0
+        if up_to is not None:
+            begins = up_to
     return _last_at_each(pieces)
 
 

@@ -257,7 +257,7 @@ def _rate_rows(rates: _Rates) -> Iterator[tuple[Any, ...]]:
         slope = conversion.rate if conversion else rate.steps[0].block_amount
         yield (
             number, comp_no, position, counters[_counter_key(offer, c, rate)], rate.id,
-            rate.linear and c.linear, rate.jumps, offer.version, slope, conversion.fee if conversion else 0,
+            c.linear, rate.jumps, offer.version, slope, conversion.fee if conversion else 0,
             conversion.floor if conversion else None, conversion.cap if conversion else None,
             1 if c.shape in ("event", "bucket") else c.increment_units,
             0 if c.shape in ("event", "bucket") else c.increment_add, rate.steps[0].base,
