@@ -3,74 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
 
-import pytest
-
-from workbench.errors import AmountOverflow
-from workbench.model.offer import Catalogue
+from tests.tariff.tabled import BERLIN, FEBRUARY, HEAD, ONE, TWO, A, at, columns, parts, tables
 from workbench.model.plan import Period
-from workbench.tariff.calendar import period_at
 from workbench.tariff.catalogue import loads
-from workbench.tariff.tables import day_amount, naive, offer_tables, part_table
-from workbench.tariff.variants import Variant, last_phase, phases, variants
-
-HEAD = """
-meters:
-  - {id: m.data, unit: byte, dimensions: [country, apn]}
-  - {id: m.out, unit: byte}
-  - {id: m.sms, unit: message}
-  - {id: m.sales, unit: nano, currency: EUR}
-partners: [{id: op}]
-holidays: [{id: h, dates: [2026-01-01]}]
-offers:
-"""
-BERLIN = period_at(datetime(2026, 2, 10, tzinfo=UTC), "Europe/Berlin")
-FEBRUARY = Period(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 3, 1, tzinfo=UTC))
-
-
-def offers(*said: str) -> Catalogue:
-    """Versions of one offer, each from a year of its own on."""
-    return loads(
-        HEAD
-        + "".join(
-            f"  - {{id: o, version: {n}, currency: EUR, effective: {2019 + n}-01-01, split: {{rest: op}}, {text}}}\n"
-            for n, text in enumerate(said, 1)
-        )
-    )
-
-
-def made(catalogue: Catalogue, *overrides: str, period: Period = FEBRUARY) -> list[Variant]:
-    return variants(catalogue, [("o", text, "EUR") for text in overrides or ("",)], period)
-
-
-def tables(
-    *said: str, overrides: tuple[str, ...] = (), period: Period = FEBRUARY, billing: Period | None = None
-) -> dict[str, list[dict[str, Any]]]:
-    catalogue = offers(*said)
-    found = offer_tables(made(catalogue, *overrides, period=period), catalogue, period, billing or period)
-    return {name: table.to_pylist() for name, table in found.items()}
-
-
-def columns(rows: list[dict[str, Any]], names: str) -> list[tuple[Any, ...]]:
-    return [tuple(row[name] for name in names.split()) for row in rows]
-
-
-def parts(*said: str, period: Period = FEBRUARY) -> list[dict[str, Any]]:
-    found = made(offers(*said), period=period)
-    return list(part_table([variant.offer for variant in found], period).to_pylist())
-
-
-def at(day: int, hour: int = 0) -> datetime:
-    return datetime(2026, 2, day, hour)
-
-
-ONE = "per_unit: {amount: 1}"
-A = f"prices: [{{id: a, meter: m.data, {ONE}}}]"
-TWO = (
-    f"prices: [{{id: a, meter: m.data, {ONE}}}, {{id: b, meter: m.data, per_unit: {{amount: 0.5}}}}, "
-    f"{{id: c, meter: m.out, {ONE}}}]"
-)
+from workbench.tariff.tables import naive, offer_tables
+from workbench.tariff.variants import variants
 
 
 def test_lines_count_the_units_of_a_meter_once_and_a_nodes_never() -> None:
@@ -87,30 +25,6 @@ def test_lines_count_the_units_of_a_meter_once_and_a_nodes_never() -> None:
     )
     assert columns(parts(f"{TWO}, charged: node"), "primary_meter online") == [(False, True)] * 3
     assert columns(parts(TWO), "tax_rate_ppm tax_inclusive") == [(0, False)] * 3
-
-
-def test_lines_of_fees_and_of_the_close() -> None:
-    rows = parts(
-        "prices: [{id: a, meter: m.data, per_unit: {amount: 0.01, per: 3}}], fees: [{id: rent, amount: 1, tax_category: reduced}, "
-        "{id: kit, amount: 5, every: once}], taxes: [{category: reduced, rate: 7 %, inclusive: true}], "
-        "maximum: {amount: 0.00000000025, components: [a]}, commitment: {amount: 3, components: [rent]}"
-    )
-    # rent is cut into the 28 days; one money for all: 3rds (a), 28ths (rent, and of a daily promise), quarters (maximum)
-    assert columns(rows, "component_id kind denominator tax_category tax_rate_ppm tax_inclusive online primary_meter") == [
-        ("a", "usage", 3, "standard", 0, False, False, True),
-        ("rent", "recurring", 28, "reduced", 70_000, True, False, False),
-        ("kit", "one_off", 1, "standard", 0, False, False, False),
-        ("maximum", "adjustment", 84, "standard", 0, False, False, False),
-        ("commitment", "true_up", 84, "reduced", 70_000, True, False, False),
-    ]  # fmt: skip
-
-
-def test_a_daily_promise_is_whole_on_each_day() -> None:
-    # five nano over the 28 days of February
-    (row,) = parts(f"{A}, commitment: {{amount: 0.000000005}}")[1:]
-    assert (row["component_id"], row["denominator"]) == ("commitment", 28)
-    (row,) = parts(f"{A}, commitment: {{amount: 0.000000005, prorated: false}}")[1:]
-    assert row["denominator"] == 1
 
 
 def test_offers() -> None:
@@ -223,61 +137,6 @@ def test_a_price_that_jumps_says_its_finest_money_and_a_pool_its_cap() -> None:
     assert row["at_zero"] == 2 * 10**9
 
 
-COUPON = "discounts: [{id: spring, percent: 10 %, code: SPRING}, {id: off, fixed: 1, code: OFF}]"
-
-
-def test_variants_that_price_alike_share_a_price_and_all_share_their_denominators() -> None:
-    catalogue = offers(
-        "prices: [{id: a, meter: m.data, per_unit: {amount: 0.10, per: 3}}], fees: [{id: rent, amount: 0.000000001}], "
-        + COUPON
-    )
-    none, spring, off = '{"coupons": []}', '{"coupons": ["SPRING"]}', '{"coupons": ["OFF"]}'
-    found = made(catalogue, none, spring, off)
-    assert [v.overrides for v in found] == [off, spring, none]
-    # 10^8/3 and 9 x 10^7/3 = 3 x 10^7 nano: both over 3; a rent of 1 and of 0.9 nano: both over 10
-    assert [v.offer.components[0].denominator for v in found] == [3, 3, 3]
-    assert [v.offer.components[0].rates[0].steps[0].block_amount for v in found] == [10**8, 9 * 10**7, 10**8]
-    assert [(v.offer.fees[0].denominator, v.offer.fees[0].amount) for v in found] == [
-        (10, 10),
-        (10, 9),
-        (10, 10),
-    ]
-    rates = offer_tables(found, catalogue, FEBRUARY, FEBRUARY)["rates"].to_pylist()
-    assert columns(rates, "rate_no price_no counter_no") == [(1, 1, 1), (2, 2, 1), (3, 1, 1)]
-
-
-def test_numbers_that_outgrow_64_bits_by_their_siblings_are_refused() -> None:
-    catalogue = offers(
-        "prices: [{id: a, meter: m.data, per_unit: {amount: 9223372036.854775807}}], "
-        "discounts: [{id: spring, percent: 10 %, code: SPRING}]"
-    )
-    found = made(catalogue)
-    assert (
-        offer_tables(found, catalogue, FEBRUARY, FEBRUARY)["steps"].to_pylist()[0]["block_amount"]
-        == 2**63 - 1
-    )
-    with pytest.raises(AmountOverflow):
-        offer_tables(made(catalogue, "", '{"coupons": ["SPRING"]}'), catalogue, FEBRUARY, FEBRUARY)
-
-
-def test_phases_of_discounts_are_half_open() -> None:
-    catalogue = offers(
-        f"{TWO}, discounts: [{{id: x, percent: 10 %, from_period: 2, to_period: 3}}, {{id: y, percent: 10 %, from_period: 5}}]"
-    )
-    assert phases(catalogue.offers[0].discounts) == [(1, 2), (2, 4), (4, 5), (5, 1_000_000)]
-    assert phases(()) == [(1, 1_000_000)]
-    found = made(catalogue)
-    assert [(v.phase_from, v.phase_until, v.offer.components[0].rates[0].steps[0].block_amount) for v in found] == [
-        (1, 2, 10**9), (2, 4, 9 * 10**8), (4, 5, 10**9), (5, 1_000_000, 9 * 10**8),
-    ]  # fmt: skip
-    assert last_phase(catalogue.offers) == 5
-    assert last_phase(offers(TWO).offers) == 1
-    assert last_phase(offers(f"{TWO}, discounts: [{{id: x, percent: 1 %, from_period: 3}}]").offers) == 3
-    fees = "fees: [{id: f, amount: 1, from_period: 4, to_period: 7}]"
-    assert last_phase(offers(fees).offers) == 7
-    assert last_phase(offers(fees.replace(", to_period: 7", "")).offers) == 4
-
-
 def test_windows_are_expanded_and_one_that_never_holds_is_of_no_length() -> None:
     found = tables(
         "prices: [{id: a, meter: m.data, rates: [{id: never, "
@@ -348,64 +207,61 @@ def test_percentiles_hear_both_directions() -> None:
     assert columns(found["heard"], "comp_no meter") == [(1, "m.sms"), (2, "m.data"), (2, "m.out")]
 
 
-def test_days_are_numbered_within_the_billing_period() -> None:
-    part = Period(datetime(2026, 2, 10, 23, tzinfo=UTC), datetime(2026, 2, 12, 23, tzinfo=UTC))
-    found = tables(f"zone: Europe/Berlin, {TWO}", period=part, billing=BERLIN)
-    assert columns(found["days"], "zone day_no days day_start day_end") == [
-        ("Europe/Berlin", 10, 28, at(10, 23), at(11, 23)),
-        ("Europe/Berlin", 11, 28, at(11, 23), at(12, 23)),
-    ]
-
-
-FEES = (
-    "fees: [{id: a, amount: 28}, {id: b, amount: 30, proration: 30-day}, {id: c, amount: 5, proration: full_if_active}, "
-    "{id: d, amount: 1, every: day}, {id: e, amount: 9, every: once, from_period: 1}, "
-    "{id: f, amount: 0.0000000005, from_period: 2, to_period: 3, per: account, states: [suspended, active]}]"
-)
-
-
-def test_fees_and_into_how_many_parts_they_are_cut() -> None:
-    last = 2**31 - 1
-    assert columns(tables(FEES)["fees"], "fee_no offer_no fee_id denominator every per whole phase_from phase_until states") == [
-        (1, 1, "a", 28, "period", "device", False, 1, last, "active,test"),
-        (2, 1, "b", 30, "period", "device", False, 1, last, "active,test"),
-        (3, 1, "c", 1, "period", "device", True, 1, last, "active,test"),
-        (4, 1, "d", 1, "day", "device", False, 1, last, "active,test"),
-        (5, 1, "e", 1, "once", "device", True, 1, last, "active,test"),
-        (6, 1, "f", 2 * 28, "period", "account", False, 2, 4, "active,suspended"),
-    ]  # fmt: skip
-    assert columns(parts(FEES), "component_id kind denominator primary_meter online") == [
-        ("a", "recurring", 28, False, False), ("b", "recurring", 30, False, False), ("c", "recurring", 1, False, False),
-        ("d", "recurring", 1, False, False), ("e", "one_off", 1, False, False), ("f", "recurring", 56, False, False),
-    ]  # fmt: skip
-
-
-def test_the_days_of_a_fee_sum_to_it_and_the_thirtieths_end_at_thirty() -> None:
-    rows = tables(FEES)["fee_days"]
-    amounts = {n: [row["amount"] for row in rows if row["fee_no"] == n] for n in (1, 2, 6)}
-    assert amounts[1] == [28 * 10**9] * 28
-    assert amounts[2] == [30 * 10**9] * 27 + [3 * 30 * 10**9]  # the 28th day stands for three thirtieths
-    assert amounts[6] == [1] * 28
-    first = [row for row in rows if row["fee_no"] == 1]
-    assert columns(first[:2], "day_no day_start day_end") == [(0, at(1), at(2)), (1, at(2), at(3))]
-
-
-def test_thirtieths_of_a_long_month() -> None:
-    (fee,) = made(offers("fees: [{id: b, amount: 0.000000001, proration: 30-day}]"))[0].offer.fees
-    assert [day_amount(fee, day, 31) for day in range(31)] == [1] * 30 + [0]
-    assert [day_amount(fee, day, 29) for day in range(29)] == [1] * 28 + [2]
-    (whole,) = made(offers("fees: [{id: b, amount: 0.000000007}]"))[0].offer.fees
-    assert [day_amount(whole, day, 31) for day in (0, 29, 30)] == [7, 7, 7]
-
-
-def test_only_days_that_end_inside_a_part_of_the_period_are_charged_there() -> None:
-    part = Period(datetime(2026, 2, 10, tzinfo=UTC), datetime(2026, 2, 12, tzinfo=UTC))
-    rows = tables("fees: [{id: a, amount: 28}]", period=part, billing=FEBRUARY)["fee_days"]
-    assert columns(rows, "day_no day_start day_end amount") == [
-        (9, at(10), at(11), 28 * 10**9),
-        (10, at(11), at(12), 28 * 10**9),
-    ]
-
-
 def test_instants_are_written_without_a_zone() -> None:
     assert naive(BERLIN.start) == datetime(2026, 1, 31, 23)
+
+
+def test_each_row_speaks_of_its_own_offer() -> None:
+    prices = (
+        f"prices: [{{id: a, meter: m.data, counter_period: day, {ONE}}}, "
+        f"{{id: b, meter: m.sms, increment: {{units: 5, per: day}}, {ONE}}}]"
+    )
+    first = "split: {rest: op}, fees: [{id: rent, amount: 28}], sponsorships: [{id: s, account: q, components: [a]}]"
+    second = (
+        "zone: Europe/Berlin, split: {rest: op}, fees: [{id: rent, amount: 56}], charged: node, side: buy"
+    )
+    catalogue = loads(
+        f"{HEAD}  - {{id: o, version: 1, currency: EUR, effective: 2020-01-01, {first}, {prices}}}\n"
+        f"  - {{id: p, version: 7, currency: EUR, effective: 2020-01-01, {second}, {prices}}}\n"
+    )
+    day = Period(datetime(2026, 2, 1, 23, tzinfo=UTC), datetime(2026, 2, 3, tzinfo=UTC))
+    found = {
+        name: table.to_pylist()
+        for name, table in offer_tables(
+            variants(catalogue, [("o", "", "EUR"), ("p", "", "EUR")], day), catalogue, day, BERLIN
+        ).items()
+    }
+    assert columns(found["components"], "comp_no offer_no component_id sell online sponsored") == [
+        (1, 1, "a", True, False, True), (2, 1, "b", True, False, False),
+        (3, 2, "a", False, True, False), (4, 2, "b", False, True, False),
+    ]  # fmt: skip
+    assert columns(found["rates"], "rate_no comp_no counter_no version") == [
+        (1, 1, 1, 1), (2, 2, 2, 1), (3, 3, 3, 7), (4, 4, 4, 7)]  # fmt: skip
+    assert columns(found["sponsors"], "sponsor_no offer_no comp_no") == [(1, 1, 1)]
+    # days of UTC begin at midnight, those of Berlin an hour before; the period cuts the first ones
+    utc, berlin = [(at(1, 23), at(2)), (at(2), at(3))], [(at(1, 23), at(2, 23)), (at(2, 23), at(3))]
+    assert columns(found["lives"], "comp_no from_at until_at") == [
+        (n, *d) for n, days in ((1, utc), (3, berlin)) for d in days
+    ]
+    assert columns(found["buckets"], "comp_no from_at until_at") == [
+        (n, *d) for n, days in ((2, utc), (4, berlin)) for d in days
+    ]
+    assert columns(found["days"], "zone day_no days day_end") == [
+        ("Europe/Berlin", 1, 28, at(2, 23)), ("UTC", 1, 28, at(2)), ("UTC", 2, 28, at(3))]  # fmt: skip
+    assert columns(found["fees"], "fee_no offer_no denominator") == [(1, 1, 28), (2, 2, 28)]
+    assert columns(found["fee_days"], "fee_no day_no day_end amount") == [
+        (1, 1, at(2), 28 * 10**9), (1, 2, at(3), 28 * 10**9), (2, 1, at(2, 23), 56 * 10**9)]  # fmt: skip
+
+
+def test_bundles_are_numbered_by_offer_and_currency() -> None:
+    said = "split: {rest: op}, fx: [{currency: USD, rate: 2, as_of: 2020-01-01}], bundles: [{id: x, credits: 9, weights: {a: 2}}]"
+    catalogue = loads(
+        f"{HEAD}  - {{id: o, version: 1, currency: EUR, effective: 2020-01-01, {said}, {A}}}\n"
+        f"  - {{id: p, version: 1, currency: EUR, effective: 2020-01-01, scope: pool, {said}, {A}}}\n"
+    )
+    wanted = [("o", "", "EUR"), ("o", "", "USD"), ("p", "", "EUR")]
+    found = offer_tables(variants(catalogue, wanted, FEBRUARY), catalogue, FEBRUARY, FEBRUARY)
+    assert columns(found["bundles"].to_pylist(), "bundle_no offer_no bundle_id scope") == [
+        (1, 1, "x", "device"), (2, 2, "x", "device"), (3, 3, "x", "pool")]  # fmt: skip
+    assert [row["bundle_no"] for row in found["components"].to_pylist()] == [1, 2, 3]
+    assert [row["currency"] for row in found["offers"].to_pylist()] == ["EUR", "USD", "EUR"]
