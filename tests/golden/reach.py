@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import os
 import sys
 import threading
 import time
@@ -85,6 +86,7 @@ def fails(file: str) -> str:
 
     settings.register_profile("mutants", deadline=None, derandomize=True)  # nobody dies of a busy machine
     settings.load_profile("mutants")
+    os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # none is needed, and they take longer than the tests
     first = First()
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         code = pytest.main(["-x", "-q", "-p", "no:cacheprovider", str(ROOT / file)], plugins=[first])

@@ -165,3 +165,83 @@ def test_a_short_counter_begins_anew_and_an_event_counts_alone() -> None:
     )
     assert [alone.rate(n, "m.data", 4, START)[0].before for n in (1, 1)] == [0, 0]
     assert not alone.counters
+
+
+def test_a_charge_says_its_step_and_where_its_counter_went() -> None:
+    tiered = rater(
+        "prices: [{id: a, meter: m.data, graduated: {tiers: [{up_to: 5, amount: 2}, {amount: 1}]}}]"
+    )
+    charged = [tiered.rate("d", "m.data", units, START)[0] for units in (5, 1, 0)]
+    assert [(c.before, c.after, c.step, c.amount // 10**9) for c in charged] == [(0, 5, 0, 10), (5, 6, 1, 1), (6, 6, 1, 0)]  # fmt: skip
+    assert [(c.component_id, c.rate_id, c.denominator) for c in charged] == [("a", "default", 1)] * 3
+    plain = rater(
+        f"prices: [{{id: a, meter: m.data, {TEN}}}, {{id: b, meter: m.data, per_unit: {{amount: 1}}}}]"
+    )
+    found = plain.rate("d", "m.data", 3, START)
+    assert [(c.component_id, c.step, c.before, c.after, c.amount) for c in found] == [
+        ("a", 0, 0, 3, 3 * 10**8), ("b", 0, 0, 3, 3 * 10**9)]  # fmt: skip
+    assert plain.counters == {("a", "default", "d", None): 3, ("b", "default", "d", None): 3}
+
+
+def test_only_a_price_with_free_units_asks_how_many_there_are() -> None:
+    text = "prices: [{id: a, meter: m.data, graduated: {tiers: [{up_to: 5, amount: 2}, {amount: 1}]}}]"
+    assert rater(text, free=7).rate("d", "m.data", 3, START)[0].amount == 6 * 10**9
+
+
+def test_what_an_event_can_move_at_most() -> None:
+    daily = f"prices: [{{id: a, meter: m.data, increment: {{units: %s, per: day}}, {TEN}}}]"
+    # 25 more can lift a bucket over three bounds of ten; a rounding to ones lifts nothing
+    assert price(daily % 10).measured_most({}, ("a", "default", "d", None), 25) == 30
+    assert price(daily % 10).measured_most({}, ("a", "default", "d", None), 20) == 30
+    assert price(daily % 1).measured_most({}, ("a", "default", "d", None), 25) == 25
+    assert price(daily % 2).measured_most({}, ("a", "default", "d", None), 4) == 6
+    assert price(f"prices: [{{id: a, meter: m.data, {TEN}}}]").measured_most({}, (), 25) == 25
+    assert (
+        price(f"prices: [{{id: a, meter: m.data, increment: {{units: 8}}, {TEN}}}]").measured_most({}, (), 3)
+        == 3
+    )
+
+
+def test_what_a_node_asks_in_parts_is_what_a_charge_does() -> None:
+    held = price(f"prices: [{{id: a, meter: m.data, increment: {{units: 10, per: day}}, {TEN}}}]")
+    counters: dict[tuple[object, ...], int] = {}
+    placed = held.place("d", START)
+    assert placed == (0, ("a", "default", "d", None))
+    key = placed[1]
+    for units, measured in ((3, 10), (7, 0), (1, 10)):
+        assert held.measured(counters, key, units, START) == measured
+        held.move(counters, key, measured, units, START)
+    assert counters == {key: 20, (*key, START, None): 11}
+    tomorrow = START + timedelta(days=1)
+    assert held.measured(counters, key, 1, tomorrow) == 10
+    assert held.measured(counters, key, 1, tomorrow - timedelta(microseconds=1)) == 0
+    assert held.between(0, 20, 30, 0) == (10**9, 0)
+    assert not held.plain
+    assert held.timed
+    assert price(f"prices: [{{id: a, meter: m.data, {TEN}}}]").measured({}, key, 4, START) == 4
+
+
+def test_rounding_per_device_of_a_device_needs_no_name() -> None:
+    text = f"prices: [{{id: a, meter: m.data, increment: {{units: 10, per: day, of: device}}, {TEN}}}]"
+    at_work = rater(text)
+    assert [at_work.rate("d", "m.data", 3, START)[0].after for _ in range(4)] == [10, 10, 10, 20]
+    assert ("a", "default", "d", None, START, "d") in at_work.counters
+
+
+def test_times_matter_only_where_a_price_looks_at_them() -> None:
+    assert not price(f"prices: [{{id: a, meter: m.data, {TEN}}}]").timed
+    night = "rates: [{id: n, windows: [{from: '22:00', to: '06:00'}], per_unit: {amount: 1}}, {id: r, per_unit: {amount: 2}}]"
+    held = price(f"prices: [{{id: a, meter: m.data, {night}}}]")
+    assert held.timed
+    assert [held.place("d", START + timedelta(hours=hour), {})[0] for hour in (5, 6, 21, 22)] == [0, 1, 1, 0]  # type: ignore[index]
+
+
+def test_a_share_of_several_events_is_the_sum_of_theirs() -> None:
+    sale = price("prices: [{id: a, meter: m.sales, percentage: {rate: 10 %, fee: 0.01}}]")
+    assert sale.linear(0, 10**9, 3) == (10**8 + 3 * 10**7) * sale.component.denominator
+    for end in ("floor: 0.05", "cap: 0.05"):
+        bounded = price(f"prices: [{{id: a, meter: m.sales, percentage: {{rate: 10 %, {end}}}}}]")
+        with pytest.raises(RatingError) as caught:
+            bounded.linear(0, 10**9, 2)
+        assert caught.value.code == "grid_too_coarse"
+        assert bounded.linear(0, 5 * 10**8) == 5 * 10**7 * bounded.component.denominator

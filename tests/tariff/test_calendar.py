@@ -149,3 +149,136 @@ def test_a_change_seconds_before_the_end(seconds: int) -> None:
     change = datetime(2026, 4, 4, 15, tzinfo=UTC)
     period = Period(change - timedelta(hours=9), change + timedelta(seconds=seconds))
     assert counter_windows(period, "Australia/Lord_Howe", "hour")[-1] == (change, period.end)
+
+
+def test_minutes_and_hours_begin_on_the_local_clock() -> None:
+    start = datetime(2026, 1, 1, 0, 0, 30, tzinfo=UTC)
+    minutes = counter_windows(Period(start, start + timedelta(minutes=2)), "UTC", "minute")
+    edges = [
+        start,
+        *(start.replace(second=0) + timedelta(minutes=n) for n in (1, 2)),
+        start + timedelta(minutes=2),
+    ]
+    assert minutes == list(pairwise(edges))
+    # Kathmandu is five hours and three quarters ahead: its hours begin at a quarter past
+    hours = counter_windows(Period(start, start + timedelta(hours=1)), "Asia/Kathmandu", "hour")
+    assert [begin.strftime("%H:%M:%S") for begin, _ in hours] == ["00:00:30", "00:15:00"]
+
+
+def test_weeks_and_months_are_cut_by_the_period() -> None:
+    period = Period(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 14, tzinfo=UTC))
+    mondays = [period.start, datetime(2026, 1, 5, tzinfo=UTC), datetime(2026, 1, 12, tzinfo=UTC), period.end]
+    assert counter_windows(period, "UTC", "week") == list(pairwise(mondays))
+    assert counter_windows(period, "UTC", "month") == [(period.start, period.end)]
+    assert counter_windows(period, "UTC", "billing") == [(period.start, period.end)]
+
+
+def at(day: int, hour: int = 0, minute: int = 0) -> datetime:
+    return datetime(2026, 1, day, hour, minute, tzinfo=UTC)
+
+
+NIGHT = TimeWindow(22 * 60, 6 * 60)
+
+
+@pytest.mark.parametrize(
+    ("windows", "found"),
+    [
+        ([NIGHT], [(at(5, 22), at(6, 6)), (at(6, 22), at(7))]),
+        # two that touch, and one inside another, are one stretch
+        ([TimeWindow(540, 600), TimeWindow(600, 660)], [(at(5, 9), at(5, 11)), (at(6, 9), at(6, 11))]),
+        ([TimeWindow(540, 720), TimeWindow(600, 660)], [(at(5, 9), at(5, 12)), (at(6, 9), at(6, 12))]),
+        ([TimeWindow(540, 541), TimeWindow(542, 543)], [(at(d, 9, m), at(d, 9, m + 1)) for d in (5, 6) for m in (0, 2)]),
+        # from noon to noon holds all day, and so does midnight to midnight
+        ([TimeWindow(720, 720)], [(at(5, 6), at(7))]),
+        ([TimeWindow(0, 0)], [(at(5, 6), at(7))]),
+        ([TimeWindow(0, 1440, (1,))], [(at(6), at(7))]),
+        ([TimeWindow(22 * 60, 6 * 60, (0,))], [(at(5, 22), at(6, 6))]),  # it is Monday's, although it ends on Tuesday
+        ([TimeWindow(22 * 60, 7 * 60, (6,))], [(at(5, 6), at(5, 7))]),  # Sunday's reaches into the period
+        ([TimeWindow(0, 1440, (4,))], []),
+    ],
+)  # fmt: skip
+def test_windows_as_stretches_of_a_period(
+    windows: list[TimeWindow], found: list[tuple[datetime, datetime]]
+) -> None:
+    """From Monday 06:00 to Wednesday: whole stretches, none that is empty, none that touches the next."""
+    assert expand(windows, Period(at(5, 6), at(7)), {}) == found
+
+
+def test_a_window_over_a_change_of_the_clock_is_one_stretch_of_another_length() -> None:
+    march = Period(datetime(2026, 3, 28, 12, tzinfo=UTC), datetime(2026, 3, 29, 12, tzinfo=UTC))
+    found = expand([TimeWindow(60, 240, zone="Europe/Berlin")], march, {})
+    # 01:00 to 04:00 of Berlin is 00:00 to 02:00 UTC, as 02:00 does not happen
+    assert found == [(datetime(2026, 3, 29, 0, tzinfo=UTC), datetime(2026, 3, 29, 2, tzinfo=UTC))]
+
+
+def test_a_change_at_the_very_end_of_a_period_is_the_next_ones() -> None:
+    change = datetime(2026, 4, 4, 15, tzinfo=UTC)
+    hours = counter_windows(Period(change - timedelta(hours=2), change), "Australia/Lord_Howe", "hour")
+    assert hours == [
+        (change - timedelta(hours=2), change - timedelta(hours=1)),
+        (change - timedelta(hours=1), change),
+    ]
+    after = counter_windows(Period(change, change + timedelta(hours=1)), "Australia/Lord_Howe", "hour")
+    half = change + timedelta(minutes=30)
+    assert after == [(change, half), (half, change + timedelta(hours=1))]
+
+
+def test_periods_of_every_kind_and_their_neighbours() -> None:
+    moment = datetime(2026, 5, 20, 12, tzinfo=UTC)
+    found = {
+        (kind, anchor, shift): tuple(
+            local_day(instant, "UTC").isoformat()
+            for instant in (
+                period_at(moment, "UTC", kind, anchor, shift).start,
+                period_at(moment, "UTC", kind, anchor, shift).end,
+            )
+        )
+        for kind, anchor, shift in (
+            ("day", 1, 0), ("day", 1, 2), ("week", 1, 0), ("week", 1, -1), ("month", 1, 0), ("month", 20, 0), ("month", 21, 0),
+            ("month", 31, 9), ("quarter", 1, 0), ("quarter", 1, 3), ("quarter", 15, -2), ("year", 1, 0), ("year", 1, -1),
+        )
+    }  # fmt: skip
+    assert found == {
+        ("day", 1, 0): ("2026-05-20", "2026-05-21"),
+        ("day", 1, 2): ("2026-05-22", "2026-05-23"),
+        ("week", 1, 0): ("2026-05-18", "2026-05-25"),
+        ("week", 1, -1): ("2026-05-11", "2026-05-18"),
+        ("month", 1, 0): ("2026-05-01", "2026-06-01"),
+        ("month", 20, 0): ("2026-05-20", "2026-06-20"),
+        ("month", 21, 0): ("2026-04-21", "2026-05-21"),
+        ("month", 31, 9): ("2027-01-31", "2027-02-28"),
+        ("quarter", 1, 0): ("2026-04-01", "2026-07-01"),
+        ("quarter", 1, 3): ("2027-01-01", "2027-04-01"),
+        ("quarter", 15, -2): ("2025-10-15", "2026-01-15"),
+        ("year", 1, 0): ("2026-01-01", "2027-01-01"),
+        ("year", 1, -1): ("2025-01-01", "2026-01-01"),
+    }
+
+
+def test_days_touch_a_period_and_are_billed_where_they_end() -> None:
+    period = Period(datetime(2026, 1, 5, 12, tzinfo=UTC), datetime(2026, 1, 7, 12, tzinfo=UTC))
+    assert [day.day for day, _, _ in days_of(period, "UTC")] == [5, 6, 7]
+    assert [(day.day, start, end) for day, start, end in billed_days(period, "UTC")] == [
+        (5, at(5), at(6)),
+        (6, at(6), at(7)),
+    ]
+    midnights = Period(at(5), at(7))
+    assert [day.day for day, _, _ in days_of(midnights, "UTC")] == [5, 6]
+    assert [day.day for day, _, _ in billed_days(midnights, "UTC")] == [5, 6]
+
+
+def test_a_name_that_is_no_zones_is_refused() -> None:
+    for name in (
+        "",
+        "Europe/Nowhere",
+        "Europe/Berlin/",
+        "Europe/../UTC",
+        "zone.tab",
+        "__init__.py",
+        "tzdata.zi",
+        "a/b/c/d",
+    ):
+        with pytest.raises(KeyError) as caught:
+            zone_of(name)
+        assert caught.value.args == (name,)
+    assert zone_of("America/Argentina/Ushuaia").key == "America/Argentina/Ushuaia"

@@ -204,7 +204,7 @@ class Price:
         if self.plain:
             amount, step = self.linear(index, units, events), 0
         else:
-            free = 0 if self.alone else self.component.free_units
+            free = self.component.free_units
             if free and self.free_units is not None:
                 free = self.free_units(self.component, holder)
             amount, step = self.between(index, before, after, free)
@@ -254,7 +254,7 @@ class Price:
     def measured_most(self, counters: Counters, key: CounterKey, units: int) -> int:
         """The farthest that up to ``units`` can move the counter later, whatever is charged in between."""
         if self.shape == "event":
-            return max(rounded(units, *self.rounding), 0)
+            return rounded(units, *self.rounding)
         if self.shape == "bucket":
             size = self.rounding[0]
             return (units // size + 1) * size if size > 1 else units

@@ -98,10 +98,9 @@ def _bundles(con: duckdb.DuckDBPyConnection, tables: PlanTables) -> list[Decided
         "ORDER BY account_no, holder, bundle_no, d.window_start, d.device_key, l.meter, d.dims",
     )
     found: list[Decided] = []
-    for _, group in groupby(rows, key=lambda row: row[:3]):
-        left = -1
-        for _, _, _, credits, stream_no, comp_no, device, at, dims, units, weight in group:
-            left = int(credits) if left < 0 else left
+    for (*_, credits), group in groupby(rows, key=lambda row: row[:4]):
+        left = int(credits)
+        for *_, stream_no, comp_no, device, at, dims, units, weight in group:
             covered = min(units, left // weight)
             left -= covered * weight
             found.append((stream_no, comp_no, device, at, dims, covered))

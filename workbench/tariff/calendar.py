@@ -21,6 +21,8 @@ from workbench.model.when import MINUTES_PER_DAY, HolidayCalendar, TimeWindow
 Interval = tuple[datetime, datetime]
 _ZONE_NAME = re.compile(r"[A-Za-z0-9_+\-]+(/[A-Za-z0-9_+\-]+){0,2}\Z", re.ASCII)
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
+_BETWEEN_CHANGES = timedelta(hours=6)
+"""A zone's clock changes at most once in this time."""
 
 
 @lru_cache(maxsize=1024)
@@ -133,7 +135,7 @@ def _fixed(period: Period, zone: str, seconds: int) -> Iterator[Interval]:
     """Hours or minutes of the local clock (zones with half-hour offsets begin theirs at half past UTC)."""
     step = timedelta(seconds=seconds)
     for start, end, offset in _offsets(period, zone):
-        behind = (start + offset - datetime(1970, 1, 1, tzinfo=UTC)) % step
+        behind = (start + offset - datetime.min.replace(tzinfo=UTC)) % step
         cursor = start
         while cursor < end:
             after = min(cursor - behind + step, end)
@@ -150,33 +152,25 @@ def _offsets(period: Period, zone: str) -> Iterator[tuple[datetime, datetime, ti
         assert offset is not None
         return offset
 
-    start, cursor = period.start, period.start
+    start = cursor = period.start
     offset = offset_at(start)
     while cursor < period.end:
-        ahead = min(cursor + timedelta(hours=6), period.end)
-        if offset_at(ahead) != offset and ahead < period.end:
-            change = _bisect_change(cursor, ahead, offset_at, offset)
-            yield start, change, offset
-            start = change
-            offset = offset_at(change)
+        ahead = min(cursor + _BETWEEN_CHANGES, period.end)
+        if offset_at(ahead) != offset:
+            change = _first_change(cursor, ahead, offset_at, offset)
+            if change < period.end:
+                yield start, change, offset
+                start, offset = change, offset_at(change)
         cursor = ahead
     if start < period.end:
-        last = period.end - timedelta(microseconds=1)
-        if offset_at(last) != offset:
-            change = _bisect_change(
-                max(start, period.end - timedelta(hours=6)), period.end, offset_at, offset
-            )
-            yield start, change, offset
-            yield change, period.end, offset_at(change)
-        else:
-            yield start, period.end, offset
+        yield start, period.end, offset
 
 
-def _bisect_change(
+def _first_change(
     low: datetime, high: datetime, offset_at: Callable[[datetime], timedelta], offset: timedelta
 ) -> datetime:
-    """The first instant after ``low`` whose offset differs; zones change at whole seconds."""
-    first, last = int(low.timestamp()), int(high.timestamp()) + 1
+    """The first instant after ``low`` whose offset differs, as it does at ``high``; zones change at whole seconds."""
+    first, last = int(low.timestamp()), int(high.timestamp())
     while last - first > 1:
         middle = (first + last) // 2
         if offset_at(datetime.fromtimestamp(middle, UTC)) == offset:
