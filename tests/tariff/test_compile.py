@@ -148,6 +148,23 @@ def test_an_exchange_rate_is_in_every_amount() -> None:
     )
 
 
+def test_an_exchange_rate_is_in_conversions_and_in_what_the_close_makes_whole() -> None:
+    said = compiled(
+        "scope: event, prices: [{id: a, meter: m.sales, percentage: {rate: 1 %, fee: 0.04, floor: 0.08, cap: 4}}]"
+        + FX,
+        currency="USD",
+    ).components[0]
+    # 1.25 % is 1/80 of the amount; 0.05, 0.10 and 5.00
+    assert said.rates[0].conversion == PlanConversion(1, 80 * 50_000_000, 80 * 10**8, 80 * 5 * NANO)
+    tenths = compiled(
+        "fees: [{id: rent, amount: 10}], discounts: [{id: off, fixed: 0.0000000001}], "
+        "commitment: {amount: 0.0000000003}, credits: [{id: gift, amount: 0.0000000005}]" + FX,
+        currency="USD",
+    )
+    # 1.25 times 0.1, 0.3 and 0.5 nano
+    assert [a.denominator for a in tenths.adjustments] == [8, 8, 8]
+
+
 def test_no_way_to_a_currency_is_refused() -> None:
     offer = read("prices: [{id: a, meter: m.data, per_unit: {amount: 1}}]" + FX).offers[0]
     assert [exchange(offer, currency) for currency in ("EUR", "GBP", "USD")] == [
@@ -274,6 +291,17 @@ def test_a_share_of_money_is_a_conversion_over_its_own_denominator() -> None:
     bare = sale("dynamic: {factor: 1.2}").components[0]
     assert (bare.denominator, bare.rates[0].conversion) == (5, PlanConversion(6, 0, None, None))
     assert bare.rates[0].linear
+
+
+def test_a_share_of_nothing_is_only_its_fee() -> None:
+    said = sale("percentage: {rate: 0 %, fee: 0.05}").components[0]
+    assert said.rates[0].conversion == PlanConversion(0, 50_000_000, None, None)
+
+
+def test_use_that_no_rate_fits_may_be_free() -> None:
+    row = "meter: m.data, rates: [{id: us, match: {country: [US]}, per_unit: {amount: 1}}]"
+    assert compiled(f"prices: [{{id: a, unmatched: free, {row}}}]").components[0].free_when_unmatched
+    assert not priced("per_unit: {amount: 1}").components[0].free_when_unmatched
 
 
 def test_a_percentile_drops_the_rest() -> None:

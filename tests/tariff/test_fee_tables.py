@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from tests.tariff.tabled import BERLIN, FEBRUARY, TWO, A, at, columns, made, offers, parts, tables
+from tests.tariff.tabled import BERLIN, FEBRUARY, HEAD, TWO, A, at, columns, made, offers, parts, tables
 from workbench.model.plan import Period
-from workbench.tariff.tables import day_amount
+from workbench.tariff.catalogue import loads
+from workbench.tariff.tables import day_amount, offer_tables, part_table
+from workbench.tariff.variants import variants
 
 
 def test_lines_of_fees_and_of_the_close() -> None:
@@ -90,3 +92,18 @@ def test_only_days_that_end_inside_a_part_of_the_period_are_charged_there() -> N
         (9, at(10), at(11), 28 * 10**9),
         (10, at(11), at(12), 28 * 10**9),
     ]
+
+
+def test_a_fee_is_cut_into_the_days_of_its_own_offers_zone() -> None:
+    fee = "split: {rest: op}, fees: [{id: rent, amount: 1}]"
+    catalogue = loads(
+        f"{HEAD}  - {{id: o, version: 1, currency: EUR, effective: 2020-01-01, {fee}}}\n"
+        f"  - {{id: p, version: 1, currency: EUR, effective: 2020-01-01, zone: Europe/Berlin, {fee}}}\n"
+    )
+    # days of UTC that end up to half past eleven on the 28th: 27; days of Berlin end an hour earlier: 28
+    billing = Period(datetime(2026, 2, 1, tzinfo=UTC), datetime(2026, 2, 28, 23, 30, tzinfo=UTC))
+    found = variants(catalogue, [("o", "", "EUR"), ("p", "", "EUR")], billing)
+    rows = offer_tables(found, catalogue, billing, billing)
+    assert columns(rows["fees"].to_pylist(), "fee_no offer_no denominator") == [(1, 1, 27), (2, 2, 28)]
+    lines = part_table([variant.offer for variant in found], billing).to_pylist()
+    assert columns(lines, "offer_no denominator") == [(1, 27), (2, 28)]

@@ -37,7 +37,7 @@ def test_a_component_says_how_it_counts() -> None:
     rows = tables(
         "prices: [{id: a, meter: m.data, increment: {units: 7, per: day, of: device}, per_unit: {amount: 1}}, "
         "{id: b, meter: m.sms, counter_period: day, per_unit: {amount: 1}}, {id: c, meter: m.data, fold: unique, "
-        "unique_of: apn, per_unit: {amount: 1}}, {id: d, meter: m.data, allowance: {units: 5, contribution: prorated}, "
+        "unique_of: apn, per_unit: {amount: 1}}, {id: d, meter: m.data, allowance: {units: 1, contribution: prorated}, "
         "per_unit: {amount: 1}}, {id: e, meter: m.data, fold: p95, per_unit: {amount: 1}}]"
     )["components"]  # fmt: skip
     assert columns(
@@ -53,7 +53,7 @@ def test_a_component_says_how_it_counts() -> None:
         (False, 0, "full", False, "", False, True, False, False),
         (True, 0, "full", False, "", False, True, False, False),
         (False, 0, "full", False, "apn", False, True, False, False),
-        (False, 5, "prorated", True, "", False, True, False, False),
+        (False, 1, "prorated", True, "", False, True, False, False),
         (False, 0, "full", False, "", True, True, False, False),
     ]
 
@@ -96,6 +96,14 @@ def test_rates_keep_their_counter_over_versions_unless_it_is_reset() -> None:
         (2, 0, 0, 0, 0, 1, 3 * 10**9),
         (2, 1, 10, 9, 27 * 10**9, 1, 10**9),
     ]
+
+
+def test_a_first_version_that_resets_shares_no_counter_with_the_next() -> None:
+    year = Period(datetime(2020, 12, 20, tzinfo=UTC), datetime(2021, 1, 10, tzinfo=UTC))
+    rows = tables(f"publish: {{counters: reset}}, {A}", f"publish: {{running: now}}, {A}", period=year)[
+        "rates"
+    ]
+    assert {(row["version"], row["counter_no"]) for row in rows} == {(1, 2), (2, 1)}
 
 
 def test_conversions_and_rounding_stand_beside_their_rate() -> None:
