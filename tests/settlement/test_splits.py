@@ -138,6 +138,9 @@ def test_remainder_of_one_component_ignores_what_was_taken_from_others():
 def test_fixed_per_unit_block():
     split = Split((SplitRule("maker", "fixed", amount=Fraction(1, 100), per_units=100),), rest="operator")
     assert shares(split, basis(EUR, units=250))["maker"] == Fraction(25, 1000) * EUR
+    assert (
+        shares(split, basis(EUR, units=250, rent=EUR))["maker"] == Fraction(25, 1000) * EUR
+    )  # rent has no units
 
 
 @pytest.mark.parametrize(("overrun", "maker", "operator"), [("operator_bears", 5, -4), ("capped", 1, 0)])

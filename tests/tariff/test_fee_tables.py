@@ -80,6 +80,7 @@ def test_the_days_of_a_fee_sum_to_it_and_the_thirtieths_end_at_thirty() -> None:
 def test_thirtieths_of_a_long_month() -> None:
     (fee,) = made(offers("fees: [{id: b, amount: 0.000000001, proration: 30-day}]"))[0].offer.fees
     assert [day_amount(fee, day, 31) for day in range(31)] == [1] * 30 + [0]
+    assert [day_amount(fee, day, 92) for day in range(92)] == [1] * 30 + [0] * 62
     assert [day_amount(fee, day, 29) for day in range(29)] == [1] * 28 + [2]
     (whole,) = made(offers("fees: [{id: b, amount: 0.000000007}]"))[0].offer.fees
     assert [day_amount(whole, day, 31) for day in (0, 29, 30)] == [7, 7, 7]
