@@ -245,3 +245,10 @@ def test_a_share_of_several_events_is_the_sum_of_theirs() -> None:
             bounded.linear(0, 10**9, 2)
         assert caught.value.code == "grid_too_coarse"
         assert bounded.linear(0, 5 * 10**8) == 5 * 10**7 * bounded.component.denominator
+
+
+def test_what_was_rounded_is_priced_as_it_is() -> None:
+    for rule in ("per: event", "per: day", "per: period"):
+        at_work = rater(f"prices: [{{id: a, meter: m.data, increment: {{units: 7, {rule}}}, {TEN}}}]")
+        charged = [at_work.rate("d", "m.data", units, START)[0].amount // 10**8 for units in (3, 8)]
+        assert charged == ([7, 14] if rule == "per: event" else [7, 7])

@@ -57,7 +57,8 @@ def test_phases_of_discounts_are_half_open() -> None:
         (1, 2, 10**9), (2, 4, 9 * 10**8), (4, 5, 10**9), (5, 1_000_000, 9 * 10**8),
     ]  # fmt: skip
     assert last_phase(catalogue.offers) == 5
-    assert last_phase(offers(TWO).offers) == 1
+    for text in (TWO, f"{TWO}, discounts: [{{id: x, percent: 1 %}}]", "fees: [{id: f, amount: 1}]"):
+        assert last_phase(offers(text).offers) == 1
     assert last_phase(offers(f"{TWO}, discounts: [{{id: x, percent: 1 %, from_period: 3}}]").offers) == 3
     fees = "fees: [{id: f, amount: 1, from_period: 4, to_period: 7}]"
     assert last_phase(offers(fees).offers) == 7
