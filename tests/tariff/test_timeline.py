@@ -54,6 +54,34 @@ def test_a_new_version_takes_running_subscriptions_along_now() -> None:
     ]
 
 
+def test_each_of_three_versions_ends_where_the_next_begins() -> None:
+    found = spans(versions("2025-01-01", "2026-01-10", "2026-01-20", running="now"))
+    assert found[:3] == [(n, BEGINNING, at(10), *span) for n, span in
+                         enumerate(((at(1), at(10)), (at(10), at(20)), (at(20), at(1, 2))), 1)]  # fmt: skip
+    assert found[3:] == [
+        (2, at(10), at(20), at(10), at(20)), (3, at(10), at(20), at(20), at(1, 2)), (3, at(20), FOREVER, at(20), at(1, 2))]  # fmt: skip
+
+
+def test_a_stretch_says_since_when_the_offer_is_there() -> None:
+    days = ("2025-01-01", "2026-01-10")
+    assert {s.offered for s in stretches(versions(*days, running="now"), JANUARY)} == {
+        datetime(2025, 1, 1, tzinfo=UTC)
+    }
+
+
+def test_of_two_versions_of_one_day_the_later_is_the_only_one_to_begin_under() -> None:
+    new_year = datetime(2025, 1, 1, tzinfo=UTC)
+    assert spans(versions("2025-01-01", "2025-01-01", running="keep")) == [
+        (1, BEGINNING, new_year, at(1), at(1, 2)),
+        (2, new_year, FOREVER, at(1), at(1, 2)),
+    ]
+    later = spans(versions("2024-01-01", "2025-01-01", "2025-01-01", running="keep"))
+    assert [(version, began) for version, began, *_ in later] == [
+        (1, BEGINNING),
+        (3, datetime(2025, 1, 1, tzinfo=UTC)),
+    ]
+
+
 @pytest.mark.parametrize("running", ["next_period", "keep"])
 def test_or_with_the_next_period_or_never(running: str) -> None:
     assert spans(versions("2025-01-01", "2026-01-10", running=running)) == [

@@ -6,6 +6,7 @@ import pytest
 
 from tests.tariff.tabled import FEBRUARY, TWO, columns, made, offers
 from workbench.errors import AmountOverflow
+from workbench.model.plan import PlanConversion
 from workbench.tariff.tables import offer_tables
 from workbench.tariff.variants import last_phase, phases
 
@@ -63,3 +64,34 @@ def test_phases_of_discounts_are_half_open() -> None:
     fees = "fees: [{id: f, amount: 1, from_period: 4, to_period: 7}]"
     assert last_phase(offers(fees).offers) == 7
     assert last_phase(offers(fees.replace(", to_period: 7", "")).offers) == 4
+
+
+def test_a_denominator_that_doubles_is_raised_too() -> None:
+    # a nano for each, and half of one with the coupon: both over 2
+    catalogue = offers(
+        "prices: [{id: a, meter: m.data, per_unit: {amount: 0.000000001}}], discounts: [{id: h, percent: 50 %, code: H}]"
+    )
+    found = made(catalogue, "", '{"coupons": ["H"]}')
+    assert [v.offer.components[0].denominator for v in found] == [2, 2]
+    assert [v.offer.components[0].rates[0].steps[0].block_amount for v in found] == [2, 1]
+
+
+def test_a_share_of_money_is_raised_with_its_fee_floor_and_cap() -> None:
+    # 1 % over 100; half of it over 200
+    said = "percentage: {rate: 1 %, fee: 0.05, floor: 0.10, cap: 1}"
+    catalogue = offers(
+        f"scope: event, prices: [{{id: a, meter: m.sales, {said}}}], discounts: [{{id: h, percent: 50 %, code: H}}]"
+    )
+    conversions = [
+        v.offer.components[0].rates[0].conversion for v in made(catalogue, "", '{"coupons": ["H"]}')
+    ]
+    euro = 200 * 10**9
+    assert conversions == [
+        PlanConversion(2, euro // 20, euro // 10, euro),
+        PlanConversion(1, euro // 40, euro // 20, euro // 2),
+    ]
+    bare = offers(
+        "scope: event, prices: [{id: a, meter: m.sales, percentage: {rate: 1 %}}], discounts: [{id: h, percent: 50 %, code: H}]"
+    )
+    found = [v.offer.components[0].rates[0].conversion for v in made(bare, "", '{"coupons": ["H"]}')]
+    assert found == [PlanConversion(2), PlanConversion(1)]
