@@ -119,6 +119,7 @@ def test_an_override_puts_an_amount_in_the_place_of_the_lists() -> None:
     assert (str(price.amount), str(changed.fees[0].amount)) == ("1/2", "3")
     assert changed.components[1] == offer.components[1]
     assert override(offer, "", "here") == offer
+    assert override(offer, '{"fees": {"rent": "0"}}', "here").fees[0].amount == 0
 
 
 @pytest.mark.parametrize(
@@ -128,6 +129,7 @@ def test_an_override_puts_an_amount_in_the_place_of_the_lists() -> None:
         '{"prices": {"c": "0.5"}}',
         '{"fees": {"licence": "1"}}',
         '{"fees": {"rent": 1}}',
+        '{"fees": {"rent": "-0.01"}}',
         '{"fees": ["rent"]}',
         '{"version": "2"}',
         '{"discount": "2"}',
