@@ -70,3 +70,20 @@ def test_it_moves_and_says_what_the_lake_says(browser, town, picture) -> None:
     picture(page, "live-dark.png")
     page.close()
     assert watcher.wrong == []
+
+
+def test_the_sales_page_moves_with_the_same_pipeline(browser, town, picture) -> None:
+    address, _ = town
+    watcher = Watcher(browser, address)
+    page = watcher.open("/sales")
+    page.get_by_text("customers", exact=False).first.wait_for()
+    page.wait_for_function("() => /[0-9]/.test(document.querySelector('[data-tile=spend]')?.innerText ?? '')")
+    assert max(watcher.streamed(4, page) for _ in range(4)) >= 5
+    clock = page.get_by_text(re.compile(r"^\w{3} \d\d \w{3}\s+\d\d:\d\d:\d\d$")).first
+    before = clock.inner_text()
+    page.wait_for_timeout(1_500)
+    assert clock.inner_text() != before
+    assert page.get_by_role("button", name="Playing").count() == 0
+    picture(page, "sales-live.png")
+    page.close()
+    assert watcher.wrong == []

@@ -38,6 +38,22 @@ class Outlook:
         over = (self.totals >= np.asarray(tier)[:, None]).mean(axis=1)
         return np.where(self.so_far >= tier, 1.0, (over * size + 0.5) / (size + 1.0))
 
+    def moved(self, rows: Array, history: Array, came: Array, part: float) -> Outlook:
+        """The outlook of some customers while a slot is running.
+
+        What came takes the place of its part of the rest. A customer's level is all he used by all that was expected of
+        him, so use that comes faster than expected also raises what is still to come.
+
+        Args:
+            rows: whose. history: their use before the slot, as far back as it is known. came: their use in it so far.
+            part: the share of the rest that was expected by now.
+        """
+        so_far, rest = self.so_far[rows], self.totals[rows] - self.so_far[rows][:, None]
+        expected = part * np.median(rest, axis=1)
+        level = (history + came) / np.maximum(history + expected, 1e-9)
+        totals = (so_far + came)[:, None] + rest * ((1 - part) * level)[:, None]
+        return Outlook(so_far + came, totals)
+
     def interval(self, share: float = 0.8) -> tuple[Array, Array, Array]:
         """Lower end, middle and upper end that hold ``share`` of the totals."""
         half = (1 - share) / 2

@@ -126,11 +126,11 @@ class Sales:
         offers = {offer.id: offer for offer in newest(known, self.end)}
         self.kernels = {name: Kernel(offer, known, period) for name, offer in offers.items()}
         meters = {meter for kernel in self.kernels.values() for meter in kernel.meters}
-        together = frozenset(
+        self.together = frozenset(
             meter for meter in meters if all(kernel.by_sum(meter) for kernel in self.kernels.values())
         )
         start = begin.replace(minute=0, second=0, microsecond=0)
-        self.book: Book = book_of(lake, desk.cases(), start, self.end, self.step, together)
+        self.book: Book = book_of(lake, desk.cases(), start, self.end, self.step, self.together)
 
     @classmethod
     def of(
@@ -192,7 +192,7 @@ class Sales:
         today = sum(at + self.step <= now for at in slots)
         start = sum(at < self.begin for at in slots)
         outlooks = {
-            meter: found for meter in self.book.use if (found := self._of_group(meter, today)) is not None
+            meter: found for meter in self.book.use if (found := self.of_group(meter, today)) is not None
         }
         result = []
         for place, customer in enumerate(self.book.customers):
@@ -209,7 +209,20 @@ class Sales:
                 result.append(where)
         return result
 
-    def _of_group(self, meter: str, today: int) -> tuple[Outlook, dict[int, int]] | None:
+    def part_of_rest(self, meter: str, today: int, now: datetime) -> float:
+        """The share of the use from slot ``today`` to the period's end that the fleet is expected to show by an instant in it."""
+        slots = self.book.slots
+        if today >= len(slots):
+            return 1.0
+        cycle = np.array([at.weekday() if self.step == _DAY else at.hour for at in slots])
+        fleet = self.book.use[meter][:, :today].sum(axis=0)
+        seen = np.bincount(cycle[:today], minlength=24)
+        mean = np.bincount(cycle[:today], weights=fleet, minlength=24) / np.maximum(seen, 1)
+        weights = np.where(seen > 0, mean, mean[seen > 0].mean() if seen.any() else 1.0)[cycle[today:]]
+        passed = min(max((now - slots[today]) / self.step, 0.0), 1.0)
+        return float(passed * weights[0] / weights.sum()) if weights.sum() > 0 else passed / len(weights)
+
+    def of_group(self, meter: str, today: int) -> tuple[Outlook, dict[int, int]] | None:
         """The outlook of those who use a meter at all: customers who never do would only dilute the shape."""
         places = np.flatnonzero(self.book.use[meter][:, :today].sum(axis=1) > 0)
         if not len(places):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
@@ -58,6 +58,7 @@ class Book:
         customers: in a fixed order. slots: their starts, ascending, all of one length ``step``.
         use: meter -> customers x slots, in base units, open cases left out.
         parts: per customer, rows of (slot, device, meter, dims, units): what a bill is reckoned from.
+        places: device_id and the place of its customer.
     """
 
     customers: list[Customer]
@@ -65,6 +66,7 @@ class Book:
     step: timedelta
     use: dict[str, Array]
     parts: list[list[tuple[int, Used]]]
+    places: pa.Table
 
     def used(self, customer: int, first: int, last: int) -> list[Used]:
         """A customer's use by device, meter and dimensions in slots ``[first, last)``."""
@@ -111,11 +113,26 @@ def book_of(
         owners[device] = customers[key]
         found[customers[key]].devices.add(device)
     slots = [begin + n * step for n in range(max(1, -(-(end - begin) // step)))]
-    book = Book(found, slots, step, {}, [[] for _ in found])
+    places = pa.table({"device_id": list(owners), "place": pa.array(list(owners.values()), pa.int32())})
+    book = Book(found, slots, step, {}, [[] for _ in found], places)
+    _read_all(lake, book, cases, together)
+    return book
+
+
+def one_slot(
+    lake: Lake, book: Book, cases: Iterable[Case], since: datetime, together: frozenset[str] = frozenset()
+) -> Book:
+    """What a book's customers used in the slot that begins at ``since``, as a book of that slot: cheap, so asked often."""
+    customers = [replace(one, meters=set(), left_out=defaultdict(int)) for one in book.customers]
+    found = Book(customers, [since], book.step, {}, [[] for _ in customers], book.places)
+    _read_all(lake, found, cases, together)
+    return found
+
+
+def _read_all(lake: Lake, book: Book, cases: Iterable[Case], together: frozenset[str]) -> None:
     episodes = open_episodes(cases)
     for stream in sorted({segment.stream for segment in lake.segments("records")}):
-        _read(lake, stream, book, owners, episodes, stream in together)
-    return book
+        _read(lake, stream, book, episodes, stream in together)
 
 
 def _subscribed(lake: Lake, begin: datetime, end: datetime) -> list[tuple[str, str, str, str, str]]:
@@ -133,12 +150,20 @@ def _read(
     lake: Lake,
     stream: str,
     book: Book,
-    owners: dict[str, int],
     episodes: list[tuple[str, datetime, datetime]],
     together: bool,
 ) -> None:
     begin, end = book.slots[0], book.slots[-1] + book.step
-    records = lake.scan("records", stream=stream)
+    first, last = (f"{at:%Y-%m-%dT%H}" for at in (begin, end))
+    within = [
+        segment
+        for segment in lake.segments("records", stream=stream)
+        if first[: len(segment.partition)] <= segment.partition <= last
+    ]
+    if not within:
+        book.use[stream] = np.zeros((len(book.customers), len(book.slots)))
+        return
+    records = lake.scan("records", segments=within)
     types = lake.con.execute(f"DESCRIBE SELECT * FROM {records} LIMIT 0").fetchall()
     dims = [row[0] for row in types if row[1] == "VARCHAR" and row[0] not in _NOT_DIMS]
     by = "".join(f", r.{name(dim)}" for dim in dims)
@@ -150,11 +175,10 @@ def _read(
             "until": pa.array([row[2] for row in episodes], pa.timestamp("us")),
         }
     )
-    places = pa.table({"device_id": list(owners), "place": pa.array(list(owners.values()), pa.int32())})
     cursor = lake.con.cursor()
     try:
         cursor.register("open_episodes", table)
-        cursor.register("owners", places)
+        cursor.register("owners", book.places)
         rows = arrow(
             cursor,
             f"SELECT o.place, {_ONE if together else 'd.device_id'} AS device_id, "

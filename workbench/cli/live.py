@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from workbench.cli import shell
+from workbench.cli.acting import SecretOption, WebhookOption, wires_of
 from workbench.cli.serve import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from workbench.casework.outbox import Wires
     from workbench.clock import PacedClock
     from workbench.lake.lake import Lake
     from workbench.mediation.policy import Policy
@@ -46,6 +48,8 @@ def live(
         list[Path] | None, typer.Option(help="Offer files; several times for several.")
     ] = None,
     seconds: Annotated[float, typer.Option(min=0, help="Stop after so long; 0: when somebody stops it.")] = 0,
+    webhook: WebhookOption = "",
+    secret: SecretOption = None,
     tenant: shell.TenantOption = "main",
     as_json: shell.JsonOption = False,
 ) -> None:
@@ -54,6 +58,7 @@ def live(
     Fleets of simulated devices speak MQTT to the workbench's own listener; nothing else needs to be installed. Every
     message is on disk before its sender is told so. Stop it whenever you like, kill it if you must: the next start goes
     on where the last one was, and nothing counts twice. Point devices of your own at the MQTT port with `--routes`.
+    With a webhook every offer that triggers on the sales page is told, signed, once.
     """
     from workbench.clock import PacedClock, SystemClock
     from workbench.mediation.policy import load_policy
@@ -80,6 +85,7 @@ def live(
         ready=lambda opened: publish.settle_in(opened, fleets) if fleets else None,
         seconds=seconds,
         as_json=as_json,
+        wires=wires_of(webhook, secret),
     )
 
 
@@ -99,11 +105,13 @@ def serve_live(
     as_json: bool,
     period: Period | None = None,
     until_sent: bool = False,
+    wires: Wires | None = None,
 ) -> None:
-    """Put the wire, the node, the page and the API together and serve them until somebody stops it.
+    """Put the wire, the node, the pages and the API together and serve them until somebody stops it.
 
     Args:
         until_sent: stop when all messages were sent and have become records.
+        wires: who is told of offers that trigger.
     """
     from fastapi import FastAPI
 
@@ -111,7 +119,8 @@ def serve_live(
     from workbench.api.gate import Gate
     from workbench.api.keys import Keys
     from workbench.api.metrics import Metrics
-    from workbench.dashboards.live_server import add_live_page
+    from workbench.dashboards.live_server import add_live_pages
+    from workbench.dashboards.sales.live import LiveSales
     from workbench.live.node import LiveNode, Settings
     from workbench.live.pulse import Pulse
     from workbench.live.wire import JOURNALS, Wire
@@ -128,12 +137,13 @@ def serve_live(
         node.start()
         stack.callback(node.stop)
         pulse = stack.enter_context(Pulse(node, lambda: wire.listener.stats.acknowledged))
+        sales = stack.enter_context(LiveSales(node, wires))
         app = FastAPI(title="IoT tariff workbench", redoc_url=None)
         keys = Keys(lake / "keys.json")
         care = keys.for_this_process(tenant, "care")
         metrics = Metrics(node, lambda: {wire.journal.name: wire.journal.stats()}, lambda: [wire.listener])
         add_routes(app, node, Gate(keys), metrics, metrics_open=True)
-        add_live_page(app, pulse, port, clock.speed)
+        add_live_pages(app, pulse, sales, port, clock.speed)
         publisher = Publisher("127.0.0.1", wire.port, clock).start(messages)
         stack.callback(publisher.stop)
         _serve(
@@ -154,6 +164,7 @@ def serve_live(
 def _tell(port: int, mqtt_port: int, key: str) -> None:
     shell.remarks().print(
         f"\n  Live      [bold]http://127.0.0.1:{port}/live[/bold]\n"
+        f"  Sales     [bold]http://127.0.0.1:{port}/sales[/bold]\n"
         f"  API       http://127.0.0.1:{port}/docs   key of this run: {key}\n"
         f"  Metrics   http://127.0.0.1:{port}/metrics\n"
         f"  Devices   mqtt://127.0.0.1:{mqtt_port}   topics like streetlights/<device>\n\n"

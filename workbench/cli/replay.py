@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli import shell
+from workbench.cli.acting import SecretOption, WebhookOption, wires_of
 from workbench.cli.live import serve_live
 from workbench.errors import UsageError
 
@@ -32,14 +33,17 @@ def replay(
     policy: Annotated[Path | None, typer.Option(help="Policy file for the horizons.")] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Page, API and metrics; 0 picks one.")] = 5006,
     stay: Annotated[bool, typer.Option("--stay", help="Go on showing the page when all was said.")] = False,
+    webhook: WebhookOption = "",
+    secret: SecretOption = None,
     tenant: shell.TenantOption = "main",
     as_json: shell.JsonOption = False,
 ) -> None:
     """Play a lake's past again: every message at its time, sixty times as fast, through listener, journal and mediation.
 
     There is no replay mode: the clock that stamps receipts runs faster, and that is all. What comes out is a lake of its
-    own whose records are the original's, byte for byte. Parties and prices are copied from the original.
+    own whose records are the original's, byte for byte. Parties, prices and what may be sold next are copied from it.
     """
+    from workbench.casework.plans import FILE as SALES
     from workbench.clock import PacedClock
     from workbench.lake.lake import Lake
     from workbench.live import past
@@ -67,6 +71,9 @@ def replay(
         def ready(opened: Lake) -> None:
             from workbench.lake.parties import replace
 
+            if (lake / SALES).exists():
+                (to / SALES).write_bytes((lake / SALES).read_bytes())
+
             if parties and not opened.segments("accounts"):
                 replace(opened, parties, {"stage": "parties"})
 
@@ -85,6 +92,7 @@ def replay(
             as_json=as_json,
             period=period,
             until_sent=not stay,
+            wires=wires_of(webhook, secret),
         )
 
 

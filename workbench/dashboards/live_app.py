@@ -73,7 +73,9 @@ class LivePage:
         )  # fmt: skip
         self._show(self._first[-1] if self._first else None)
         pn.state.onload(self._start)
-        return theme.page("Live", [self._clock, self._tiles.view, grid])
+        return theme.page(
+            "Live", [self._clock, self._tiles.view, grid], theme.links("live", theme.LIVE_PAGES)
+        )
 
     def _chart(self, column: str, color: str, form: str) -> figure:
         plot = figure(

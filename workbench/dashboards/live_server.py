@@ -1,4 +1,4 @@
-"""The live page on a web application that exists already, beside whatever else it answers."""
+"""The live pages on a web application that exists already, beside whatever else it answers."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from fastapi.responses import RedirectResponse
 from panel.io.fastapi import add_applications
 
 from workbench.dashboards.live_app import LivePage
+from workbench.dashboards.sales.live import LiveSales
+from workbench.dashboards.sales_live_app import LiveSalesPage
 from workbench.dashboards.sessions import forget_lost_browsers
 from workbench.live.pulse import Pulse
 
 
-def add_live_page(app: FastAPI, pulse: Pulse, port: int, speed: float = 1.0) -> None:
-    """Serve the page at ``/live``; ``/`` leads there."""
+def add_live_pages(app: FastAPI, pulse: Pulse, sales: LiveSales, port: int, speed: float = 1.0) -> None:
+    """Serve ``/live`` and ``/sales``; ``/`` leads to the first."""
     forget_lost_browsers()
     pn.extension(inline=True)
 
@@ -26,7 +28,10 @@ def add_live_page(app: FastAPI, pulse: Pulse, port: int, speed: float = 1.0) -> 
         return RedirectResponse("/live")
 
     add_applications(
-        {"/live": lambda: LivePage(pulse, speed).view()},
+        {
+            "/live": lambda: LivePage(pulse, speed).view(),
+            "/sales": lambda: LiveSalesPage(sales, speed).view(),
+        },
         app=app,
         title="Live",
         websocket_origins=[f"127.0.0.1:{port}", f"localhost:{port}"],

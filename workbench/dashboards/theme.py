@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -70,11 +71,15 @@ PAGES = {
 }
 
 
-def links(here: str) -> list[Any]:
+LIVE_PAGES = {"live": "Live", "sales": "Sales"}
+"""What a running pipeline serves."""
+
+
+def links(here: str, pages: Mapping[str, str] = PAGES) -> list[Any]:
     """The way to the other pages, for the header."""
     others = [
         pmui.Button(label=name, href=f"./{path}", variant="text", color="light")
-        for path, name in PAGES.items()
+        for path, name in pages.items()
         if path != here
     ]
     return [pmui.Row(*others)]

@@ -16,6 +16,7 @@ from workbench.clock import PacedClock
 from workbench.lake import parties
 from workbench.lake.lake import Lake
 from workbench.mediation.routes import Route, Routes
+from workbench.showcase.build import write_sales
 from workbench.showcase.cast import cast_of, mapping_of, offers
 from workbench.showcase.parties import party_tables
 
@@ -136,6 +137,7 @@ def this_hour(clock: PacedClock) -> datetime:
 
 def settle_in(lake: Lake, devices: dict[str, int]) -> None:
     """Accounts, devices and subscriptions of the fleets, when the lake has nobody yet; inside ``lake.writer()``."""
+    write_sales(lake.root.parent)
     if lake.segments("accounts"):
         return
     casts = [cast_of(name) for name in devices]

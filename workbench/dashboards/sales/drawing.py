@@ -55,7 +55,7 @@ def offers_html(
     where = {(one.account, one.current): one for one in standings}
     parts = []
     for one in shown[:40]:
-        new = now - one.triggered_at < NEW
+        new = is_new(one, now)
         reason = (
             _reason(one, where.get((one.account, one.current)), replayed.get(one.offer_id))
             if one.offer_id == opened
@@ -69,6 +69,11 @@ def offers_html(
             f"<small>in {PERIODS} periods</small></div></div>{reason}</div>"
         )
     return f'<div class="scroll">{"".join(parts)}</div>'
+
+
+def is_new(one: Offer, now: datetime) -> bool:
+    """Whether an offer was triggered in the last hour."""
+    return now - one.triggered_at < NEW
 
 
 def _reason(one: Offer, where: Standing | None, replayed: tuple[Fraction, Fraction] | None) -> str:

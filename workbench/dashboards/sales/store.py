@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
@@ -33,6 +33,11 @@ class Frame:
     low: dict[str, Fraction]
     middle: dict[str, Fraction]
     high: dict[str, Fraction]
+
+    @property
+    def foreseen(self) -> int:
+        """Customers with a forecast."""
+        return sum(one.state == "forecast" for one in self.standings)
 
 
 class SalesStore:
@@ -115,12 +120,17 @@ class SalesStore:
                       tuple(o for o in offers if o.held_out), tuple(self.maintenance))  # fmt: skip
 
 
-def _frame(at: datetime, standings: list[Standing], first: dict[str, datetime]) -> Frame:
+def offered(at: datetime, standings: Iterable[Standing], first: dict[str, datetime]) -> list[Offer]:
+    """One offer per customer, largest saving first, each with the instant it was triggered at; ``first`` remembers those."""
     offers = one_each(one.offer for one in standings if one.offer is not None)
     for one in offers:
         first.setdefault(one.offer_id, at)
     kept = [replace(one, triggered_at=first[one.offer_id]) for one in offers]
-    kept.sort(key=lambda one: (-one.saving, one.offer_id))
+    return sorted(kept, key=lambda one: (-one.saving, one.offer_id))
+
+
+def _frame(at: datetime, standings: list[Standing], first: dict[str, datetime]) -> Frame:
+    kept = offered(at, standings, first)
     sums: dict[str, dict[str, Fraction]] = {name: {} for name in ("bill", "low", "middle", "high")}
     for stood in standings:
         for name, by_owner in sums.items():
