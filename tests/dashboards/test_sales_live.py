@@ -7,6 +7,7 @@ import hmac
 import json
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -16,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from tests.casework.test_actions import SECRET, Receiver
+from workbench.casework.desk import Desk
 from workbench.casework.outbox import Wires
+from workbench.casework.plans import sales_catalogue
 from workbench.casework.running import Running
 from workbench.casework.standing import CHANCE_LEAST, PERIODS, held_out
 from workbench.casework.upsell import Sales
@@ -97,13 +100,21 @@ def town(tmp_path: Path, messages: list[RawMessage]) -> Iterator[Town]:
         found.node.stop()
 
 
-def until(holds: Callable[[], bool], live: LiveSales, seconds: float = 30.0) -> None:
+def until(holds: Callable[[], bool], live: LiveSales, seconds: float = 60.0) -> None:
     """Wait while somebody looks at the page."""
     deadline = time.monotonic() + seconds
     while not holds():
         live.watch()
-        assert time.monotonic() < deadline, live.trouble or "nothing came"
+        assert time.monotonic() < deadline, live.trouble or _told(live)
         time.sleep(0.02)
+
+
+def _told(live: LiveSales) -> str:
+    """What a page would see, in a few words."""
+    if live.frame is None:
+        return live.told
+    states = [(s.state, bool(s.left_out), s.offer is not None) for s in live.frame.standings]
+    return f"{live.beats} beats, {live.frame.at}, {live.frame.bill['']}, {Counter(states)}"
 
 
 def owed(town: Town) -> Fraction:
@@ -143,7 +154,7 @@ def test_spend_and_outlooks_move_with_the_pipeline_and_triggers_are_told_once(
 
         town.hear(HOURS[2])
         before = {(s.account, s.current): s for s in first.standings}
-        until(lambda: live.frame.bill[""] == owed(town) == _listed(live) and _moved(before, live) > 40, live)
+        until(lambda: live.frame.bill[""] == owed(town) == _listed(live) and _moved(before, live) > 20, live)
         later = live.frame
         assert later.bill[""] > first.bill[""] and later.middle[""] != first.middle[""]
 
@@ -215,23 +226,21 @@ def test_at_the_periods_end_it_says_what_a_replay_says_and_what_is_billed(town: 
             if mine.state == "forecast":  # not of whom nothing was known before the last hour
                 forecast += 1
                 assert (mine.offer and mine.offer.offer_id) == (one.offer and one.offer.offer_id)
-    assert forecast > 50
+    assert forecast >= 40
 
 
 def test_a_large_town_is_worked_out_in_turns(town: Town) -> None:
     town.hear(HOURS[1])
     with Lake.open(town.folder / "lake") as lake:
-        from workbench.casework.desk import Desk
-        from workbench.casework.plans import sales_catalogue
-
         known = sales_catalogue(lake.root.parent, offers(SCENE.casts), None)
         running = Running(lake, known, SCENE.period, "2026-03-02/2026-03-04", Desk.of(lake))
         at = (BEGIN + timedelta(hours=HOURS[1])).replace(tzinfo=None)
+        everybody = Sales(lake, known, SCENE.period, "2026-03-02/2026-03-04", Desk.of(lake)).at(at)
         seen: set[str] = set()
         steps = 0
-        while steps < 200 and len(seen) < 64:
-            found = running.step(at, {}, seconds=0.0)  # no time at all: one or two customers a step
-            assert steps < 3 or len(found) <= 2
+        while steps < 200 and len(seen) < len({one.account for one in everybody}):
+            found = running.step(at, {}, seconds=0.0)  # no time at all: one customer a step, after the first
+            assert len(found) <= (50 if steps == 0 else 1)
             seen |= {one.account for one in found}
             steps += 1
-        assert len(seen) == 64 and steps > 5
+        assert seen == {one.account for one in everybody} and steps >= 4

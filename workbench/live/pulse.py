@@ -47,7 +47,8 @@ class Pulse:
         self.node, self._acknowledged = node, acknowledged
         self.beats: deque[Beat] = deque(maxlen=_KEPT)
         self._stop = threading.Event()
-        self._owed: tuple[int, dict[str, Fraction], dict[str, Fraction]] = (-1, {}, {})
+        self._owed: tuple[dict[str, Fraction], dict[str, Fraction]] = ({}, {})
+        self._summed: tuple[object, int] = (None, -1)
         self._thread = threading.Thread(target=self._run, name="pulse", daemon=True)
 
     def __enter__(self) -> Pulse:
@@ -82,8 +83,9 @@ class Pulse:
     def _sums(self) -> tuple[dict[str, Fraction], dict[str, Fraction]]:
         """What all accounts owe so far, and for use alone; summed again only when something changed."""
         standing = self.node.standing
-        if self._owed[0] != standing.version:
+        stands = (standing, standing.version)  # a memory made anew may stand at the same version
+        if self._summed[0] is not standing or self._summed[1] != standing.version:
             charges = list(standing.charges.items())
             used = [(line, amount) for line, amount in charges if standing.lines[line]["kind"] == "usage"]
-            self._owed = (standing.version, nano(standing, charges), nano(standing, used))
-        return self._owed[1], self._owed[2]
+            self._owed, self._summed = (nano(standing, charges), nano(standing, used)), stands
+        return self._owed

@@ -73,7 +73,7 @@ class LiveSales:
         self._first: dict[str, datetime] = {}
         self._sums = _Sums()
         self._behind: list[datetime] | None = None
-        self._bills: tuple[int, dict[tuple[str, str], Fraction]] = (-1, {})
+        self._bills: tuple[Memory | None, int, dict[tuple[str, str], Fraction]] = (None, -1, {})
         self._made: _Made | None = None
         self._lock = threading.Lock()
         self._pointed = self._looked = 0.0
@@ -211,9 +211,14 @@ class LiveSales:
 
     def _billed(self, memory: Memory) -> dict[tuple[str, str], Fraction]:
         """The bills, made again only when the node's memory has moved."""
-        if self._bills[0] != memory.version:
-            self._bills = (memory.version, bills_of(memory))
-        return self._bills[1]
+        kept, version, bills = self._bills
+        if (
+            kept is not memory or version != memory.version
+        ):  # a memory made anew may stand at the same version
+            version = memory.version
+            bills = bills_of(memory)
+            self._bills = (memory, version, bills)
+        return bills
 
     def _one_behind(self, sales: Sales, owners: Mapping[str, str]) -> None:
         """Reckon one instant of the period before this process looked, newest first: what was spent by then."""
