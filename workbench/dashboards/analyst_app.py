@@ -67,7 +67,7 @@ class AnalystPage(param.Parameterized):
         )
         self._keys = Keys(_KEYS, self._heard)
         self._evidence, self._life = EvidenceChart(), LifeChart()
-        self._map = FleetMap(self._store, self._open)
+        self._map = FleetMap(self._store.fleet, self._open)
         self._told = pmui.Alert("", severity="info", sizing_mode="stretch_width", visible=False)
         help_ = theme.lively(sizing_mode="stretch_width", stylesheets=[drawing.CSS])
         help_.text = drawing.HELP
@@ -111,8 +111,8 @@ class AnalystPage(param.Parameterized):
             self._told.param.update(object=self._store.trouble, severity="warning", visible=True)
         elif self._told.visible:
             self._told.visible = False
-        if not self._quality.text:
-            self._quality.text = drawing.quality_html(self._store.quality())
+        if not self._quality.text and self._store.judged.is_set():
+            self._quality.text = drawing.quality_html(self._store.quality)
             self._drift.text = drawing.drift_html(self._store.drift)
         self._store.queue()
         if self._now() != self._seen:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from bokeh.events import RangesUpdate
 from bokeh.models import (
@@ -24,12 +23,7 @@ from workbench.casework.desk import Ranked
 from workbench.casework.evidence import Evidence
 from workbench.dashboards import theme
 from workbench.dashboards.cases.drawing import COLORS
-from workbench.dashboards.cases.store import CaseStore
-
-GLYPHS_MAX = 4_000
-_NIGHT = "#0b1220"
-_PIXELS = (900, 480)
-_GLOW = ("#1e3a5f", "#2b6b8f", "#4aa3b5", "#9ad8cf", "#e8fff5")
+from workbench.dashboards.cases.fleet import GLOW, GLYPHS_MAX, NIGHT, Box, Fleet, picture
 
 
 def plain(height: int, **more: Any) -> figure:
@@ -168,32 +162,29 @@ class FleetMap:
         chosen: told the id of a case whose mark was tapped.
     """
 
-    def __init__(self, store: CaseStore, chosen: Callable[[str], None]) -> None:
-        table = store.places
-        self._ids = table["device_id"].to_pylist()
-        self._lat, self._lon = (np.asarray(table[name].to_numpy(), dtype=float) for name in ("lat", "lon"))
-        self._place = {device: at for at, device in enumerate(self._ids)}
+    def __init__(self, fleet: Fleet, chosen: Callable[[str], None]) -> None:
+        self._fleet = fleet.ready()
         self._chosen = chosen
         self._picture = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
         self._dots = ColumnDataSource({"lon": [], "lat": [], "device": []})
         self._marks = ColumnDataSource(
             {"lon": [], "lat": [], "device": [], "kind": [], "color": [], "case": [], "size": []}
         )
-        x, y = self._bounds()
+        west, east, south, north = self._fleet.bounds
         self.view = figure(
             height=400, sizing_mode="stretch_width", tools="pan,wheel_zoom,reset", active_scroll="wheel_zoom",
-            background_fill_color=_NIGHT, border_fill_alpha=0, outline_line_color=None, toolbar_location="right",
-            x_range=Range1d(*x), y_range=Range1d(*y),
+            background_fill_color=NIGHT, border_fill_alpha=0, outline_line_color=None, toolbar_location="right",
+            x_range=Range1d(west, east), y_range=Range1d(south, north),
         )  # fmt: skip
         self.view.add_layout(
-            BoxAnnotation(fill_color=_NIGHT, fill_alpha=1.0, line_color=None, level="underlay")
+            BoxAnnotation(fill_color=NIGHT, fill_alpha=1.0, line_color=None, level="underlay")
         )
         self.view.axis.visible = False
         self.view.grid.visible = False
         self.view.toolbar.logo = None
         self.view.image_rgba("image", "x", "y", "dw", "dh", source=self._picture, level="image")
         self.view.scatter(
-            "lon", "lat", source=self._dots, size=4, color=_GLOW[3], line_color=None, fill_alpha=0.85
+            "lon", "lat", source=self._dots, size=4, color=GLOW[3], line_color=None, fill_alpha=0.85
         )
         marks = self.view.scatter("lon", "lat", source=self._marks, size="size", color="color", line_color="white", line_width=1,
                                   nonselection_fill_alpha=1.0, nonselection_line_alpha=1.0)  # fmt: skip
@@ -203,32 +194,23 @@ class FleetMap:
         )
         self._marks.selected.on_change("indices", self._tapped)
         self.view.on_event(RangesUpdate, self._moved)
-        self._shade(*x, *y)
+        self._shade(self._fleet.bounds)
 
     @property
     def total(self) -> int:
         """How many devices have a place."""
-        return len(self._ids)
-
-    def _bounds(self) -> tuple[tuple[float, float], tuple[float, float]]:
-        if not len(self._lon):
-            return (0.0, 1.0), (0.0, 1.0)
-        found = []
-        for values in (self._lon, self._lat):
-            low, high = float(values.min()), float(values.max())
-            edge = max(high - low, 0.002) * 0.04
-            found.append((low - edge, high + edge))
-        return found[0], found[1]
+        return len(self._fleet.ids)
 
     def show(self, rows: Sequence[Ranked], selected: str) -> None:
         """Mark the devices of the open cases; the selected case's are larger."""
         marks: dict[str, list[Any]] = {name: [] for name in self._marks.data}
         for one in sorted(rows, key=lambda row: row.case.case_id == selected):
             for device in one.case.devices:
-                at = self._place.get(device)
+                at = self._fleet.place.get(device)
                 if at is None:
                     continue
-                values = (self._lon[at], self._lat[at], device, one.case.kind.replace("_", " "), COLORS.get(one.case.kind, theme.WARM),
+                where = (self._fleet.lon[at], self._fleet.lat[at])
+                values = (*where, device, one.case.kind.replace("_", " "), COLORS.get(one.case.kind, theme.WARM),
                           one.case.case_id, 16 if one.case.case_id == selected else 9)  # fmt: skip
                 for name, value in zip(
                     ("lon", "lat", "device", "kind", "color", "case", "size"), values, strict=True
@@ -241,34 +223,21 @@ class FleetMap:
             self._chosen(str(self._marks.data["case"][new[0]]))
 
     def _moved(self, event: Any) -> None:
-        self._shade(event.x0, event.x1, event.y0, event.y1)
+        self._shade((event.x0, event.x1, event.y0, event.y1))
 
-    def _shade(self, x0: float, x1: float, y0: float, y1: float) -> None:
+    def _shade(self, box: Box) -> None:
         """Draw what lies in view: dots up to ``GLYPHS_MAX``, else one picture of all."""
-        inside = (self._lon >= x0) & (self._lon <= x1) & (self._lat >= y0) & (self._lat <= y1)
-        count = int(inside.sum())
-        if count <= GLYPHS_MAX:
-            at = np.flatnonzero(inside)
-            self._dots.data = {
-                "lon": self._lon[at],
-                "lat": self._lat[at],
-                "device": [self._ids[place] for place in at],
-            }
+        fleet = self._fleet
+        at = fleet.inside(box)
+        if len(at) <= GLYPHS_MAX:
+            self._dots.data = {"lon": fleet.lon[at], "lat": fleet.lat[at], "device": list(fleet.ids[at])}
             self._picture.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
             return
-        self._dots.data = {"lon": [], "lat": [], "device": []}
-        self._picture.data = picture(self._lon[inside], self._lat[inside], (x0, x1), (y0, y1))
-
-
-def picture(lon: Any, lat: Any, x: tuple[float, float], y: tuple[float, float]) -> dict[str, list[Any]]:
-    """Devices as one RGBA picture, brighter where they are dense."""
-    import datashader as ds
-    from datashader import transfer_functions as tf
-
-    canvas = ds.Canvas(plot_width=_PIXELS[0], plot_height=_PIXELS[1], x_range=x, y_range=y)
-    points = canvas.points(pd.DataFrame({"lon": lon, "lat": lat}), "lon", "lat", ds.count())
-    image = tf.spread(tf.shade(points, cmap=list(_GLOW), how="eq_hist"), px=1).to_numpy()
-    return {"image": [image], "x": [x[0]], "y": [y[0]], "dw": [x[1] - x[0]], "dh": [y[1] - y[0]]}
+        if len(self._dots.data["lon"]):
+            self._dots.data = {"lon": [], "lat": [], "device": []}
+        self._picture.data = (
+            fleet.whole if box == fleet.bounds else picture(fleet.lon[at], fleet.lat[at], box)
+        )
 
 
 def _ms(at: Any) -> float:

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from functools import cached_property
 from pathlib import Path
 from typing import Any
-
-import pyarrow as pa
 
 from workbench.casework.case import Case
 from workbench.casework.desk import Desk, Ranked
 from workbench.casework.evidence import Evidence, evidence, timeline
 from workbench.casework.outbox import Outbox, Wires
 from workbench.casework.quality import Moved, Quality, drift, planted
+from workbench.dashboards.cases.fleet import Fleet
 from workbench.errors import WorkbenchError
-from workbench.lake.engine import arrow
 from workbench.lake.lake import Lake
 
 _KEPT = 64
@@ -30,6 +27,8 @@ class CaseStore:
 
     Attributes:
         told: what the detectors are doing, for the page; empty when they are done. trouble: why they could not look.
+        quality: cases against what was planted; None where nothing is known. drift: inputs that moved, most first. Both are
+            there once ``judged`` is set.
     """
 
     def __init__(self, path: Path, tenant: str = "main", wires: Wires | None = None) -> None:
@@ -38,22 +37,35 @@ class CaseStore:
         self.wires = wires or Wires()
         self.outbox = Outbox(self.desk.folder)
         self.lock = threading.RLock()
+        self.fleet = Fleet(path, tenant)
         self.told, self.trouble = "the detectors are looking", ""
-        self.ready = threading.Event()
+        self.ready, self.judged = threading.Event(), threading.Event()
+        self.quality: Quality | None = None
+        self.drift: list[Moved] = []
         self._evidence: OrderedDict[str, Evidence] = OrderedDict()
         self._queue: tuple[int, str, list[Ranked]] | None = None
         threading.Thread(target=self._look, name="detectors", daemon=True).start()
 
     def _look(self) -> None:
+        """Let the detectors look, through a reader of their own: nobody's page waits for them."""
         try:
-            with self.lock:
-                if self.desk.looked < self.lake.state.version:
-                    self.desk.look(self.lake, progress=self._progress)
+            self.fleet.ready()
+            if self.desk.looked < self.lake.state.version:
+                with Lake.open(self.lake.root.parent, self.lake.tenant) as reader:
+                    self.desk.look(reader, progress=self._progress)
         except WorkbenchError as error:
             self.trouble = f"{error.what} {error.cure}"
         finally:
             self.told = ""
             self.ready.set()
+        self._judge()
+
+    def _judge(self) -> None:
+        """How good the detectors are, and whether their inputs moved: whole scans, so nobody's page waits for them."""
+        with Lake.open(self.lake.root.parent, self.lake.tenant, threads=1) as reader:
+            self.quality = planted(reader, self.desk.cases())
+            self.drift = drift(reader)
+        self.judged.set()
 
     def _progress(self, stream: str) -> None:
         self.told = f"the detectors are looking at {stream}"
@@ -79,31 +91,3 @@ class CaseStore:
         """One device's life."""
         with self.lock:
             return timeline(self.lake, device, self.desk.cases())
-
-    @cached_property
-    def places(self) -> pa.Table:
-        """Every device with a place: device_id, lat, lon."""
-        with self.lock:
-            if not self.lake.segments("devices_info"):
-                return pa.table({"device_id": [], "lat": [], "lon": []})
-            return arrow(
-                self.lake.con,
-                f"SELECT device_id, lat, lon FROM {self.lake.scan('devices_info')} WHERE lat IS NOT NULL AND lon IS NOT NULL "
-                "ORDER BY device_id",
-            )
-
-    @cached_property
-    def drift(self) -> list[Moved]:
-        """Inputs of the detectors that moved, most first."""
-        with self.lock:
-            return drift(self.lake)
-
-    @cached_property
-    def device_days(self) -> Quality | None:
-        """Quality on planted faults, as first seen."""
-        return self.quality()
-
-    def quality(self) -> Quality | None:
-        """Cases against what was planted; None where nothing is known."""
-        with self.lock:
-            return planted(self.lake, self.desk.cases())
