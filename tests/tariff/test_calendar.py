@@ -282,3 +282,10 @@ def test_a_name_that_is_no_zones_is_refused() -> None:
             zone_of(name)
         assert caught.value.args == (name,)
     assert zone_of("America/Argentina/Ushuaia").key == "America/Argentina/Ushuaia"
+
+
+def test_an_empty_period_has_nothing() -> None:
+    empty = Period(at(5), at(5))
+    assert expand([TimeWindow()], empty, {}) == []
+    for kind in ("minute", "hour", "day", "week", "month"):
+        assert counter_windows(empty, "Europe/Berlin", kind) == []

@@ -160,7 +160,7 @@ class Price:
             rate.id: expand(rate.windows, period, calendars) for rate in component.rates if rate.windows
         }
         only = component.rates[0]
-        self.only = 0 if len(component.rates) == 1 and not only.match and not only.windows else None
+        self.only = None if only.match or only.windows else 0  # a first row without conditions always fits
         self.froms = [[step.from_units for step in rate.steps] for rate in component.rates]
         self.steps = [
             [(s.origin_units, s.base, s.block_units, s.block_amount) for s in rate.steps]

@@ -162,8 +162,7 @@ def _offsets(period: Period, zone: str) -> Iterator[tuple[datetime, datetime, ti
                 yield start, change, offset
                 start, offset = change, offset_at(change)
         cursor = ahead
-    if start < period.end:
-        yield start, period.end, offset
+    yield start, period.end, offset
 
 
 def _first_change(
