@@ -24,7 +24,8 @@ from workbench.rating.batch import Rater
 from workbench.rating.carry import credits_from, credits_table, stock_from, stock_table
 from workbench.rating.wallet import Balance
 from workbench.settlement import adjust, close
-from workbench.settlement.work import Rated
+from workbench.settlement.holds import Hold, waiting
+from workbench.settlement.work import rated_of
 from workbench.tariff.desk import Desk
 from workbench.tariff.plan import Plan, compile_plan
 from workbench.tariff.restore import rows
@@ -278,16 +279,27 @@ def _naive(at: datetime) -> datetime:
 
 
 def settle_period(
-    lake: Lake, plan: Plan, now: datetime, checks: Sequence[close.Check] = ()
+    lake: Lake,
+    plan: Plan,
+    now: datetime,
+    checks: Sequence[close.Check] = (),
+    holds: Sequence[Hold] | None = None,
 ) -> close.CloseResult | adjust.AdjustResult:
-    """Close a rated period; or, when it is closed and was rated again since, bill the difference.
+    """Close a rated period; or, when it is closed, bill what came since: late usage, and held lines whose case was decided.
+
+    Args:
+        holds: what is held at this moment; None where nobody asked: then what a close held stays held.
 
     Raises:
         SettlementError: a check failed, or there is nothing to close.
     """
     name = name_of(plan.period)
-    result = close.close(lake, plan, name, now, checks)
-    if not result.already_closed or not lake.segments("lines", period=name + RERATED):
+    result = close.close(lake, plan, name, now, checks, holds=holds or ())
+    if not result.already_closed:
         return result
-    again = Rated(lake.scan("lines", period=name + RERATED), lake.scan("charges", period=name + RERATED))
-    return adjust.adjust(lake, plan, name, again, now)
+    still = {hold.case_id for hold in holds or ()}
+    release = {hold.case_id for hold in waiting(lake, name)} - still if holds is not None else set()
+    again = name + RERATED if lake.segments("lines", period=name + RERATED) else name
+    if again == name and not release:
+        return result
+    return adjust.adjust(lake, plan, name, rated_of(lake, again), now, release=release)

@@ -27,6 +27,7 @@ from workbench.mediation.stream import Stream
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period
 from workbench.settlement.adjust import AdjustResult
+from workbench.settlement.holds import Hold
 
 
 class Watch(Protocol):
@@ -65,6 +66,7 @@ class Job:
         watch: told of progress.
         workers: partitions worked on at a time.
         run: noted in every commit (command, seed, code version).
+        holds: lines that wait for a case and are not billed; None keeps what an earlier close held as it is.
     """
 
     lake: Lake
@@ -76,6 +78,7 @@ class Job:
     watch: Watch = field(default_factory=Unwatched)
     workers: int = 2
     run: dict[str, str] = field(default_factory=dict)
+    holds: Sequence[Hold] | None = None
 
 
 @dataclass(slots=True)
@@ -157,7 +160,7 @@ def settle(job: Job, outcome: Outcome) -> None:
         return
     job.watch.begin("settle", None)
     plan = plan_of(job.lake, job.catalogue, job.period)
-    result = settle_period(job.lake, plan, job.clock.now())
+    result = settle_period(job.lake, plan, job.clock.now(), holds=job.holds)
     outcome.count(documents=result.documents if isinstance(result, AdjustResult) else result.invoices)
 
 

@@ -3,7 +3,7 @@ the case's history.
 
 | action | does |
 |---|---|
-| ``hold`` | marks the bill line it concerns as held: account, offer, period, amount |
+| ``hold`` | holds the bill lines it concerns: the close of the period leaves them out until the case is closed (``holds.py``) |
 | ``dispute`` | a trouble ticket in the shape of TMF621 with the evidence: query, findings, both amounts |
 | ``field_order`` | a work order: where, which devices, what was seen, what would clear it |
 | ``suspend`` | tells the SIM platform to suspend the devices' SIMs, by signed webhook |
@@ -59,7 +59,9 @@ def act(
         words = _block(case, ref, wires, charging_account or case.account, desk.tenant)
     else:
         words = {
-            "hold": "bill line held until the case is decided",
+            "hold": "the period is closed and the line billed; a dispute changes it"
+            if case.period in lake.facts("close")
+            else "bill line held until the case is decided",
             "dispute": "dispute opened with its evidence",
             "field_order": f"visit ordered for {len(case.devices)} device{'s' if len(case.devices) > 1 else ''}",
         }[action]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +14,7 @@ import typer
 from workbench.cli import shell
 from workbench.cli.progress import Bars
 from workbench.errors import UsageError
+from workbench.model.money import NANO, decimal_text
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -150,15 +153,20 @@ def close(
 
     Every line is rounded once; partners' shares are cut so that they sum to the cent; each posting has a debit and a
     credit. Closing twice changes nothing. Usage that comes later is billed as an adjustment: rate the period again, and
-    close again.
+    close again. Lines that the queue holds (`workbench queue act ... hold`) are left out and listed; once their case is
+    closed, closing again bills them.
     """
     from workbench.billing import name_of
+    from workbench.casework.desk import Desk
+    from workbench.casework.holds import holds_of
     from workbench.pipeline import run, settle
+    from workbench.settlement.holds import held_lines
 
     chosen = period_in(period)
     with shell.writing(lake, tenant, threads=threads) as opened, Bars(shell.remarks()) as bars:
         name = name_of(chosen)
         job = _job(opened, catalogue_for(opened, None, name), chosen, bars, threads, issued)
+        job.holds = holds_of(Desk.of(opened), chosen)
         already, before = name in opened.facts("close"), _documents(opened, name)
         outcome = run((settle,), job)
         found = {
@@ -166,6 +174,7 @@ def close(
             "period": name,
             "was_closed": already,
             "documents": _documents(opened, name) - before,
+            "held": [asdict(one) for one in held_lines(opened, name)],
             **_totals(opened, name),
             "wall_seconds": {stage: round(seconds, 3) for stage, seconds in outcome.wall_seconds.items()},
         }
@@ -235,6 +244,14 @@ def _show_closed(console: Console, found: dict[str, Any]) -> None:
             else "nothing came later, so nothing changed"
         )
         console.print(f"{found['period']} was closed already: {told}.")
+    for line in found["held"]:
+        amount = Fraction(line["amount"], line["den"] * NANO)
+        state = "released since" if line["released"] else "held"
+        console.print(
+            f"  {state}: {line['device_id']}, {line['component_id']} of {line['account_id']}, {decimal_text(amount)} "
+            f"{line['currency']}, case {line['case_id']}",
+            highlight=False,
+        )
     for currency, total in found["totals"].items():
         console.print(
             f"[bold]{total['invoices']:,}[/] documents, {money(total['net_nano'], currency)} net, "

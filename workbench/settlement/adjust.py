@@ -12,7 +12,7 @@ Closing first and hearing late, or hearing first and closing late, come to the s
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
@@ -27,6 +27,7 @@ from workbench.settlement import record
 from workbench.settlement import statements as stated
 from workbench.settlement.bookings import book_all
 from workbench.settlement.documents import DOC, GROUP, net_lines, number_documents, tax_of
+from workbench.settlement.holds import waiting, without
 from workbench.settlement.lines import number_lines
 from workbench.settlement.publish import put_together, summary, write_all
 from workbench.settlement.terms import Compiled, OfferKey, Terms, offers_by_key
@@ -69,6 +70,7 @@ def adjust(
     rated: Rated,
     now: datetime,
     terms: Terms | None = None,
+    release: Collection[str] = (),
 ) -> AdjustResult:
     """Post the difference between a closed period as rated now and as posted so far.
 
@@ -78,6 +80,7 @@ def adjust(
         plan: the plan of the period; offer versions do not change.
         rated: the whole period rated again (lines and charges), not only what is new.
         now: the instant of issue, UTC.
+        release: cases that were decided; what is held for them is billed now. What is held for others stays so.
 
     Raises:
         SettlementError: ``not_closed`` and whatever ``close`` raises.
@@ -90,6 +93,9 @@ def adjust(
             code="not_closed",
         )
     terms, n = terms or Terms(), 1 + sum(name.startswith(f"{period}#") for name in lake.facts(record.FACT))
+    held = waiting(lake, period)
+    freed = sorted({hold.case_id for hold in held} & set(release))
+    rated = without(rated, [hold for hold in held if hold.case_id not in freed])
     with workspace(lake):
         load_rated(lake, rated)
         lake.con.execute(f"CREATE OR REPLACE TEMP TABLE settle_posted AS {_posted(lake, period)}")
@@ -100,7 +106,7 @@ def adjust(
         _make_lines(lake, period, n)
         if not number(lake.con, "SELECT count(*) FROM settle_lines"):
             return AdjustResult(period, 0, version=lake.state.version)
-        return _publish(lake, period, n, rated, offers, terms, now)
+        return _publish(lake, period, n, rated, offers, terms, now, freed)
 
 
 def _publish(
@@ -111,6 +117,7 @@ def _publish(
     offers: Mapping[OfferKey, Offer],
     terms: Terms,
     now: datetime,
+    freed: list[str],
 ) -> AdjustResult:
     _make_documents(lake, period, terms)
     moved = _moved_statements(lake, period, n, rated, offers, terms)
@@ -118,7 +125,8 @@ def _publish(
     booked = book_all(lake, shares, period, now)
     segments = write_all(lake, period, f"adj-{n:04d}", now, moved, booked)
     own.refuse(own.document_checks(lake, period, segments))
-    fact = record.chained(lake, summary(lake, "adjust", period, now, moved, booked, segments))
+    made = summary(lake, "adjust", period, now, moved, booked, segments)
+    fact = record.chained(lake, {**made, "released": freed} if freed else made)
     run = {"stage": "adjust", "period": period, "n": n}
     version = lake.commit(run, add=segments, facts={record.FACT: {f"{period}#{n}": fact}})
     totals = {c: {name: int(nano) for name, nano in part.items()} for c, part in fact["totals"].items()}

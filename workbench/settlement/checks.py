@@ -22,6 +22,7 @@ from workbench.model.money import MINOR_DIGITS, minor_nano
 from workbench.settlement import record
 from workbench.settlement.apportion import round_shares
 from workbench.settlement.documents import tax_of
+from workbench.settlement.holds import as_charged, held_lines, pairs, waiting, without
 from workbench.settlement.work import Rated, half_away, relation
 
 _ROWS = ", ".join(f"('{code}', {minor_nano(code)}::HUGEINT)" for code in sorted(MINOR_DIGITS))
@@ -194,7 +195,10 @@ def invoices_are_booked(lake: Lake) -> CheckResult:
 
 
 def lines_are_their_charges(lake: Lake) -> CheckResult:
-    """I18 in money and units: each line of a closed period is the sum of its charges, and none is left over."""
+    """I18 in money and units: each line of a closed period is the sum of its charges, and none is left over.
+
+    What the close held for a case is not on the line: its own sum is compared with what the record says was held.
+    """
     counts, bad = {"lines": 0}, ""
     for name, fact in record.in_order(lake):
         if fact["stage"] != "close" or bad:
@@ -205,7 +209,7 @@ def lines_are_their_charges(lake: Lake) -> CheckResult:
         )
         charged = (
             "(SELECT line_no, sum(units)::HUGEINT AS units, sum(amount)::HUGEINT AS amount "
-            f"FROM {lake.scan('charges', period=name)} GROUP BY line_no)"
+            f"FROM {lake.scan('charges', period=name)} WHERE {_not_held(lake, name)} GROUP BY line_no)"
         )
         counts["lines"] += number(lake.con, f"SELECT count(*) FROM {billed}")
         row = one(
@@ -214,12 +218,19 @@ def lines_are_their_charges(lake: Lake) -> CheckResult:
             "WHERE (b.amount IS DISTINCT FROM c.amount OR b.units IS DISTINCT FROM c.units) "
             f"AND line_no NOT IN {_bought(lake, name, fact)} ORDER BY line_no LIMIT 1",
         )
-        bad = f"line {row[0]} of {name}: billed {row[1]}, its charges sum to {row[2]}" if row else ""
+        bad = (
+            f"line {row[0]} of {name}: billed {row[1]}, its charges sum to {row[2]}"
+            if row
+            else as_charged(lake, name)
+        )
     return CheckResult("I18", not bad, counts, bad)
 
 
 def closed_equals_rerate(lake: Lake, period: str, rated: Rated) -> CheckResult:
-    """I15: closed lines and their adjustments are the totals of ``rated``, the same period rated again in full."""
+    """I15: closed lines and their adjustments are the totals of ``rated``, the same period rated again in full,
+    but for what is held.
+    """
+    rated = without(rated, waiting(lake, period))
     key = "account_id, offer_id, offer_version, component_id, {0}, currency, tax_category, tax_rate_ppm"
     now: dict[tuple[object, ...], Fraction] = defaultdict(Fraction)
     for *key_values, den, amount in lake.con.execute(
@@ -304,6 +315,12 @@ def _due(lake: Lake) -> dict[_Group, Fraction]:
         exact = Fraction(amount, den)
         due[offer, version, currency, period] += exact * 1_000_000 / (1_000_000 + ppm) if inclusive else exact
     return due
+
+
+def _not_held(lake: Lake, period: str) -> str:
+    """SQL of whether a charge was not held when the period was closed."""
+    listed = pairs(held_lines(lake, period))
+    return f"coalesce((line_no, device_key) NOT IN ({listed}), true)" if listed else "true"
 
 
 def _bought(lake: Lake, period: str, fact: Mapping[str, Any]) -> str:

@@ -22,6 +22,7 @@ from workbench.settlement import checks as own
 from workbench.settlement import paid, record, statements
 from workbench.settlement.bookings import book_all
 from workbench.settlement.documents import DOC, make_documents, number_documents, tax_groups
+from workbench.settlement.holds import Hold, amounts, without
 from workbench.settlement.lines import make_lines
 from workbench.settlement.publish import put_together, summary, write_all
 from workbench.settlement.terms import Compiled, OfferKey, Terms, offers_by_key
@@ -46,6 +47,7 @@ class CloseResult:
 
     Attributes:
         already_closed: the period was closed before and nothing was changed.
+        held: lines of devices that were not billed because of a case; see ``holds.py``.
         invoices: documents issued; ``deferred``: documents below their minimum.
         totals: currency -> ``net``, ``tax``, ``gross`` of the issued documents, nano-units.
         shares: currency -> partner -> statements, nano-units.
@@ -64,6 +66,7 @@ class CloseResult:
     shares: dict[str, dict[str, int]] = field(default_factory=dict)
     version: int = 0
     hash: str = ""
+    held: int = 0
 
 
 def close(
@@ -73,6 +76,7 @@ def close(
     now: datetime,
     checks: Sequence[Check] = (),
     terms: Terms | None = None,
+    holds: Sequence[Hold] = (),
 ) -> CloseResult:
     """Close ``period``: what its charges come to becomes invoices, postings and statements.
 
@@ -83,6 +87,7 @@ def close(
         period: the billing period, ``start/end`` as dates, whose ``lines`` and ``charges`` are in the lake.
         now: the instant of issue, UTC; no clock is read here.
         checks: proofs that must hold first; the first that does not stops the close.
+        holds: lines of devices that are not billed yet; ``adjust`` bills them when their case is decided.
 
     Raises:
         SettlementError: ``check_failed``, ``nothing_rated``, ``period_overlap``, ``unknown_offer``,
@@ -100,11 +105,20 @@ def close(
         )
     own.refuse(result for check in checks for result in check(lake, period))
     with workspace(lake):
-        return _close(lake, plan, period, now, terms)
+        return _close(lake, plan, period, now, terms, holds)
 
 
-def _close(lake: Lake, plan: Catalogue | Compiled, period: str, now: datetime, terms: Terms) -> CloseResult:
-    rated = rated_of(lake, period)
+def _close(
+    lake: Lake,
+    plan: Catalogue | Compiled,
+    period: str,
+    now: datetime,
+    terms: Terms,
+    holds: Sequence[Hold],
+) -> CloseResult:
+    everything = rated_of(lake, period)
+    rated = without(everything, holds)
+    held = amounts(lake, everything, holds)
     load_rated(lake, rated)
     offers = offers_by_key(plan, offer_keys(lake))
     load_offers(lake, offers)
@@ -121,12 +135,14 @@ def _close(lake: Lake, plan: Catalogue | Compiled, period: str, now: datetime, t
     shares = [*statements.postings(made, rounding, period), *paid.postings(lake, period)]
     booked = book_all(lake, shares, period, now)
     segments = write_all(lake, period, "", now, made, booked)
-    segments += unbilled(lake, period)
+    segments += unbilled(lake, period, held)
     own.refuse(own.document_checks(lake, period, segments))
     before = [s for kind in ("lines", "charges") for s in lake.segments(kind, period=period)]
     bought = sorted({key[:2] for key, offer in offers.items() if offer.side != "sell"})
     fact = summary(lake, "close", period, now, made, booked, [*before, *segments])
-    fact = record.chained(lake, {**fact, "bought": [list(key) for key in bought]})
+    fact = record.chained(
+        lake, {**fact, "bought": [list(key) for key in bought], **({"held": held} if held else {})}
+    )
     version = lake.commit(
         {"stage": "close", "period": period}, add=segments, facts={record.FACT: {period: fact}}
     )
@@ -170,6 +186,7 @@ def _result(period: str, fact: Mapping[str, Any], version: int, *, already: bool
         totals=numbers(fact["totals"]),
         shares=numbers(fact["shares"]),
         version=version,
+        held=len(fact.get("held", ())),
     )
 
 

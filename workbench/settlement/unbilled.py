@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC
 
 from workbench.lake.engine import one
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
+from workbench.lake.sql import quote
 from workbench.model.plan import Period
 from workbench.rating import node
 from workbench.settlement.work import relation
 
 
-def unbilled(lake: Lake, period: str) -> list[Segment]:
+def unbilled(lake: Lake, period: str, held: Sequence[Mapping[str, str]] = ()) -> list[Segment]:
     """Write a reason for each subscription that overlaps the period and whose account and offer have no line.
 
-    ``bought`` for an offer we buy; ``sim_<state>`` when its SIM was not in a state that is charged; else
-    ``no_usage``. What a charging node took from somebody without a subscription is listed too: it was charged, and no
-    document can say so.
+    ``bought`` for an offer we buy; ``held`` when all that was used waits for a case; ``sim_<state>`` when its SIM was not in a
+    state that is charged; else ``no_usage``. What a charging node took from somebody without a subscription is listed too: it
+    was charged, and no document can say so.
     """
     span = "(SELECT min(period_start) AS first, max(period_end) AS last FROM settle_rated)"
+    waits = ", ".join(f"({quote(one['account_id'])}, {quote(one['offer_id'])})" for one in held)
+    is_held = f"WHEN (account_id, offer_id) IN ({waits}) THEN 'held' " if waits else ""
     rows = (
         "SELECT subscription_id, account_id, offer_id, CASE WHEN offer_id IN (SELECT offer_id FROM settle_offers "
-        "WHERE side = 'buy') THEN 'bought' WHEN sim_state IN ('inventory', 'suspended', 'terminated') "
+        f"WHERE side = 'buy') THEN 'bought' {is_held}WHEN sim_state IN ('inventory', 'suspended', 'terminated') "
         "THEN 'sim_' || sim_state ELSE 'no_usage' END AS reason "
         f"FROM (SELECT * FROM {relation(lake, 'subscriptions')}, {span} "
         "WHERE starts_at < last AND coalesce(ends_at > first, true)) s "

@@ -9,6 +9,8 @@ from workbench.model.offer import Offer
 from workbench.reference.lines import net_of_tax
 from workbench.reference.results import Charge, LineKey, Unpriceable
 from workbench.reference.splits import Takings, shares_of
+from workbench.settlement.holds import waiting, without
+from workbench.settlement.work import Rated
 from workbench.verify.context import RERATED, Context
 from workbench.verify.report import CounterExample, Outcome
 
@@ -71,10 +73,12 @@ def _stated(context: Context, period: str) -> dict[Group, dict[str, Fraction]]:
 
 
 def _takings(context: Context, period: str, offers: dict[Group, Offer]) -> dict[Group, Takings]:
-    """What each offer version earned, from its charges as they are now; devices only where a rule counts them."""
+    """What each offer version earned, from its charges as they are now, held ones left out; devices only where a rule counts them."""
     lake = context.lake
     now = f"{period}{RERATED}" if f"{period}{RERATED}" in context.periods else period
-    lines, charges = (lake.scan(kind, period=now) for kind in ("lines", "charges"))
+    lines = lake.scan("lines", period=now)
+    # What is held for a case is not billed yet, so nobody shares in it yet.
+    charges = without(Rated(lines, lake.scan("charges", period=now)), waiting(lake, period)).charges
     counting = {key for key, offer in offers.items() if _counts_devices(offer)}
     has_side = any(row[0] == "side" for row in context.rows(f"DESCRIBE SELECT * FROM {lines}"))
     listed = ", ".join(f"('{offer}', {version})" for offer, version, _ in sorted(counting)) or "('', 0)"
