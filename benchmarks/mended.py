@@ -178,8 +178,8 @@ def _rested(mine: Batch, one: Suspicion, _: Array, __: object) -> Batch:
 
 
 _HOW: dict[str, Callable[[Batch, Suspicion, Array, Callable[[str], Array]], Batch]] = {
-    "stuck.run": _moved, "level.spike": _in_range, "level.sentinel": _in_range, "drift.peers": _with_peers,
-    "register.fell": _goes_on, "silence.gap": _heard, "delivery.copies": _once, "delivery.conflict": _once,
+    "stuck.run": _moved, "stuck.held": _moved, "level.spike": _in_range, "level.sentinel": _in_range, "drift.peers": _with_peers,
+    "register.fell": _goes_on, "silence.gap": _heard, "silence.hours": _heard, "delivery.copies": _once, "delivery.conflict": _once,
     "delivery.order": _on_time, "delivery.backlog": _on_time, "company.destination": _own_word,
     "company.handset": _own_word, "company.volume": _volume, "company.hours": _hours, "failing.battery": _rested,
 }  # fmt: skip

@@ -17,9 +17,10 @@ from workbench.insight.fleet.drift import Drift
 from workbench.insight.fleet.failing import Battery, Errors
 from workbench.insight.fleet.hourly import Hourly
 from workbench.insight.fleet.level import Level
+from workbench.insight.fleet.quiet import Quiet
 from workbench.insight.fleet.register import Register
 from workbench.insight.fleet.silence import Silence
-from workbench.insight.fleet.stuck import Stuck
+from workbench.insight.fleet.stuck import Held, Stuck
 from workbench.insight.fleet.usage import Change, Consumption, Ways, ZeroUse
 from workbench.insight.methods import theft
 
@@ -35,12 +36,14 @@ def _change(way: str) -> Detector:
 
 MAKE: dict[str, Callable[[], Detector]] = {
     "stuck": lambda: Stuck("value", DEVICES),
+    "held": lambda: Held("value", DEVICES),
     "spike": lambda: Level("value", DEVICES),
     "spike of a register": lambda: Level("value", DEVICES, of_steps=True),
     "sentinel": lambda: Level("value", DEVICES, "sentinel"),
     "drift": lambda: Drift("value", DEVICES),
     "register": lambda: Register("value", DEVICES),
     "silence": lambda: Silence(DEVICES),
+    "quiet hours": lambda: Quiet(DEVICES),
     "duplicates": lambda: Duplicates(DEVICES),
     "disorder": lambda: Disorder(DEVICES),
     "backlog": lambda: Backlog(DEVICES),
@@ -58,6 +61,7 @@ EXACT = (
     "stuck",
     "register",
     "silence",
+    "quiet hours",
     "duplicates",
     "conflicts",
     "destination",

@@ -68,7 +68,16 @@ class Batch:
 
     def prepare(self) -> None:
         """Work out what detectors share, before several threads ask for it."""
-        for name in ("first", "reading_device", "reading_ts", "reading_received", "head", "tail", "gap_ms"):
+        for name in (
+            "first",
+            "reading_device",
+            "reading_ts",
+            "reading_hour",
+            "reading_received",
+            "head",
+            "tail",
+            "gap_ms",
+        ):
             getattr(self, name)
         for column in self.values:
             self.known(column)
@@ -100,6 +109,11 @@ class Batch:
     def reading_ts(self) -> Array:
         """Event time of each reading [ms]."""
         return np.asarray(self.ts[self.first])
+
+    @cached_property
+    def reading_hour(self) -> Array:
+        """Hour of each reading since 1970."""
+        return np.asarray(self.reading_ts // HOUR_MS)
 
     @cached_property
     def reading_received(self) -> Array:

@@ -12,6 +12,7 @@ from workbench.insight.fleet.windows import Windows
 _ROWS_LEAST = 4  # the share starts from the fleet's, so few rows of one's own are enough
 _BACKLOG_LEAST = 2
 _WAITS_SHARE, _WAITS_FACTOR, _WAITS_LEAST_MS = 0.8, 10.0, 60_000.0  # a wait this far above the fleet's counts
+_RACE = 3.0
 _WAITS_SAMPLED = 20_000
 _IN_A_HEAP = 0.15  # arrivals closer than this share of the time between their readings came together
 
@@ -56,7 +57,7 @@ class Disorder(_Counted):
         super().__init__(devices)
         self._latest, self._latest_ts = (np.zeros(devices, dtype=np.int64) for _ in range(2))
         self._waited = np.zeros(devices, dtype=bool)
-        self._slow_ms = 0.0
+        self._slow_ms, self._usual_ms = 0.0, 0.0
 
     def update(self, batch: Batch) -> None:
         """Count readings that arrived before the one just before them, and those that waited alone."""
@@ -73,18 +74,19 @@ class Disorder(_Counted):
         if not self._slow_ms:
             usual = np.quantile(waited[:: max(1, len(waited) // _WAITS_SAMPLED)], _WAITS_SHARE)
             self._slow_ms = max(_WAITS_FACTOR * float(usual), _WAITS_LEAST_MS)
+            self._usual_ms = float(usual)
         slow = np.flatnonzero(waited > self._slow_ms)
         gap, arrived = batch.reading_ts[slow] - before_ts[slow], received[slow] - before[slow]
-        alone = slow[
-            (gap > 0) & (arrived >= _IN_A_HEAP * gap)
-        ]  # no gap: the copy of a reading of an earlier batch
+        # No gap: the copy of a reading of an earlier batch. Overtaken: no heap either, a heap comes in its order.
+        alone = slow[(gap > 0) & ((arrived >= _IN_A_HEAP * gap) | (arrived < 0))]
         waits = np.zeros(len(mark), dtype=bool)
         waits[alone] = True
         after = np.r_[False, waits[:-1]]
         after[batch.head] = self._waited[device[batch.head]]
-        mark = waits | (
-            mark & ~after
-        )  # a message that waits and the one it was overtaken by are one, not two
+        # A message that waits and the one it was overtaken by are one, not two; and of two that were sent within the time
+        # that any message takes, either may come first.
+        mark &= ~after & (batch.reading_ts - before_ts > _RACE * self._usual_ms)
+        mark |= waits
         self._waited[device[batch.tail]] = waits[batch.tail]
         self._windows.add(device, batch.reading_ts, mark)
         self._latest[device[batch.tail]] = received[batch.tail]

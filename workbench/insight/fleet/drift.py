@@ -6,21 +6,31 @@ import numpy as np
 
 from workbench.insight.arrays import Array
 from workbench.insight.fleet.batch import DAY_MS, HOUR_MS, Batch
+from workbench.insight.fleet.classes import Classes
 from workbench.insight.fleet.scores import Scores
 
 _DAYS_LEAST = 4
 _OF_DAY = 0.25
 _PER_HOUR = 4_000  # readings that set an hour's middle and spread of the fleet
+_FAR = 8.0  # spreads: a spike or a sentinel value is no drift
+_READINGS_TRUSTED = 20.0  # of an hour; the spread of fewer leans on the usual hour's
+_NOISE_LEAST = (
+    0.05  # spreads: what a longer day or a brighter week does to a device that differs from its peers
+)
+_OF_USUAL = 0.05  # no hour is believed to be quieter than this share of the usual one
 
 
 class Drift:
-    """One numeric column. Each reading counts as its distance from the fleet's middle in that hour."""
+    """One numeric column. Each reading counts as its distance from the fleet's middle in that hour, in spreads of that hour.
 
-    kind, rule = "drift", "drift.peers"
+    By night lamps agree to a few lux and by day to thousands: one scale for both would see a drift in neither.
+    """
 
-    def __init__(self, column: str, devices: int) -> None:
-        self.column, self.unit = column, column
-        self._devices = devices
+    kind, rule, unit = "drift", "drift.peers", "spreads of its peers"
+
+    def __init__(self, column: str, devices: int, classes: Classes | None = None) -> None:
+        self.column = column
+        self._devices, self._classes = devices, classes
         self._total: dict[int, Array] = {}
         self._count: dict[int, Array] = {}
         self._scale: list[float] = []
@@ -30,23 +40,14 @@ class Drift:
         device, ts, value = batch.known(self.column)
         if not len(device):
             return
+        size = self._classes.sizes(batch, value) if self._classes else None
+        value = value if size is None else value / size
         hour = ts // HOUR_MS
         low = int(hour.min())
-        middle = np.zeros(int(hour.max()) - low + 1)
         place = hour - low
-        stride = max(1, len(value) // (_PER_HOUR * len(middle)))
-        thin_place, thin = place[::stride], value[::stride]
-        order = np.argsort(thin_place, kind="stable")
-        edges = np.searchsorted(thin_place[order], np.arange(len(middle) + 1))
-        ordered = thin[order]
-        for at in range(len(middle)):
-            part = ordered[edges[at] : edges[at + 1]]
-            if len(part):
-                middle[at] = np.median(part)
+        middle, spread = self._hours(place, value)
         away = value - middle[place]
-        self._scale.append(float(np.median(np.abs(away[::stride]))))
-        limit = 8 * max(float(np.median(self._scale)), 1e-9) + 0.0
-        away = np.clip(away, -limit, limit)  # a spike or a sentinel value is no drift
+        away = np.clip(away / spread[place], -_FAR, _FAR)
         day = ts // DAY_MS
         for one in np.unique(day):
             mine = day == one
@@ -54,6 +55,24 @@ class Drift:
             count = np.bincount(device[mine], minlength=self._devices)
             self._total[int(one)] = self._total.get(int(one), 0.0) + total
             self._count[int(one)] = self._count.get(int(one), 0) + count
+
+    def _hours(self, place: Array, value: Array) -> tuple[Array, Array]:
+        """Middle and spread of the fleet in each hour of a batch, by some of its readings."""
+        hours = int(place.max()) + 1
+        stride = max(1, len(value) // (_PER_HOUR * hours))
+        thin_place, thin = place[::stride], value[::stride]
+        order = np.argsort(thin_place, kind="stable")
+        edges = np.searchsorted(thin_place[order], np.arange(hours + 1))
+        ordered = thin[order]
+        middle, spread, count = np.zeros(hours), np.zeros(hours), np.diff(edges)
+        for at in np.flatnonzero(count):
+            part = ordered[edges[at] : edges[at + 1]]
+            middle[at] = np.median(part)
+            spread[at] = np.median(np.abs(part - middle[at]))
+        self._scale.append(float(np.median(np.abs(thin - middle[thin_place]))))
+        usual = max(float(np.median(self._scale)), 1e-9)
+        spread = (count * spread + _READINGS_TRUSTED * usual) / (count + _READINGS_TRUSTED)
+        return middle, np.maximum(spread, _OF_USUAL * usual)
 
     def scores(self, now_ms: int) -> Scores:
         """The largest sustained distance of two neighbouring days from the device's usual day."""
@@ -82,7 +101,7 @@ class Drift:
         noise = _quiet(np.nanmedian, bend)
         seen = np.isfinite(noise)
         fleet = float(np.median(noise[seen])) if seen.any() else 1.0
-        noise = np.nan_to_num(noise, nan=fleet) * 0.5 + 0.5 * fleet + 1e-9
+        noise = np.nan_to_num(noise, nan=fleet) * 0.5 + 0.5 * fleet + _NOISE_LEAST
         days_ms = np.array(days, dtype=np.int64) * DAY_MS
         rose = at > low
         at, signed = np.where(rose, at, low), np.where(rose, worst, -worst)

@@ -11,7 +11,7 @@ KEPT = 48
 
 
 class Samples:
-    """A ring of ``KEPT`` readings per device; each batch replaces up to ``PER_BATCH`` of them."""
+    """A ring of ``KEPT`` readings per device; a device's first batch fills it, each later one replaces up to ``PER_BATCH``."""
 
     def __init__(self, devices: int) -> None:
         self.values = np.full((devices, KEPT), np.nan, dtype=np.float32)
@@ -25,12 +25,15 @@ class Samples:
         head = np.flatnonzero(np.r_[True, device[1:] != device[:-1]])
         count = np.diff(np.r_[head, len(device)])
         rank = np.arange(len(device)) - np.repeat(head, count)
-        stride = np.repeat(-(-count // PER_BATCH), count)
+        # A device that is new fills its ring at once: a range that rests on a dozen readings is no range.
+        most = np.where(self.seen[device[head]] == 0, KEPT, PER_BATCH)
+        step = -(-count // most)
+        stride = np.repeat(step, count)
         chosen = np.flatnonzero(rank % stride == 0)
         owner = device[chosen]
         place = (self._next[owner] + rank[chosen] // stride[chosen]) % KEPT
         self.values[owner, place] = value[chosen]
-        self._next[device[head]] += -(-count // -(-count // PER_BATCH))
+        self._next[device[head]] += -(-count // step)
         self.seen[device[head]] += count
 
     def quantiles(self, *shares: float) -> Array:

@@ -32,7 +32,7 @@ class Silence:
         device, ts = batch.reading_device, batch.reading_ts
         if not len(device):
             return
-        self._hours += np.bincount(ts // HOUR_MS % 24, minlength=24)
+        self._hours += np.bincount(batch.reading_hour % 24, minlength=24)
         before, gap = self._gap(batch)
         self._gaps += tally(device, _bin(gap), self._gaps.shape).astype(np.int32)
         self._keep(device, gap, before, ts)
@@ -60,9 +60,18 @@ class Silence:
         weight = self._hours + 0.02 * self._hours.mean() + 1e-9
         weight = weight / weight.mean()
         edge = np.r_[0.0, np.cumsum(weight)]
-        hour, part = np.divmod(ts, HOUR_MS)
-        day, of_day = np.divmod(hour, 24)
-        return np.asarray(day * 24.0 + edge[of_day] + weight[of_day] * (part / HOUR_MS))
+        if not len(ts):
+            return np.zeros(0)
+        low = int(ts.min()) // HOUR_MS
+        hours = low + np.arange(int(ts.max()) // HOUR_MS - low + 1)
+        if len(hours) > len(ts):
+            hours, place = np.unique(ts // HOUR_MS, return_inverse=True)
+        else:
+            place = ts // HOUR_MS - low
+        # What holds for an hour is worked out once for it.
+        slope = weight[hours % 24] / HOUR_MS
+        begin = hours // 24 * 24.0 + edge[hours % 24] - slope * (hours * HOUR_MS)
+        return np.asarray(begin[place] + slope[place] * ts)
 
     def _keep(self, device: Array, gap: Array, before: Array, ts: Array) -> None:
         who, at = peaks(device, gap)

@@ -10,16 +10,18 @@ import numpy as np
 
 from workbench.insight.arrays import Array
 from workbench.insight.fleet.batch import Batch
+from workbench.insight.fleet.classes import Classes
 from workbench.insight.fleet.company import Hours, Rare, Volume
 from workbench.insight.fleet.delivery import Backlog, Conflicts, Disorder, Duplicates
 from workbench.insight.fleet.detector import Detector
 from workbench.insight.fleet.drift import Drift
 from workbench.insight.fleet.failing import Battery, Errors
 from workbench.insight.fleet.level import Level, Ranges
+from workbench.insight.fleet.quiet import Quiet
 from workbench.insight.fleet.register import Register
 from workbench.insight.fleet.scores import CERTAIN, Scores
 from workbench.insight.fleet.silence import Silence
-from workbench.insight.fleet.stuck import Stuck
+from workbench.insight.fleet.stuck import Held, Stuck
 from workbench.insight.fleet.usage import of_use
 
 BUDGET_PER_DEVICE_DAY = 1e-3
@@ -62,15 +64,17 @@ class Columns:
 def detectors(columns: Columns, devices: int) -> list[Detector]:
     """The detectors that fit."""
     found: list[Detector] = [
-        Silence(devices), Duplicates(devices), Disorder(devices), Backlog(devices), Conflicts(devices),
+        Silence(devices), Quiet(devices), Duplicates(devices), Disorder(devices), Backlog(devices), Conflicts(devices),
     ]  # fmt: skip
     for name in columns.values:
-        ranges = Ranges(devices)
-        found += [Stuck(name, devices), Level(name, devices, "sentinel", ranges=ranges)]
+        classes = Classes(name, columns.destination if name in columns.volume else "")
+        ranges = Ranges(devices, classes)
+        runs = Stuck(name, devices)
+        found += [runs, Held(name, devices, runs), Level(name, devices, "sentinel", ranges=ranges)]
         if name in columns.registers:
             found += [Register(name, devices), Level(name, devices, "spike", of_steps=True)]
         else:
-            found += [Level(name, devices, "spike", ranges=ranges), Drift(name, devices)]
+            found += [Level(name, devices, "spike", ranges=ranges), Drift(name, devices, classes)]
         if "battery" in name:
             found.append(Battery(name, devices))
     found += [Errors(name, devices) for name in columns.errors]
@@ -200,11 +204,12 @@ def _enough_to_name(one: Suspicion) -> float:
 
 
 def _rank(one: Suspicion, near: list[Suspicion]) -> int:
-    """Place in ``PRECEDENCE``; many readings outside, of a column that drifts, are the end of the drift and no spike."""
+    """Place in ``PRECEDENCE``; many readings outside, or the last ones, of a column that drifts are the end of the drift."""
     column = one.detector.column
     if isinstance(one.detector, Level) and one.detector.kind == "spike":
         drifts = any(other.detector.kind == "drift" and other.detector.column == column for other in near)
-        if drifts and one.detector.readings_out[one.device] > _SPIKE_MOST:
+        level = one.detector
+        if drifts and (level.readings_out[one.device] > _SPIKE_MOST or level.goes_on[one.device]):
             return len(PRECEDENCE)
     return _RANK[one.detector.kind]
 

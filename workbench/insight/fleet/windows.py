@@ -8,9 +8,9 @@ from workbench.insight.arrays import Array
 from workbench.insight.fleet.batch import HOUR_MS
 
 _PRIOR = 50.0  # rows' worth of the fleet's share that a device starts from
-_OF_WINDOW = 6  # hours
-_SCALES = (1, 2, 4, 8)  # windows looked at together
-_SELDOM, _OF_SELDOM = 1.0, 20  # who speaks less often than once a window is looked at over five days, too
+_OF_WINDOW = 3  # hours
+_SCALES = (2, 4, 8, 16)  # windows looked at together
+_SELDOM, _OF_SELDOM = 0.5, 40  # who speaks less often than once a window is looked at over five days, too
 
 
 class Windows:
@@ -79,10 +79,13 @@ class Windows:
         rows += (
             np.maximum(wide - np.bincount(place), 0) * per_window[owner]
         )  # windows without a mark were not kept
-        rest = np.maximum(self.rows[owner] - rows, 0)
-        share = (np.maximum(self.marked[owner] - marked, 0) + fleet * _PRIOR) / (rest + _PRIOR)
-        expected = np.maximum(share * rows, 0.02 * wide)
-        surprise = marked * np.log(np.maximum(marked, 1e-9) / expected) - marked + expected
+        others = np.maximum(self.rows[owner] - rows, 0)
+        share = (np.maximum(self.marked[owner] - marked, 0) + fleet * _PRIOR) / (others + _PRIOR)
+        expected = np.maximum(share * rows, 0.04 * np.minimum(wide, rows))
+        rare = np.minimum(expected / np.maximum(rows, marked), 0.99)
+        rest = np.maximum(rows - marked, 0)
+        # Of few rows nearly all marked says more than a count alone would.
+        surprise = _nats(marked, marked + rest, rare) + _nats(rest, marked + rest, 1.0 - rare)
         surprise = np.where(marked > expected, surprise, 0.0) - np.log(wide) * 0.5
         first, last = np.full(len(key), 1 << 33), np.zeros(len(key), dtype=np.int64)
         np.minimum.at(first, place, window)
@@ -94,3 +97,8 @@ class Windows:
         best[who], seen[who], usual[who] = surprise[order], marked[order], expected[order]
         since[who] = first[order] * _OF_WINDOW * HOUR_MS
         until[who] = (last[order] + 1) * _OF_WINDOW * HOUR_MS - 1
+
+
+def _nats(count: Array, of: Array, share: Array) -> Array:
+    """A count's part of the surprise [nats] when a share of all was expected."""
+    return np.asarray(count * np.log(np.maximum(count, 1e-9) / np.maximum(of * share, 1e-12)))
