@@ -108,7 +108,11 @@ def learn(
     for row, make in tasks:
         if not folder.has(*row.FILES):
             continue
-        task = make()
+        try:
+            task = make()
+        except Scarce as little:
+            progress(f"{row.ROW}: not enough data: {little}")
+            continue
         progress(task.name)
         card = {
             "data": {name: folder.sha256(name) for name in row.FILES}, "code": stored.code_sha256(*_CODE[task.name]),

@@ -21,6 +21,7 @@ def rows(folder: Folder) -> list[Measured]:
     table = folder.read("theft_halfhourly", "ts").set_index("ts")
     truth = (
         folder.read("theft_labels", "series_id", "label", "onset")
+        .drop_duplicates("series_id")
         .set_index("series_id")
         .reindex(table.columns)
     )
