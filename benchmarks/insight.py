@@ -6,7 +6,7 @@
 ``speed`` reads the delivered readings of street lamps from Parquet files, shows them to every detector that fits and asks
 for the suspicions at the end; readings of each file also go to pyod's isolation forest, thinned to what it can take. ``faults`` plants
 every kind of fault in every fleet and compares what is said with what was planted: found, kind right, reason right, and
-false alerts against a budget of one per 1,000 device-days. Seeds up to 99 were looked at while the rules were written.
+false alerts against a budget of one per 1,000 device-days. Rules were tuned on seeds below 400.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--days", type=float, default=7)
-    parser.add_argument("--seeds", default=",".join(str(seed) for seed in range(301, 311)))
+    parser.add_argument("--seeds", default=",".join(str(seed) for seed in range(401, 411)))
     parser.add_argument("--fleets", default="all")
     parser.add_argument(
         "--store", type=Path, help="keep each fleet's and seed's counts here: a long run in slices"
