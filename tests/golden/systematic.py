@@ -87,7 +87,7 @@ _COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
 _BINARY: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult, ast.Mod: ast.FloorDiv,
 }  # fmt: skip
-_SECONDS = 300
+_SECONDS = 150
 """More than the longest question (a file's cases in batch, a file of tests) takes on a busy machine."""
 _LONGEST = 20.0
 """Files of tests that take no more seconds are asked before the query engine, and with ``--quick``."""
