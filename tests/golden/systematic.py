@@ -274,7 +274,7 @@ def _questions(
     """(name, question that says what is wrong) in the order of what they take; the mutant is put in place first."""
     places = implant(mutant.module, mutant.wrong)
     if "calendar" in raters:
-        yield "calendar", lambda: "; ".join(wrong_periods())
+        yield "calendar", lambda: next(iter(wrong_periods()), "")
     tests = [("test", known.seconds[file], partial(fails, file)) for file in known.tests(places)]
     rated = [
         (rater, _LONGEST if rater in _SLOW else 0, partial(_wrong, rater, group))

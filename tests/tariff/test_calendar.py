@@ -289,3 +289,16 @@ def test_an_empty_period_has_nothing() -> None:
     assert expand([TimeWindow()], empty, {}) == []
     for kind in ("minute", "hour", "day", "week", "month"):
         assert counter_windows(empty, "Europe/Berlin", kind) == []
+
+
+def test_a_window_of_yesterday_is_found_west_of_greenwich_too() -> None:
+    # from 20:00 to 18:00 of New York, five hours behind: at 16:00 there, yesterday's still holds for two hours
+    found = expand([TimeWindow(1200, 1080, zone="America/New_York")], Period(at(5, 21), at(6, 2)), {})
+    assert found == [(at(5, 21), at(5, 23)), (at(6, 1), at(6, 2))]
+
+
+def test_holidays_are_left_out_or_all_there_is() -> None:
+    calendars = {"c": HolidayCalendar("c", (date(2026, 1, 6),))}
+    for rule, days in (("ignore", [5, 6, 7]), ("only", [6]), ("except", [5, 7])):
+        found = expand([TimeWindow(540, 600, holidays=rule, calendar="c")], Period(at(5), at(8)), calendars)
+        assert found == [(at(day, 9), at(day, 10)) for day in days]

@@ -108,8 +108,7 @@ def billed_days(billing: Period, zone: str) -> list[tuple[date, datetime, dateti
 
     A day that a zone left out (Apia had no 30 December 2011) is none.
     """
-    days = days_of(billing, zone)
-    return [day for day in days if billing.start < day[2] <= billing.end and day[1] < day[2]]
+    return [day for day in days_of(billing, zone) if day[1] < day[2] <= billing.end]
 
 
 def counter_windows(period: Period, zone: str, kind: str) -> list[Interval]:
@@ -144,7 +143,7 @@ def _fixed(period: Period, zone: str, seconds: int) -> Iterator[Interval]:
 
 
 def _offsets(period: Period, zone: str) -> Iterator[tuple[datetime, datetime, timedelta]]:
-    """Stretches of a period with one UTC offset: (start, end, offset)."""
+    """Stretches of a period with one UTC offset: (start, end, offset); the last is empty where the clock changes there."""
     info = zone_of(zone)
 
     def offset_at(at: datetime) -> timedelta:
@@ -158,9 +157,8 @@ def _offsets(period: Period, zone: str) -> Iterator[tuple[datetime, datetime, ti
         ahead = min(cursor + _BETWEEN_CHANGES, period.end)
         if offset_at(ahead) != offset:
             change = _first_change(cursor, ahead, offset_at, offset)
-            if change < period.end:
-                yield start, change, offset
-                start, offset = change, offset_at(change)
+            yield start, change, offset
+            start, offset = change, offset_at(change)
         cursor = ahead
     yield start, period.end, offset
 
