@@ -3,7 +3,8 @@
     python -m benchmarks.charging [redis] [open] [inner] [edge]    # all without words; needs redis, redis-benchmark, gcc
 
 Both do the same: look the request's id up, check and lower a balance, remember the answer, and have it on disk before it
-leaves. *Rich* requests are rated use of accounts with a bucket of units and a shared pool. Redis is asked by its own
+leaves. *Rich* requests are rated use of accounts with a small bucket of units and a shared pool: the first use of each
+account empties its bucket, all other use is rated by tiers and paid out of the pool. Redis is asked by its own
 ``redis-benchmark`` with random accounts, the node by ``charging_load.c``, which is compiled here; 64 connections each.
 Figures in documentation come from here.
 """
@@ -28,7 +29,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.charging_redis import ACCOUNTS, CONNECTIONS, SMOKE, Redis, until
+from benchmarks.charging_redis import ACCOUNTS, CONNECTIONS, PACK_UNITS, SMOKE, Redis, until
 from workbench.charging.durable import DurableNode
 from workbench.charging.framed import STATUS, Caller
 from workbench.charging.messages import Command, Open, Publish, TopUp, encode
@@ -67,7 +68,7 @@ def accounts(numbers: range) -> Iterator[Command]:
         yield TopUp(account=plain, id=f"t{plain}", amount_nano=10**15)
         yield Open(account=rich, id=f"o{rich}", pool=pool, **terms)  # type: ignore[arg-type]
         yield TopUp(account=rich, id=f"t{rich}", amount_nano=10**15)
-        yield TopUp(account=rich, id=f"u{rich}", meter="bench.data", units=5_000, bucket="pack")
+        yield TopUp(account=rich, id=f"u{rich}", meter="bench.data", units=PACK_UNITS, bucket="pack")
         if number < 64:
             yield TopUp(account=rich, id=f"p{rich}", amount_nano=10**12, bucket="gift", pool=pool)
 
@@ -277,6 +278,7 @@ def measure(folder: Path, what: Collection[str] = PARTS) -> dict[str, list[dict[
         for number in range(ROUNDS):
             for kind in ("plain", "rich"):
                 if redis is not None:
+                    ours.rest()  # the node's snapshot would take the other core from Redis as well
                     found.setdefault(f"redis {kind}", []).append(redis.run(kind, f"r{number}"))
                     for door in ("framed", "http"):
                         run = ours.run(door, kind, f"{door}{kind}{number}")

@@ -25,11 +25,13 @@ redis.call('SET', 'b:' .. ARGV[2], string.format('%.0f', balance - amount))
 redis.call('SET', 'i:' .. ARGV[1], string.format('%.0f', balance - amount), 'EX', 86400)
 return balance - amount
 """
+PACK_UNITS = 250
+"""In each account's own bucket, less than a usual use."""
 RICH_LUA = """
 local known = redis.call('GET', 'i:' .. ARGV[1])
 if known then return known end
 local units, pool = tonumber(ARGV[3]), 'p:' .. (tonumber(string.sub(ARGV[2], 2)) % 64)
-local own = tonumber(redis.call('GET', 'u:' .. ARGV[2]) or '5000')
+local own = tonumber(redis.call('GET', 'u:' .. ARGV[2]) or 'PACK_UNITS')
 local part = math.min(own, units)
 if part > 0 then redis.call('SET', 'u:' .. ARGV[2], own - part) end
 local rest = units - part
@@ -71,7 +73,10 @@ class Redis:
                 text=True,
                 check=True,
             ).stdout.strip()
-            for kind, text in (("plain", PLAIN_LUA), ("rich", RICH_LUA))
+            for kind, text in (
+                ("plain", PLAIN_LUA),
+                ("rich", RICH_LUA.replace("PACK_UNITS", str(PACK_UNITS))),
+            )
         }
 
     def run(self, kind: str, tag: str) -> dict[str, Any]:

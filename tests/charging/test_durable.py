@@ -13,7 +13,7 @@ import pytest
 from tests.charging.world import CATALOGUE, EUR, SECOND, T0
 from workbench.charging import answers, pricing, snapshot
 from workbench.charging.batches import Batch
-from workbench.charging.durable import LocalNode, deliver
+from workbench.charging.durable import FREED_AT_ONCE, LocalNode, deliver
 from workbench.charging.follow import follow
 from workbench.charging.messages import (
     Answer,
@@ -259,3 +259,45 @@ def test_batches_are_small(tmp_path: Path) -> None:
     assert read is not None
     last = msgspec.msgpack.decode(read.messages[-1].payload, type=Batch)
     assert last.records == [b'{"op":"debit","account":"a","id":"d","meter":"car.sms","units":1}']
+
+
+def test_answers_of_before_a_snapshot_are_a_page_that_goes_as_a_whole(tmp_path: Path) -> None:
+    """Repeated requests get their answers before, while and after the page is let go; memory is freed bit by bit."""
+    clock = Clock()
+    with begin(tmp_path, clock) as node:
+        durable = node.durable
+        said = traffic(node, clock, 2, 200)
+        durable.turn_page()
+        assert (len(durable.node.former), len(durable.node.answers)) == (durable.node.seq, 0)
+        page = durable.node.former
+        said |= traffic(node, clock, 3, 100)
+        made = follow(tmp_path, ("main",), durable.journal.end)
+        durable.turn_page()  # a snapshot that failed before: nothing is turned a second time
+        assert durable.node.former is page
+        before = durable.answers_in_memory
+        assert durable.let_go(made["seq"], made["position"]) == before
+        assert (durable.node.former, durable.node.answers) == ({}, {})
+        assert page
+        again = Debit(account="a", id="2-0", meter="car.sms", units=99)
+        assert ask(node, again).code == "key_reused"
+        assert len(page) < FREED_AT_ONCE
+        for _ in range(4):  # two pages leave, and each is seen to be empty
+            durable.free()
+        assert not page
+        found = {key: durable.node.older(f"main\x1f{key}") for key in said}  # type: ignore[misc]
+        assert {key: known[1] for key, known in found.items() if known} == said
+
+
+def test_a_page_is_asked_while_it_is_there(tmp_path: Path) -> None:
+    clock = Clock()
+    with begin(tmp_path, clock) as node:
+        said = traffic(node, clock, 2, 50)
+        made = follow(tmp_path, ("main",))
+        node.durable.turn_page()
+        seq = node.durable.node.seq
+        for key in said:
+            reused = Debit(account="a", id=key, meter="car.sms", units=98)
+            assert ask(node, reused).code == "key_reused"
+        newer = traffic(node, clock, 3, 30)
+        assert node.durable.let_go(made["seq"], made["position"]) == seq
+        assert [key.partition("\x1f")[2] for key, _ in node.durable.node.remembered()] == list(newer)

@@ -7,7 +7,7 @@ import random
 import pytest
 
 from tests.charging.world import EUR, SECOND, T0, open_node
-from workbench.charging import operations
+from workbench.charging import node as node_module
 from workbench.charging.messages import Command, Commit, Debit, Reserve, TopUp, encode
 from workbench.charging.node import Node
 from workbench.charging.snapshot import account_out
@@ -63,17 +63,17 @@ def drive(seed: int) -> tuple[list[bytes], list[object], Node]:
 @pytest.mark.parametrize("seed", range(12))
 def test_both_ways_lead_to_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     taken = []
-    real = operations.at_once
+    real = node_module.charged
 
-    def noted(*words: object) -> int | None:
+    def noted(*words: object) -> object:
         found = real(*words)  # type: ignore[arg-type]
         taken.append(found is not None)
         return found
 
-    monkeypatch.setattr(operations, "at_once", noted)
+    monkeypatch.setattr(node_module, "charged", noted)
     short = drive(seed)
     assert sum(taken) > 20
-    monkeypatch.setattr(operations, "at_once", lambda *words: None)
+    monkeypatch.setattr(node_module, "charged", lambda *words: None)
     long = drive(seed)
     assert short[0] == long[0]
     assert short[1] == long[1]

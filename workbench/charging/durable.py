@@ -39,6 +39,11 @@ UNANSWERED_MAX = 200_000
 """Requests that may wait for the disk; more are refused as ``busy``."""
 
 
+Known = dict[str, tuple[bytes, bytes, int]]
+FREED_AT_ONCE = 2_000
+"""Answers whose memory is freed in one go, which takes about a millisecond."""
+
+
 QUICK_SECONDS = 0.002
 """A disk whose syncs usually take less is quick."""
 
@@ -96,6 +101,7 @@ class DurableNode:
         self._said = 0
         self._replies: list[tuple[Sink, object, bytes]] = []
         self._flying: list[tuple[Sink, object, bytes]] | None = None
+        self._leaving: list[Known] = []
         self._open = False
         self.now = max(self.node.now, self.clock())
         self.requests = self.batches = self.reads = 0
@@ -216,25 +222,52 @@ class DurableNode:
     def let_go(self, seq: int, position: int) -> int:
         """A snapshot holds everything up to ``seq`` and ``position``: forget its answers here, read them from there."""
         self.answers.reopen()
-        answers = self.node.answers
-        gone = sum(1 for _ in takewhile(lambda known: known[2] <= seq, answers.values()))
-        # A new dictionary: taking the oldest entries out of the old one, one by one, would look at all gone ones each time.
-        self.node.answers = dict(islice(answers.items(), gone, None))
+        node, before = self.node, self.answers_in_memory
+        node.former, node.answers = self._after(node.former, seq), self._after(node.answers, seq)
         self.first_seq = max(self.first_seq, seq + 1)
         keep_position(self.folder / "log", "snapshot", position)
-        return gone
+        return before - self.answers_in_memory
+
+    def _after(self, page: Known, seq: int) -> Known:
+        """A page of answers without those up to ``seq``; what nobody needs any more is freed later, see ``free``."""
+        if not page or next(iter(page.values()))[2] > seq:
+            return page
+        kept = list(takewhile(lambda each: each[1][2] > seq, reversed(page.items())))
+        self._leaving.append(page)
+        return dict(reversed(kept))
+
+    def turn_page(self) -> None:
+        """A snapshot begins: what was answered until now is a page of its own, which ``let_go`` drops without a look at
+        each answer. After a snapshot that failed the page is still there, and this one's answers are looked at.
+        """
+        if not self.node.former:
+            self.node.former, self.node.answers = self.node.answers, {}
+
+    def free(self) -> None:
+        """Free some of the memory of what was let go: all at once would stop every answer for a fifth of a second."""
+        for _ in range(FREED_AT_ONCE if self._leaving else 0):
+            if not self._leaving[-1]:
+                self._leaving.pop()
+                break
+            self._leaving[-1].popitem()
+
+    @property
+    def answers_in_memory(self) -> int:
+        """How many answers memory holds; others come from ``answers.db``."""
+        return len(self.node.answers) + len(self.node.former)
 
     def oldest(self, keep: int) -> list[tuple[str, bytes, bytes, int]]:
         """(key, hash, answer, instant) of durable answers in memory, all but the newest ``keep``: to be written to disk."""
-        answers = self.node.answers
-        old = islice(answers.items(), max(0, len(answers) - keep))
+        old = islice(self.node.remembered(), max(0, self.answers_in_memory - keep))
         return [(key, known[0], known[1], self.now) for key, known in old if known[2] <= self.durable_seq]
 
     def forget(self, rows: list[tuple[str, bytes, bytes, int]]) -> None:
         """What ``oldest`` gave is in the table of answers now."""
         self.answers.reopen()
         gone = {row[0] for row in rows}
-        self.node.answers = {key: known for key, known in self.node.answers.items() if key not in gone}
+        for page in (self.node.former, self.node.answers):
+            for key in gone & page.keys():
+                del page[key]
 
     def close(self) -> None:
         """Write what waits, answer it, let go of the folder."""

@@ -43,7 +43,7 @@ def follow(
         assert facts is not None
         charged = facts.rows.get(tenant, [])
         posted += _patiently(partial(book, lake, folder.name, tenant, node, charged, utc_now(node.now)))
-    rows = ((key, digest, said, node.now) for key, (digest, said, _) in node.answers.items())
+    rows = ((key, digest, said, node.now) for key, (digest, said, _) in node.remembered())
     kept = answers.write(folder, rows, node.now)
     snapshot.write(folder, node, found.position)
     return {

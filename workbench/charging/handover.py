@@ -64,7 +64,7 @@ def orders(service: Service) -> Order:
 async def answers_of(service: Service, keys: Iterable[Key]) -> list[Row]:
     """All answers that these accounts were given: in memory, a slice at a time so that the loop goes on, and on disk."""
     wanted, found = set(keys), dict[str, Row]()
-    items = iter(list(service.durable.node.answers.items()))
+    items = iter(list(service.durable.node.remembered()))
     while part := list(islice(items, SLICE)):
         for key, (digest, said, _) in part:
             if (key.partition("\x1f")[0], account_of(said)) in wanted:

@@ -76,6 +76,7 @@ class Moves:
     accounts: dict[Key, Account]
     pools: dict[Key, Pool]
     answers: dict[str, tuple[bytes, bytes, int]]
+    former: dict[str, tuple[bytes, bytes, int]]
     seq: int
     exposure: int
 
@@ -141,7 +142,7 @@ class Moves:
 
     def _remember(self, ask: Remember) -> Answer:
         for key, digest, said in ask.answers:
-            if key not in self.answers:
+            if key not in self.answers and key not in self.former:
                 self.answers[key] = (digest, said, self.seq + 1)
         return Answer(ok=True, granted=len(ask.answers))
 

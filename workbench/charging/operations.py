@@ -30,9 +30,9 @@ from workbench.charging.messages import (
 from workbench.charging.pricing import Settled
 from workbench.charging.refusals import REFUSALS, Refused
 from workbench.charging.sessions import finish, grant, grant_money, hold, instant_of
-from workbench.charging.short import at_once
 from workbench.charging.state import NEVER, NO_FEATURES, Account, Pool, Reservation, rescale
 from workbench.charging.tariffs import Tariffs
+from workbench.charging.watch import Notice
 from workbench.errors import WorkbenchError
 
 OPERATOR = "*operator"
@@ -47,9 +47,11 @@ class Operations:
     accounts: dict[tuple[str, str], Account]
     pools: dict[tuple[str, str], Pool]
     answers: dict[str, tuple[bytes, bytes, int]]
+    former: dict[str, tuple[bytes, bytes, int]]
     older: Callable[[str], tuple[bytes, bytes] | None] | None
     facts: Callable[[Fact], None] | None
     due: list[tuple[int, str, str, int]]
+    notices: list[Notice]
     seq: int
     exposure: int
 
@@ -165,11 +167,6 @@ class Operations:
     def _debit(self, account: Account, ask: Wish, now: int) -> Answer:
         sessions.check_wish(account, ask)
         at = now if ask.at is None else instant_of(ask, now)
-        short = at_once(account, self.tariffs, ask, at, now, self.scale) if self.facts is None else None
-        if short is not None:
-            return Answer(
-                ok=True, granted=ask.units or ask.amount_nano, charged=short, rating_group=ask.rating_group
-            )
         found = self._grant(account, ask, at, now)
         made = Reservation(0, ask.meter, found.units, at, 0)
         made.device, made.dims = ask.device, ask.dims
@@ -212,7 +209,9 @@ class Operations:
 
     def _refund(self, account: Account, ask: Refund, now: int) -> Answer:
         key = f"{ask.tenant}\x1f{ask.of}"
-        known: tuple[bytes, ...] | tuple[bytes, bytes, int] | None = self.answers.get(key)
+        known: tuple[bytes, ...] | tuple[bytes, bytes, int] | None = self.answers.get(key) or self.former.get(
+            key
+        )
         if known is None and self.older is not None:
             known = self.older(key)
         earlier = decode_answer(known[1]) if known is not None else None

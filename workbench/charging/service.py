@@ -67,6 +67,7 @@ class Service:
         )
         self._soon = False
         self._wanted, self._linger_until = 0, 0.0
+        self._seen, self._gather_until = 0, 0.0
         self.durable.next_batch = self._next_batch
         self.durable.sync_here = True
         self._snapshot_requests = snapshot_requests
@@ -97,9 +98,20 @@ class Service:
         return self._following is not None
 
     def _flush(self) -> None:
-        self._soon = False
+        """Send the batch when a turn of the loop brought nobody new, or it has waited for as long as a sync takes."""
+        durable = self.durable
+        gathered = durable.gathered
+        if gathered > self._seen and not self._wanted:
+            now = perf_counter()
+            if not self._seen:
+                self._gather_until = now + durable.sync_usual
+            if now < self._gather_until:
+                self._seen = gathered
+                self.loop.call_soon(self._flush)
+                return
+        self._seen, self._soon = 0, False
         if not self._wanted:
-            self.durable.flush()
+            durable.flush()
 
     def _next_batch(self, flown: int) -> None:
         """A batch is durable and another has gathered: send it, or wait a moment for those who were just answered.
@@ -136,12 +148,13 @@ class Service:
         while True:
             await asyncio.sleep(TICK_SECONDS)
             self.durable.tick()
+            self.durable.free()
             behind = self.durable.node.seq - self._snapshot_seq
             due = self._snapshot_requests and behind >= self._snapshot_requests and self._following is None
             if due and self.durable.idle and not self.hold_back():
                 self._following = self.loop.create_task(self._follow())
 
-            crowded = self.answers_max and len(self.durable.node.answers) > self.answers_max
+            crowded = self.answers_max and self.durable.answers_in_memory > self.answers_max
             if crowded and self._writing is None and self._following is None and self.hold_back():
                 self._writing = self.loop.create_task(self._write_answers())
 
@@ -160,6 +173,7 @@ class Service:
     async def _follow(self) -> None:
         """Have a snapshot made, and the lake brought up to it; after a failure, once as many requests have come again."""
         self._snapshot_seq, upto = self.durable.node.seq, self.durable.journal.end
+        self.durable.turn_page()
         try:
             await asyncio.to_thread(
                 self.keep_notices
@@ -195,7 +209,7 @@ class Service:
             "approved": node.approved,
             "refused": node.refused,
             "expired": node.expired,
-            "answers_in_memory": len(node.answers),
+            "answers_in_memory": durable.answers_in_memory,
             "batches": stats.commits,
             "sync_seconds": stats.sync_seconds_sum,
             "sync_seconds_max": stats.sync_seconds_max,

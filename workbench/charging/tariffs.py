@@ -12,7 +12,7 @@ from workbench.charging.refusals import Refused
 from workbench.errors import WorkbenchError
 from workbench.model.offer import Catalogue, Offer
 from workbench.model.when import HolidayCalendar
-from workbench.rating.online import OnlineRater, Price
+from workbench.rating.online import CounterKey, OnlineRater, Price
 from workbench.tariff.calendar import period_at
 from workbench.tariff.catalogue import loads
 from workbench.tariff.compile import compile_offer
@@ -36,15 +36,23 @@ class Stretch:
     """An offer version at work for a part of a billing period.
 
     ``factors`` raises each price's denominator to the node's; ``start`` names the period, whose counters it moves.
+    ``short`` holds what ``short.py`` may charge by: meters with one price of one rate that looks at nothing but units,
+    with that rate's index, the key of its counter where the account holds it, and the factor.
     """
 
-    __slots__ = ("end", "factors", "from_", "offer", "prices", "start")
+    __slots__ = ("end", "factors", "from_", "offer", "prices", "short", "start")
 
     def __init__(self, offer: Offer, rater: OnlineRater, from_: int, end: int, scale: int) -> None:
         self.offer, self.from_, self.end = offer, from_, end
         self.start = micros(rater.period.start)
         self.prices: dict[str, list[Price]] = rater.by_meter
         self.factors = {c.id: scale // c.denominator for c in rater.offer.components}
+        self.short: dict[str, tuple[Price, int, CounterKey, int]] = {}
+        for meter, prices in self.prices.items():
+            price = prices[0]
+            looks = price.shape or price.alone or price.timed or price.counts or price.only is None
+            if len(prices) == 1 and not looks and (placed := price.place("", _EPOCH)) is not None:
+                self.short[meter] = (price, *placed, self.factors[price.component.id])
 
 
 class Tariffs:

@@ -144,7 +144,7 @@ class Price:
 
     __slots__ = (
         "alone", "component", "counts", "days", "free_units", "froms", "increment", "lives", "only", "plain",
-        "rounding", "shape", "steps", "timed", "windows",
+        "rounding", "shape", "steps", "timed", "whole", "windows",
     )  # fmt: skip
 
     def __init__(
@@ -177,6 +177,7 @@ class Price:
         self.shape = component.shape
         self.rounding = (component.increment_units, component.increment_add)
         self.increment = (1, 0) if self.shape in ("event", "bucket") else self.rounding
+        self.whole = self.increment == (1, 0)
         daily = component.increment_per == "day"
         self.days = [start for start, _ in counter_windows(period, offer.zone, "day")] if daily else []
         self.timed = bool(self.windows or self.lives or self.days)
@@ -292,10 +293,14 @@ class Price:
 
     def between(self, index: int, before: int, after: int, free: int) -> tuple[int, int]:
         """``C(after) - C(before)`` of a counter with ``free`` free units, and the step reached."""
-        low = chargeable(before, *self.increment, free)
-        high = chargeable(after, *self.increment, free)
         froms, steps = self.froms[index], self.steps[index]
+        if self.whole and not free and before >= 0 <= after:
+            low, high = before, after
+        else:
+            low, high = chargeable(before, *self.increment, free), chargeable(after, *self.increment, free)
         first, last = bisect_right(froms, low) - 1, bisect_right(froms, high) - 1
+        if first == last and steps[last][2] == 1:  # nearly always: within one step of single units
+            return (high - low) * steps[last][3], last
         return cost(high, *steps[last]) - cost(low, *steps[first]), last
 
 
