@@ -55,7 +55,7 @@ def granted(offer: Offer, factor: Fraction, began: datetime, period: Period) -> 
 def take(wallet: list[Balance], amount: Fraction, at: datetime) -> Iterator[tuple[str, Fraction]]:
     """Cover an amount from the promotional grants valid at an instant (not at its expiry): (grant id, nano) pairs."""
     for balance in sorted(wallet, key=lambda balance: balance.order):
-        if balance.kind == "promotional" and balance.granted_at <= at < balance.expires_at and amount > 0:
+        if balance.kind == "promotional" and balance.granted_at <= at < balance.expires_at:
             part = min(amount, balance.left)
             if part > 0:
                 balance.left -= part
