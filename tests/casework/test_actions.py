@@ -19,7 +19,17 @@ from workbench.casework.actions import act
 from workbench.casework.desk import Desk
 from workbench.casework.outbox import Outbox, Wires
 from workbench.charging.framed import Caller
-from workbench.charging.messages import Answer, Command, Debit, Open, TopUp, decode_answer, encode
+from workbench.charging.messages import (
+    Answer,
+    Balance,
+    Command,
+    Debit,
+    Open,
+    Terms,
+    TopUp,
+    decode_answer,
+    encode,
+)
 from workbench.charging.serve import Doors, Threaded
 from workbench.errors import CaseworkError
 from workbench.lake.lake import Lake
@@ -172,3 +182,64 @@ def test_a_blocked_account_is_refused_at_the_charging_node(lake: Lake, desk: Des
         assert not refused.ok and refused.code == "unknown_meter"
         assert not act(desk, lake, case.case_id, "block", who="ann", wires=node)[2]
         caller.close()
+
+
+def test_an_unblocked_account_is_served_again_on_its_own_terms(
+    lake: Lake, desk: Desk, tmp_path: Path
+) -> None:
+    doors = Doors(
+        tmp_path / "node", ("main",), CATALOGUE, socket=tmp_path / "s", http=("127.0.0.1", 0), tokens={"key": "main"}
+    )  # fmt: skip
+    case = desk.case(sim(desk))
+    with Threaded(doors) as running:
+        caller = Caller(tmp_path / "s")
+
+        def said(message: Command) -> Answer:
+            return decode_answer(caller.ask(encode(message)))
+
+        def used(number: str) -> Answer:
+            return said(Debit(account=case.account, id=number, meter="car.sms", units=1))
+
+        node = Wires(charging=f"http://127.0.0.1:{running.running.ports['http']}", token="key")
+        opened = Open(
+            account=case.account, id="o", offers=("car",), credit_limit_nano=3 * EUR, low_nano=(EUR,),
+            usage_percent=(90,), at_limit="throttle", pool="fleet",
+        )  # fmt: skip
+        assert said(opened).ok and said(TopUp(account=case.account, id="t", amount_nano=EUR)).ok
+        before = said(Balance(account=case.account))
+        assert before.terms == Terms(
+            credit_limit_nano=3 * EUR, offers=("car",), low_nano=(EUR,), usage_percent=(90,), at_limit="throttle", pool="fleet"
+        )  # fmt: skip
+        with pytest.raises(CaseworkError) as caught:
+            act(desk, lake, case.case_id, "unblock", who="ann", wires=node)
+        assert caught.value.code == "not_blocked"
+        refs = []
+        for turn in range(2):  # an account can be blocked again, and each time is another request
+            refs.append(act(desk, lake, case.case_id, "block", who="ann", wires=node)[0])
+            assert used(f"no-{turn}").code == "unknown_meter"
+            during = said(Balance(account=case.account))
+            assert during.terms is not None and during.terms.offers == ()
+            assert during.terms.credit_limit_nano == 3 * EUR and during.available == before.available
+            refs.append(act(desk, lake, case.case_id, "unblock", who="ben", wires=node)[0])
+            assert said(Balance(account=case.account)).terms == before.terms
+            assert used(f"yes-{turn}").ok
+            before = said(Balance(account=case.account))
+        assert len(set(refs)) == 4
+        history = [(step.who, step.what) for step in desk.case(case.case_id).history]
+        assert history[-4:] == [("ann", "block"), ("ben", "unblock")] * 2
+        assert Desk.of(lake).case(case.case_id).done == () and set(refs) <= set(desk.refresh().documents)
+        with pytest.raises(CaseworkError):
+            act(desk, lake, case.case_id, "unblock", who="ben", wires=node)
+        act(desk, lake, case.case_id, "block", who="ann", wires=node)
+        assert said(
+            Open(account=case.account, id="p", offers=("car",))
+        ).ok  # somebody else opened it meanwhile
+        ref = act(desk, lake, case.case_id, "unblock", who="ben", wires=node)[0]
+        assert "already" in desk.refresh().documents[ref]["words"]
+        act(desk, lake, case.case_id, "block", who="ann", wires=node)
+        caller.close()
+    with pytest.raises(
+        CaseworkError
+    ) as caught:  # the node is gone: the block stays, and can be taken back later
+        act(desk, lake, case.case_id, "unblock", who="ben", wires=node)
+    assert caught.value.code == "charging_refused" and "block" in desk.case(case.case_id).done

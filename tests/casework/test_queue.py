@@ -13,8 +13,9 @@ from workbench.casework.case import RANDOM_CHECK, Case
 from workbench.casework.desk import Desk
 from workbench.casework.evidence import evidence, timeline
 from workbench.casework.making import CLUSTER_LEAST, cases_of
-from workbench.casework.quality import drift, planted
-from workbench.casework.ranking import believe, ordered
+from workbench.casework.notebook import Queue
+from workbench.casework.quality import Quality, drift, planted
+from workbench.casework.ranking import UNCERTAIN_PLACE, believe, ordered
 from workbench.errors import CaseworkError
 from workbench.insight.detect import detect
 from workbench.insight.finding import Findings
@@ -51,7 +52,7 @@ def test_the_order_is_chance_times_stake_by_minutes_and_nobody_fills_it(desk: De
         assert row.score == pytest.approx(row.chance * float(row.case.stake) / row.case.about.minutes)
     plain = next(row.case for row in rows if row.case.kind != RANDOM_CHECK)
     crowd = [replace(plain, case_id=f"c{n:02d}", subject=f"lamp-{n}") for n in range(30)]
-    other = replace(plain, case_id="other", account="elsewhere", kind="reordered")
+    other = replace(plain, case_id="other", account="elsewhere")
     order = [case.case_id for case, _, _ in ordered([*crowd, other], believe([]), cap=5)]
     assert order.index("other") == 5, "past five of one account and reason the others come first"
 
@@ -272,3 +273,63 @@ def test_the_queue_is_measured_by_its_own_history(desk: Desk, hands: Hands) -> N
     assert found.decided == 3 and found.precision == pytest.approx(2 / 3)
     assert found.minutes == sum(case.about.minutes for case in rows[:3])
     assert found.hours_to_review == pytest.approx(2.0, abs=0.01)
+
+
+def _one(number: int, chance_of: str, base: Case) -> Case:
+    return replace(
+        base, case_id=f"{number:08d}", subject=f"d-{number}", kind=chance_of, account=f"a-{number}"
+    )
+
+
+def test_every_fifth_place_is_a_doubtful_case_and_nobody_is_lost(desk: Desk) -> None:
+    base = next(row.case for row in desk.queue() if row.case.kind != RANDOM_CHECK)
+    kinds = ["stuck", "late", "consumption", "conflict", "spike"]
+    cases = [_one(n, kinds[n % 5], base) for n in range(60)]
+    cases += [_one(100 + n, RANDOM_CHECK, base) for n in range(4)]
+    beliefs = believe(cases)
+    rows = ordered(cases, beliefs)
+    assert sorted(row[0].case_id for row in rows) == sorted(case.case_id for case in cases)
+    assert [at for at, row in enumerate(rows) if row[0].kind == RANDOM_CHECK] == [9, 19, 29, 39]
+    left = {row[0].case_id: row[1] for row in rows if row[0].kind != RANDOM_CHECK}
+    for at, (case, chance, _) in enumerate(rows):
+        if case.kind == RANDOM_CHECK:
+            continue
+        if at % 5 == UNCERTAIN_PLACE:
+            assert abs(chance - 0.5) == min(abs(other - 0.5) for other in left.values()), at
+        del left[case.case_id]
+    scores = [
+        row[2] for at, row in enumerate(rows) if row[0].kind != RANDOM_CHECK and at % 5 != UNCERTAIN_PLACE
+    ]
+    assert scores == sorted(scores, reverse=True)
+
+
+def test_the_false_rate_says_how_little_it_rests_on() -> None:
+    """Five events: the exact 95 % interval of a Poisson mean is 1.6235 to 11.6683, as in every table of it."""
+    low, high = Quality((), 5, 1000.0).false_between
+    assert (round(low, 4), round(high, 4)) == (1.6235, 11.6683)
+    assert Quality((), 0, 1000.0).false_between == (0.0, pytest.approx(3.6889, abs=1e-4))
+    assert Quality((), 0, 0.0).false_between == (0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("amount", "said"),
+    [
+        (Fraction(1, 8), "0.125"),
+        (Fraction(123456789012345678901, 10**9), "123456789012.345678901"),
+        (Fraction(1, 3), "1/3"),
+        (Fraction(0), "0"),
+    ],
+)
+def test_a_notebook_says_the_money_at_risk_exactly(
+    lake: Lake, desk: Desk, amount: Fraction, said: str
+) -> None:
+    queue = Queue(lake, desk, "ann")
+    first = queue.desk.queue()[0].case
+    priced = replace(first, at_risk=amount, currency="EUR", priced_by="house v3")
+    queue.desk.refresh().cases[first.case_id] = priced
+    place = next(at for at, row in enumerate(queue.desk.queue()) if row.case.case_id == first.case_id)
+    lines = [line for line in queue.explain(place).split("\n") if "at risk" in line]
+    assert lines == [f"  at risk: {said} EUR, priced by house v3"]
+    queue.desk.refresh().cases[first.case_id] = replace(first, at_risk=None)
+    place = next(at for at, row in enumerate(queue.desk.queue()) if row.case.case_id == first.case_id)
+    assert "at risk" not in queue.explain(place)

@@ -1,5 +1,5 @@
 """What is done about a case: each action once per case, with a reference, a document that can be handed on, and a step in
-the case's history.
+the case's history. Only a block can be taken again, after its unblock.
 
 | action | does |
 |---|---|
@@ -7,17 +7,15 @@ the case's history.
 | ``dispute`` | a trouble ticket in the shape of TMF621 with the evidence: query, findings, both amounts |
 | ``field_order`` | a work order: where, which devices, what was seen, what would clear it |
 | ``suspend`` | tells the SIM platform to suspend the devices' SIMs, by signed webhook |
-| ``block`` | takes the account's offers away at the charging node, so that every request for use is refused |
+| ``block`` | takes the account's offers away at the charging node, so that every request for use is refused (``blocking.py``) |
+| ``unblock`` | gives the account what the block took away; afterwards it can be blocked again |
 """
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.parse
-import urllib.request
 from typing import Any
 
+from workbench.casework.blocking import block, unblock
 from workbench.casework.case import Case
 from workbench.casework.desk import Desk
 from workbench.casework.outbox import Outbox, Wires
@@ -26,7 +24,7 @@ from workbench.lake.lake import Lake
 from workbench.lake.sql import quote
 from workbench.model.ids import short_hash
 
-ACTIONS = ("hold", "dispute", "field_order", "suspend", "block")
+ACTIONS = ("hold", "dispute", "field_order", "suspend", "block", "unblock")
 
 
 def act(
@@ -42,21 +40,25 @@ def act(
 
     Raises:
         CaseworkError: ``case_unknown``, ``action_unknown``, ``action_nobody``, ``webhook_missing``, ``webhook_failed``,
-            ``webhook_slow``, ``charging_missing``, ``charging_refused``.
+            ``webhook_slow``, ``charging_missing``, ``charging_refused``, ``not_blocked``.
     """
     if action not in ACTIONS:
         raise CaseworkError(f"{action[:40]!r} is no action.", where="action", code="action_unknown",
                             cure=f"Choose from {', '.join(ACTIONS)}.")  # fmt: skip
     case = desk.case(case_id)
-    ref = f"{action.replace('_', '-')}-{case.case_id[:10]}"
+    before = sum(step.what == action for step in case.history)
     if action in case.done:
-        return ref, case, False
+        return _reference(case, action, before), case, False
+    ref = _reference(case, action, before + 1)
     wires = wires or Wires()
     document = _document(lake, case, action, ref, who, note)
     if action == "suspend":
         words = _suspend(desk, case, ref, document, wires, outbox)
     elif action == "block":
-        words = _block(case, ref, wires, charging_account or case.account, desk.tenant)
+        words, took = block(case, ref, wires, charging_account or case.account, desk.tenant)
+        document |= took
+    elif action == "unblock":
+        words = unblock(case, ref, wires, desk.refresh().documents.values(), desk.tenant)
     else:
         words = {
             "hold": "the period is closed and the line billed; a dispute changes it"
@@ -66,6 +68,11 @@ def act(
             "field_order": f"visit ordered for {len(case.devices)} device{'s' if len(case.devices) > 1 else ''}",
         }[action]
     return ref, desk.acted(case.case_id, action, ref, note or words, document, who=who), True
+
+
+def _reference(case: Case, action: str, time: int) -> str:
+    """What an action is called, there and here; another time has another name, or a receiver would take it for the same."""
+    return f"{action.replace('_', '-')}-{case.case_id[:10]}{f'-{time}' if time > 1 else ''}"
 
 
 def _document(lake: Lake, case: Case, action: str, ref: str, who: str, note: str) -> dict[str, Any]:
@@ -127,54 +134,6 @@ def _suspend(
     return (
         f"{max(len(document['sims']), 1)} SIM{'s' if len(document['sims']) > 1 else ''} suspended by webhook"
     )
-
-
-def _block(case: Case, ref: str, wires: Wires, account: str, tenant: str) -> str:
-    """Take the account's offers away at the charging node: whatever it asks for is then ``unknown_meter``."""
-    if not wires.charging:
-        raise CaseworkError("No charging node is named, so nothing can be blocked there.", where="--charging",
-                            cure="Give its HTTP address, such as http://127.0.0.1:8100.", code="charging_missing")  # fmt: skip
-    if not account:
-        raise CaseworkError(f"Nobody pays for {case.subject}, so no account can be blocked.", where=case.subject,
-                            cure="Name the account at the charging node.", code="action_nobody")  # fmt: skip
-    there = _ask(
-        wires,
-        f"/v1/accounts/{urllib.parse.quote(account, safe='')}?tenant={urllib.parse.quote(tenant)}",
-        None,
-    )
-    if there.get("ok"):
-        wish = {"op": "open", "account": account, "id": ref, "tenant": tenant, "offers": []}
-        there = _ask(wires, "/v1/charge", wish)
-    if not there.get("ok"):
-        raise CaseworkError(
-            f"The charging node did not block {account}: {there.get('why') or there.get('code') or 'no reason given'}",
-            where=wires.charging, cure="Check the account's name there, and the node's state.", code="charging_refused",
-        )  # fmt: skip
-    return f"{account} blocked at the charging node (its request {there.get('seq', 0)})"
-
-
-def _ask(wires: Wires, path: str, body: dict[str, Any] | None) -> dict[str, Any]:
-    headers = {"Content-Type": "application/json"}
-    if wires.token:
-        headers["Authorization"] = f"Bearer {wires.token}"
-    data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(wires.charging.rstrip("/") + path, data, headers)
-    try:
-        with urllib.request.urlopen(request, timeout=wires.timeout_seconds) as response:
-            said: dict[str, Any] = json.loads(response.read())
-    except urllib.error.HTTPError as error:
-        return _said(error)
-    except (OSError, ValueError) as error:
-        return {"ok": False, "why": f"it cannot be reached ({str(getattr(error, 'reason', error))[:80]})."}
-    return said
-
-
-def _said(error: urllib.error.HTTPError) -> dict[str, Any]:
-    try:
-        said: dict[str, Any] = json.loads(error.read())
-    except ValueError:
-        return {"ok": False, "why": f"status {error.code}."}
-    return said
 
 
 def _text(amount: object) -> str | None:

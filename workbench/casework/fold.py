@@ -123,8 +123,11 @@ def _note(case: Case, event: Event) -> Case:
 
 
 def _action(case: Case, event: Event) -> Case:
-    state = case.state if case.closed else WAITING
     words = f"{event['ref']}: {event['words']}"
+    if event["action"] == "unblock":  # takes the block back: it is not done any more, and can be done again
+        left = tuple(action for action in case.done if action != "block")
+        return case.with_step(_step(event, "unblock", words), done=left)
+    state = case.state if case.closed else WAITING
     return case.with_step(
         _step(event, event["action"], words), state=state, done=(*case.done, event["action"])
     )

@@ -7,11 +7,13 @@ above 0.25 the inputs are not what the detectors are used to.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow.parquet as pq
+from scipy.special import gammaincinv
 
 from workbench.casework.case import RANDOM_CHECK, Case
 from workbench.insight.arrays import Array
@@ -36,11 +38,12 @@ class Planted:
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """All kinds, and the false alerts: cases about devices nothing was planted on, per 1,000 device-days."""
+    """All kinds, and the false alerts: cases about devices nothing was planted on, by reason, and per 1,000 device-days."""
 
     kinds: tuple[Planted, ...]
     false_cases: int
     device_days: float
+    false_kinds: tuple[tuple[str, int], ...] = ()
 
     @property
     def recall(self) -> float:
@@ -58,6 +61,16 @@ class Quality:
     def false_per_thousand(self) -> float:
         """False cases per 1,000 device-days."""
         return 1000 * self.false_cases / self.device_days if self.device_days else 0.0
+
+    @property
+    def false_between(self) -> tuple[float, float]:
+        """The 95 % interval of that rate (Poisson, exact): a handful of cases in a small lake says little."""
+        if not self.device_days:
+            return 0.0, 0.0
+        low = float(gammaincinv(self.false_cases, 0.025)) if self.false_cases else 0.0
+        return 1000 * low / self.device_days, 1000 * float(
+            gammaincinv(self.false_cases + 1, 0.975)
+        ) / self.device_days
 
 
 def planted(lake: Lake, cases: Sequence[Case]) -> Quality | None:
@@ -84,10 +97,12 @@ def planted(lake: Lake, cases: Sequence[Case]) -> Quality | None:
                 sum(kind in said.get(d, ()) for d in devices),
             )
         )
-    wrong = sum(
-        case.kind != RANDOM_CHECK and not any(device in truth for device in case.devices) for case in cases
+    wrong = Counter(
+        case.kind
+        for case in cases
+        if case.kind != RANDOM_CHECK and not any(device in truth for device in case.devices)
     )
-    return Quality(tuple(rows), wrong, _device_days(lake))
+    return Quality(tuple(rows), wrong.total(), _device_days(lake), tuple(wrong.most_common()))
 
 
 def _device_days(lake: Lake) -> float:

@@ -25,6 +25,8 @@ LABELS_LEAST = 50
 PRIOR_WEIGHT = 4.0
 """Reviews' worth of what the house believes of a reason before anybody judged a case of it."""
 _WEIGHT_MAX = 10.0
+UNCERTAIN_PLACE = 2
+"""Of every five places the third is a doubtful case's: 20 % of what people look at."""
 _REACH = 3.0  # standard deviations a figure may count for
 FEATURES = ("surprise", "reasons", "ratio", "devices", "hours", "prior", "account_share", "learning")
 
@@ -181,8 +183,9 @@ def _code() -> str:
 
 
 def ordered(cases: Sequence[Case], beliefs: Beliefs, cap: int = 5) -> list[tuple[Case, float, float]]:
-    """The queue: (case, P(true), score), best first, with random checks at every tenth place.
+    """The queue: (case, P(true), score), best first; at every tenth place a random check, at every fifth a doubtful case.
 
+    Doubtful is whose chance is nearest to one half: there a verdict says most about the next ones, wherever it would stand.
     Score is P(true) x money or risk at stake / minutes to review. No account and reason fills it: past ``cap`` cases of one
     account and reason the rest wait behind everybody else's.
     """
@@ -203,10 +206,20 @@ def ordered(cases: Sequence[Case], beliefs: Beliefs, cap: int = 5) -> list[tuple
         seen[key] += 1
         (front if seen[key] <= cap else back).append(row)
     queue: list[tuple[Case, float, float]] = []
-    for row in [*front, *back]:
+    waiting = {row[0].case_id: row for row in [*front, *back]}
+    doubtful = sorted(
+        waiting.values(), key=lambda row: (round(abs(row[1] - 0.5), 6), row[0].case_id), reverse=True
+    )
+    while waiting:
         if len(queue) % 10 == 9 and drawn:
             queue.append(drawn.pop(0))
-        queue.append(row)
+            continue
+        best = next(iter(waiting.values()))
+        if len(queue) % 5 == UNCERTAIN_PLACE:
+            while doubtful[-1][0].case_id not in waiting:
+                doubtful.pop()
+            best = doubtful[-1]
+        queue.append(waiting.pop(best[0].case_id))
     return [*queue, *drawn]
 
 

@@ -6,7 +6,7 @@ import re
 from bisect import insort
 
 from workbench.charging import funds
-from workbench.charging.messages import Answer, Balance, Open, Refund, TopUp
+from workbench.charging.messages import Answer, Balance, Open, Refund, Terms, TopUp
 from workbench.charging.refusals import Refused
 from workbench.charging.state import NEVER, NO_BUCKETS, NO_EARNED, NO_REFUNDS, Account, Bucket, Pool
 from workbench.charging.tariffs import Tariffs, micros
@@ -178,9 +178,14 @@ def refund(account: Account, ask: Refund, earlier: Answer, scale: int) -> tuple[
     return amount, offer
 
 
-def show(account: Account, ask: Balance, now: int) -> Answer:
-    """What an account has, bucket by bucket."""
+def show(account: Account, ask: Balance, now: int, scale: int) -> Answer:
+    """What an account has, bucket by bucket, and its terms."""
     found = [(b.name, b.meter, b.free(now)) for b in account.buckets]
     if account.pool is not None:
         found += [(b.name, b.meter, b.free(now)) for b in account.pool.buckets]
-    return Answer(ok=True, id=ask.id, buckets=found, available=funds.available(account, now))
+    terms = Terms(
+        currency=account.currency, credit_limit_nano=account.limit // scale, offers=account.offers,
+        pool=account.pool.name if account.pool is not None else "", devices=account.devices, at_limit=account.at_limit,
+        critical=account.critical, low_nano=account.low, usage_percent=account.usage_percent,
+    )  # fmt: skip
+    return Answer(ok=True, id=ask.id, buckets=found, available=funds.available(account, now), terms=terms)

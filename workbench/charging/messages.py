@@ -225,6 +225,20 @@ Command = Asked | Order
 """Any request."""
 
 
+class Terms(msgspec.Struct, omit_defaults=True, kw_only=True):
+    """The terms an account has, as ``Open`` sets them: what was read can be sent again."""
+
+    currency: str = "EUR"
+    credit_limit_nano: int = 0
+    offers: tuple[str, ...] = ()
+    pool: str = ""
+    devices: int = 1
+    at_limit: str = "cut_off"
+    critical: bool = False
+    low_nano: tuple[int, ...] = ()
+    usage_percent: tuple[int, ...] = (50, 80, 100)
+
+
 class Answer(msgspec.Struct, omit_defaults=True, kw_only=True):
     """What a node answers.
 
@@ -240,6 +254,7 @@ class Answer(msgspec.Struct, omit_defaults=True, kw_only=True):
         final_unit: this was the last that can be granted: ``cut_off`` or ``throttle`` when it is used up.
         seq: the place of this request among all that changed the node.
         buckets: with ``balance``: what is left in each bucket (name, meter, left).
+        terms: with ``balance``: the account's terms.
         where: with ``elsewhere``: the node that owns the account, by address where it is known.
     """
 
@@ -264,6 +279,7 @@ class Answer(msgspec.Struct, omit_defaults=True, kw_only=True):
     seq: int = 0
     buckets: list[tuple[str, str, int]] = []
     where: str = ""
+    terms: Terms | None = None
 
 
 encode = msgspec.json.Encoder(order="deterministic").encode

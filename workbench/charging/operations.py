@@ -234,7 +234,7 @@ class Operations:
         return Answer(ok=True, granted=ask.units or ask.amount_nano)
 
     def _balance(self, account: Account, ask: Balance, now: int) -> Answer:
-        return terms.show(account, ask, now)
+        return terms.show(account, ask, now, self.scale)
 
     def _open(self, ask: Open, now: int) -> Answer:
         account = terms.open_account(self.accounts, self.pools, self.tariffs, ask)

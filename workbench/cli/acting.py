@@ -29,7 +29,9 @@ SecretOption = Annotated[
 ChargingOption = Annotated[
     str,
     typer.Option(
-        "--charging", envvar="WORKBENCH_CHARGING", help="HTTP address of the charging node, for `block`."
+        "--charging",
+        envvar="WORKBENCH_CHARGING",
+        help="HTTP address of the charging node, for `block` and `unblock`.",
     ),
 ]
 
@@ -47,7 +49,8 @@ def act(
         str,
         typer.Argument(
             metavar="ACTION",
-            help="`hold` the bill line, open a `dispute`, create a `field_order`, `suspend` the SIM, `block` it at the charging node.",
+            help="`hold` the bill line, open a `dispute`, create a `field_order`, `suspend` the SIM, `block` it at the "
+            "charging node, `unblock` it.",
         ),
     ],
     note: Annotated[str, typer.Option("--note", help="Words that go along.")] = "",

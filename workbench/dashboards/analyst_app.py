@@ -189,6 +189,8 @@ class AnalystPage(param.Parameterized):
     def _act(self, ids: list[str], action: str) -> str:
         words = []
         for case_id in ids:
+            blocked = action == "block" and "block" in self._store.desk.case(case_id).done
+            action = "unblock" if blocked else action
             with self._store.lock:
                 ref, _, now = act(self._store.desk, self._store.lake, case_id, action, who=self._who, wires=self._store.wires,
                                   outbox=self._store.outbox)  # fmt: skip

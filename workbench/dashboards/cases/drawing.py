@@ -113,7 +113,10 @@ def _buttons(case: Case) -> str:
         f'<button class="act" data-tell="key" data-value="{key}"{" disabled" if action in case.done else ""}>{name}'
         f"<kbd>{'done' if action in case.done else key}</kbd></button>"
         for key, action, name in _DO
+        if action != "block"
     )
+    other = "Unblock" if "block" in case.done else "Block"
+    actions += f'<button class="act" data-tell="key" data-value="8">{other}<kbd>8</kbd></button>'
     return f'<div class="acts">{verdicts}</div><div class="acts">{actions}</div>'
 
 
@@ -178,10 +181,17 @@ def quality_html(found: Quality | None) -> str:
         f"<td class='n'>{one.named}</td></tr>"
         for one in found.kinds
     )
+    low, high = found.false_between
+    kinds = ", ".join(f"{number} {escape(kind.replace('_', ' '))}" for kind, number in found.false_kinds)
+    why = (
+        f"{found.false_cases} false case{'' if found.false_cases == 1 else 's'}{f' ({kinds})' if kinds else ''} in "
+        f"{found.device_days:,.0f} device-days; so few days leave the rate anywhere from {low:.1f} to {high:.1f} (95 %)."
+    )
     return (
         f"<div class='facts'><div><span>found</span><b>{100 * found.recall:.0f} %</b></div>"
         f"<div><span>named right</span><b>{100 * found.named:.0f} %</b></div>"
         f"<div><span>false per 1,000 device-days</span><b>{found.false_per_thousand:.2f}</b></div></div>"
+        f"<div class='sub'>{why}</div>"
         f"<table><tr><th>planted</th><th class='n'>found</th><th></th><th class='n'>named right</th></tr>{rows}</table>"
     )
 
