@@ -185,7 +185,7 @@ def quality_html(found: Quality | None) -> str:
     kinds = ", ".join(f"{number} {escape(kind.replace('_', ' '))}" for kind, number in found.false_kinds)
     why = (
         f"{found.false_cases} false case{'' if found.false_cases == 1 else 's'}{f' ({kinds})' if kinds else ''} in "
-        f"{found.device_days:,.0f} device-days; so few days leave the rate anywhere from {low:.1f} to {high:.1f} (95 %)."
+        f"{found.device_days:,.0f} device-days: the rate lies between {low:.1f} and {high:.1f} (95 %)."
     )
     return (
         f"<div class='facts'><div><span>found</span><b>{100 * found.recall:.0f} %</b></div>"
