@@ -63,11 +63,16 @@ class Outlook:
 
 def by_day(use: Array, weekday: Array, start: int, today: int, end: int) -> Outlook | None:
     """Days as slots. ``use`` is customers x days; only days before ``today`` are read."""
+    if today >= end:
+        return _known(use[:, start:end].sum(axis=1))
     if today - (end - today) - crossing.HISTORY_DAYS < 2 or today <= start:
         return None
+    known = use[
+        :, :today
+    ]  # the methods take a floor from all they are given; a replay must not see what came later
     both = [
-        crossing.forecast(use, weekday, start, today, end),
-        crossing.plain(use, weekday, start, today, end),
+        crossing.forecast(known, weekday, start, today, end),
+        crossing.plain(known, weekday, start, today, end),
     ]
     grid = (np.arange(_DRAWS // 2) + 0.5) / (_DRAWS // 2)
     totals = np.hstack([np.quantile(one.totals(), grid, axis=1).T for one in both])
@@ -84,8 +89,7 @@ def by_hour(use: Array, shape: Array, start: int, today: int, end: int) -> Outlo
     """
     horizon = end - today
     if horizon <= 0:
-        total = use[:, start:end].sum(axis=1)
-        return Outlook(total, np.tile(total[:, None], (1, _DRAWS)))
+        return _known(use[:, start:end].sum(axis=1))
     origins = range(HISTORY_LEAST, today - horizon + 1)
     residuals = []
     for at in origins:
@@ -100,6 +104,11 @@ def by_hour(use: Array, shape: Array, start: int, today: int, end: int) -> Outlo
     errors = np.exp(np.quantile(pool, (np.arange(_DRAWS) + 0.5) / _DRAWS))
     so_far = use[:, start:today].sum(axis=1)
     return Outlook(so_far, so_far[:, None] + _rest(use, shape, today, horizon)[:, None] * errors[None, :])
+
+
+def _known(total: Array) -> Outlook:
+    """The outlook when the period is over: nothing is open."""
+    return Outlook(total, np.tile(total[:, None], (1, _DRAWS)))
 
 
 def _rest(use: Array, shape: Array, at: int, horizon: int) -> Array:
