@@ -102,6 +102,7 @@ offers:
   - {id: o, version: 1, currency: EUR, effective: 2020-01-01, split: {rest: op}, %s}
 """
 FREE = "allowance: {units: 5}, per_unit: {amount: 1}"
+TIERED = "graduated: {tiers: [{up_to: 4, amount: 2}, {amount: 1}]}"
 SPONSOR = "sponsorships: [{id: s, account: payer, components: [a], match: {country: [US]}}]"
 
 
@@ -117,6 +118,18 @@ SPONSOR = "sponsorships: [{id: s, account: payer, components: [a], match: {count
         "prices: [{id: a, meter: m.data, increment: {units: 7, per: day}, per_unit: {amount: 1}}]",
         f"scope: pool, overage: excess, prices: [{{id: a, meter: m.data, {FREE}}}]",
         f"scope: pool, pool_cap_units: 4, prices: [{{id: a, meter: m.data, {FREE}}}]",
+        f"scope: event, prices: [{{id: a, meter: m.data, {TIERED}}}]",
+        f"prices: [{{id: a, meter: m.data, fold: count, {TIERED}}}]",
+        f"prices: [{{id: a, meter: m.data, fold: unique, unique_of: country, {TIERED}}}]",
+        f"prices: [{{id: a, meter: m.data, increment: {{units: 4, per: event}}, {TIERED}}}]",
+        f"scope: pool, prices: [{{id: a, meter: m.data, allowance: {{units: 2}}, {TIERED}}}]",
+        "prices: [{id: a, meter: m.data, volume: {tiers: [{up_to: 10, amount: 2}, {amount: 1}]}}]",
+        "scope: pool, prices: [{id: a, meter: m.data, stair_step: {steps: [{up_to: 10, amount: 2}, {amount: 3}]}}]",
+        f"prices: [{{id: a, meter: m.data, "
+        f"rates: [{{id: us, match: {{country: [US]}}, {TIERED}}}, {{id: rest, per_unit: {{amount: 3}}}}]}}]",
+        f"prices: [{{id: a, meter: m.data, "
+        f"rates: [{{id: early, windows: [{{from: '00:00', to: '02:00'}}], {TIERED}}}, {{id: rest, {TIERED}}}]}}]",
+        f"prices: [{{id: a, meter: m.data, per_unit: {{amount: 1}}}}], {SPONSOR.replace('match', 'budget: 0.000000009, match')}",
         "prices: [{id: a, meter: m.data, per_unit: {amount: 1}}], bundles: [{id: b, credits: 21, weights: {a: 2}}]",
         f"prices: [{{id: a, meter: m.data, per_unit: {{amount: 1}}}}], {SPONSOR}",
     ],
