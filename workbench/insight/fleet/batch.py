@@ -5,8 +5,10 @@ Devices are small integers, so that state is an array and no detector ever loops
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -66,21 +68,16 @@ class Batch:
     def __len__(self) -> int:
         return len(self.device)
 
-    def prepare(self) -> None:
-        """Work out what detectors share, before several threads ask for it."""
-        for name in (
-            "first",
-            "reading_device",
-            "reading_ts",
-            "reading_hour",
-            "reading_received",
-            "head",
-            "tail",
-            "gap_ms",
-        ):
-            getattr(self, name)
-        for column in self.values:
-            self.known(column)
+    def prepare(self, pool: Executor) -> None:
+        """Work out what detectors share, before several threads ask for it; what does not need each other at once."""
+        positions = self.first
+        stages: tuple[tuple[Callable[[], object], ...], ...] = (
+            (lambda: (self.reading_device, self.head, self.tail), lambda: (self.reading_ts, self.reading_hour)),
+            (lambda: self.reading_received, lambda: self.gap_ms, *(partial(self.known, name) for name in self.values)),
+        )  # fmt: skip
+        for stage in stages if len(positions) else ():
+            for one in [pool.submit(part) for part in stage]:
+                one.result()
 
     def known(self, column: str) -> tuple[Array, Array, Array]:
         """Device, event time and value of the readings that have a finite value of a column; worked out once for all rules."""

@@ -34,7 +34,7 @@ class Silence:
             return
         self._hours += np.bincount(batch.reading_hour % 24, minlength=24)
         before, gap = self._gap(batch)
-        self._gaps += tally(device, _bin(gap), self._gaps.shape).astype(np.int32)
+        np.add(self._gaps, tally(device, _bin(gap), self._gaps.shape), out=self._gaps, casting="unsafe")
         self._keep(device, gap, before, ts)
         heads = device[batch.head]
         self._begun[heads] = np.where(self._begun[heads] < 0, ts[batch.head], self._begun[heads])

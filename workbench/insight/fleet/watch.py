@@ -147,8 +147,8 @@ class Watch:
             for detector in self.detectors:
                 detector.update(batch)
             return
-        batch.prepare()
         with ThreadPoolExecutor(2) as pool:
+            batch.prepare(pool)
             for done in [pool.submit(_update, together, batch) for together in self._together]:
                 done.result()
 
@@ -161,9 +161,11 @@ class Watch:
         """One alert per device, named by the rule that explains the others; strongest first."""
         level = self.threshold()
         alerts: dict[int, list[Suspicion]] = {}
+        with ThreadPoolExecutor(2) as pool:
+            piles = list(pool.map(self._judged, self._together))
+        judged = {id(detector): said for pile in piles for detector, said in pile}
         for detector in self.detectors:
-            scores = detector.scores(self.now_ms)
-            surprise = scores.surprise(self.cohort)
+            scores, surprise = judged[id(detector)]
             peers = _peers(scores)
             for device in np.flatnonzero(surprise >= level):
                 alerts.setdefault(int(device), []).append(
@@ -174,6 +176,10 @@ class Watch:
                 )  # fmt: skip
         named = [_named(found) for found in alerts.values()]
         return sorted(named, key=lambda one: (-one.surprise, one.device))
+
+    def _judged(self, together: list[Detector]) -> list[tuple[Detector, tuple[Scores, Array]]]:
+        found = [(detector, detector.scores(self.now_ms)) for detector in together]
+        return [(detector, (scores, scores.surprise(self.cohort))) for detector, scores in found]
 
     def states(self) -> Array:
         """Per device: True once at least half of the rules have seen enough of it to judge."""
