@@ -55,7 +55,7 @@ CASES = [
     ("version: 1", "version: one", "number"),
     ("version: 1", "version: 1.5", "field_whole"),
     ("version: 1", "version: 0", "field_whole"),
-    ("currency: EUR", "currency: EURO", "field_text"),
+    ("currency: EUR", "currency: EURO", "currency"),
     ("currency: EUR\n", "currency: XXZ\n", "currency"),
     ("effective: 2026-01-01", "effective: 1.3.2026", "field_date"),
     ("effective: 2026-01-01", "effective: 2026-02-30", "field_date"),

@@ -17,6 +17,8 @@ import numpy as np
 KEEP_MICROSECONDS = 48 * 3_600 * 1_000_000
 """Answers are kept two days; callers are promised one."""
 _BITS_PER_KEY, _PROBES = 16, 4
+_CACHE_KB = 65_536
+"""Pages of the table that whoever writes it keeps in memory: fewer would be written several times in one go."""
 
 
 class _Said(msgspec.Struct):
@@ -42,12 +44,18 @@ class Answers:
         self.reopen()
 
     def reopen(self) -> None:
-        """Look again: a snapshot was made."""
-        self.close()
+        """Look again: a snapshot was made.
+
+        The new connection comes before the old one goes: who is alone with a write-ahead log reads all of it first.
+        """
+        before = self._con
         if self._path.exists() and self._filter_path.exists():
             self._bits = self._filter_path.read_bytes()
             self._size = len(self._bits) * 8
             self._con = sqlite3.connect(f"file:{self._path}?mode=ro", uri=True, check_same_thread=False)
+            self._con.execute("SELECT 1 FROM answers LIMIT 1").fetchone()
+            if before is not None:
+                before.close()
 
     def get(self, key: str) -> tuple[bytes, bytes] | None:
         """(hash of the request, answer) of a key that was answered before."""
@@ -99,13 +107,18 @@ def write(folder: Path, rows: Iterable[tuple[str, bytes, bytes, int]], now: int)
             " WITHOUT ROWID"
         )
         con.execute("CREATE INDEX IF NOT EXISTS by_account ON answers (account)")
+        con.execute(f"PRAGMA cache_size={-_CACHE_KB}")
         con.execute("BEGIN")
+        # In the order of the table each page is written once, not once a row: else the disk, which the node syncs to, is busy.
         con.executemany(
             "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?)",
-            ((*row, account_of(row[2])) for row in rows),
+            sorted((*row, account_of(row[2])) for row in rows),
         )
         con.execute("DELETE FROM answers WHERE at < ?", [now - KEEP_MICROSECONDS])
         con.execute("COMMIT")
+        con.execute(
+            "PRAGMA wal_checkpoint(TRUNCATE)"
+        )  # the node's connection keeps the log alive: it would only grow
         (count,) = con.execute("SELECT count(*) FROM answers").fetchone()
         filter_ = _filter((key for (key,) in con.execute("SELECT key FROM answers")), count)
     finally:

@@ -46,6 +46,9 @@ def _show_findings(console: Console, catalogue: Catalogue, findings: list[Findin
     from rich.markup import escape
 
     versions = len(catalogue.offers)
+    if not versions:
+        console.print("[yellow]![/] Nothing to price: no offer is declared here (`offers:`).")
+        return
     console.print(f"[green]✓[/] {versions} offer version{'s' if versions != 1 else ''} can be priced.")
     for finding in findings:
         mark = "[yellow]![/]" if finding.severity == "warning" else "[dim]·[/]"

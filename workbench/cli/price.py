@@ -29,6 +29,9 @@ def price(
         Path, typer.Option("--offer", metavar="FILE", help="A catalogue file that holds the offer.")
     ],
     units: Annotated[str, typer.Option("--units", metavar="N", help="How much: 1500, or `2.5 GB`.")],
+    offer_id: Annotated[
+        str, typer.Option("--id", metavar="OFFER", help="Which offer, when the file holds several.")
+    ] = "",
     component: Annotated[
         str, typer.Option("--component", help="Which price, when the offer has several.")
     ] = "",
@@ -50,7 +53,9 @@ def price(
 
     words = dict(_pair(text) for text in dimension or ())
     when = instant(at) if at else None
-    quote = quote_price(offer, units, meter=meter, component=component, at=when, dimensions=words)
+    quote = quote_price(
+        offer, units, meter=meter, component=component, at=when, offer_id=offer_id, dimensions=words
+    )
     shell.answer(as_json, quote.as_dict(), lambda console: show(console, quote))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from workbench.model.money import decimal_text
 from workbench.model.offer import Catalogue, Component, Fee, Meter, Offer, Rate
 from workbench.model.price import MODEL_NAMES, Price
+from workbench.tariff.describe import price_text
 from workbench.tariff.units_text import block_text, quantity_text
 
 _SKIPPED = {"id", "version", "sha256", "effective", "components", "fees", "split", "title"}
@@ -46,7 +47,8 @@ def _changes(old: Offer, new: Offer, name: str, meters: Mapping[str, Meter]) -> 
         if part not in after:
             yield f"The price '{part}' of '{name}' goes"
         elif part not in before:
-            yield f"'{name}' gets a price '{part}' for {after[part].meter}"
+            told = _in_words(after[part].rates[0].price, new, meters[after[part].meter].unit)
+            yield f"'{name}' gets a price '{part}' for {after[part].meter} ({told})"
         elif before[part] != after[part]:
             yield from _component(before[part], after[part], new, name, meters)
     fees_before, fees_after = {f.id: f for f in old.fees}, {f.id: f for f in new.fees}
@@ -61,9 +63,8 @@ def _changes(old: Offer, new: Offer, name: str, meters: Mapping[str, Meter]) -> 
         yield from _split(old, new, name)
     for key in (field.name for field in dataclasses.fields(Offer) if field.name not in _SKIPPED):
         if getattr(old, key) != getattr(new, key):
-            yield (
-                f"The {key.replace('_', ' ')} of '{name}' changes from {_short(getattr(old, key))} to "
-                f"{_short(getattr(new, key))}"
+            yield from _told(
+                f"the {key.replace('_', ' ')} of '{name}'", key, getattr(old, key), getattr(new, key), ""
             )
 
 
@@ -85,7 +86,7 @@ def _fee(old: Fee, new: Fee, offer: Offer, name: str) -> Iterator[str]:
             f"The fee '{new.id}' of '{name}' {_moves(old.amount, new.amount)} from "
             f"{decimal_text(old.amount)} to {_money(new.amount, offer)} {_rhythm(new)}"
         )
-    yield from _fields(old, new, f"fee '{new.id}'", name, {"amount"})
+    yield from _fields(old, new, f"fee '{new.id}' in '{name}'", {"amount"}, "")
 
 
 def _component(
@@ -97,20 +98,48 @@ def _component(
         if part not in after:
             yield f"Rate '{part}' of '{new.id}' in '{name}' goes"
         elif part not in before:
-            yield f"'{new.id}' of '{name}' gets a rate '{part}'"
+            yield f"'{new.id}' of '{name}' gets a rate '{part}' ({_in_words(after[part].price, offer, unit)})"
         elif before[part] != after[part]:
             yield from _rate(before[part], after[part], new, offer, name, unit)
-    yield from _fields(old, new, f"price '{new.id}'", name, {"rates"})
+    yield from _fields(old, new, f"price '{new.id}' in '{name}'", {"rates"}, unit)
 
 
-def _fields(old: Any, new: Any, what: str, name: str, skipped: set[str]) -> Iterator[str]:
+def _fields(old: Any, new: Any, what: str, skipped: set[str], unit: str) -> Iterator[str]:
     for field in dataclasses.fields(new):
         before, after = getattr(old, field.name), getattr(new, field.name)
         if field.name not in skipped and before != after:
-            yield (
-                f"{field.name.replace('_', ' ').capitalize()} of {what} in '{name}' changes from "
-                f"{_short(before)} to {_short(after)}"
-            )
+            yield from _told(f"the {field.name.replace('_', ' ')} of {what}", field.name, before, after, unit)
+
+
+def _told(what: str, key: str, before: Any, after: Any, unit: str) -> Iterator[str]:
+    """A change as deep as it goes: what is made of parts is told by those parts that differ."""
+    if isinstance(before, tuple) and isinstance(after, tuple) and len(before) == len(after) == 1:
+        before, after = before[0], after[0]
+    if dataclasses.is_dataclass(before) and type(before) is type(after):
+        yield from _fields(before, after, what, set(), unit)
+        return
+    verb = "changes"
+    if type(before) is type(after) and isinstance(before, int | Fraction) and not isinstance(before, bool):
+        verb = _moves(Fraction(before), Fraction(after))[
+            : None if key != "units" else -1
+        ]  # units rise, a cap rises
+    yield _capital(f"{what} {verb} from {_worded(key, before, unit)} to {_worded(key, after, unit)}")
+
+
+_OF_UNITS = {"units", "cap"}
+"""Fields that count units of a price's meter."""
+
+
+def _worded(key: str, value: Any, unit: str) -> str:
+    if key == "rate" and isinstance(value, Fraction):
+        return f"{decimal_text(value * 100)} %"
+    if unit and key in _OF_UNITS and isinstance(value, int):
+        return quantity_text(value, unit)
+    return _short(value)
+
+
+def _in_words(price: Price, offer: Offer, unit: str) -> str:
+    return price_text(price, unit, offer.currency)
 
 
 def _rate(old: Rate, new: Rate, component: Component, offer: Offer, name: str, unit: str) -> Iterator[str]:
@@ -120,7 +149,11 @@ def _rate(old: Rate, new: Rate, component: Component, offer: Offer, name: str, u
     if old.price == new.price:
         return
     if type(old.price) is not type(new.price):
-        yield f"{where} of '{name}' changes from {MODEL_NAMES[type(old.price)]} to {MODEL_NAMES[type(new.price)]}"
+        models = [
+            f"{MODEL_NAMES[type(price)]} ({_in_words(price, offer, unit)})"
+            for price in (old.price, new.price)
+        ]
+        yield f"{where} of '{name}' changes from {models[0]} to {models[1]}"
         return
     yield from _price(old.price, new.price, where, offer, name, unit)
 
@@ -134,7 +167,10 @@ def _price(old: Price, new: Price, where: str, offer: Offer, name: str, unit: st
             f"to {block_text(per, unit)}"
         )
     if len(rows_before) != len(rows_after):
-        yield f"{where} of '{name}' has {len(rows_after)} tiers instead of {len(rows_before)}"
+        yield (
+            f"{where} of '{name}' has {len(rows_after)} tiers instead of {len(rows_before)}: it was "
+            f"{_in_words(old, offer, unit)}, and is {_in_words(new, offer, unit)}"
+        )
         return
     for number, (before, after) in enumerate(zip(rows_before, rows_after, strict=True), 1):
         tier = f"tier {number} of {where}" if len(rows_after) > 1 else where

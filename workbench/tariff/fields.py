@@ -92,7 +92,7 @@ class Table:
             raise self.wrong(
                 f"`{key}` must be printable text of at most {most} characters.",
                 "field_text",
-                "Shorten it.",
+                "Shorten it, and leave out what cannot be printed.",
                 node,
             )
         return node.text
@@ -178,7 +178,9 @@ class Table:
             raise self.wrong(
                 f"`{key}` is {text[:40]}, which is not between 0 and {most * 100} %.",
                 "percent_range",
-                "Write `30 %` or `0.3`.",
+                f"Write `{text} %` if that is what is meant."
+                if 1 < number <= 100
+                else "Write `30 %` or `0.3`.",
                 node,
             )
         return number

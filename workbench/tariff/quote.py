@@ -131,6 +131,7 @@ def price(
     component: str = "",
     at: datetime | None = None,
     catalogue: Catalogue | None = None,
+    offer_id: str = "",
     dimensions: Mapping[str, str] | None = None,
     **named: str,
 ) -> Quote:
@@ -140,6 +141,7 @@ def price(
         offer: a catalogue file or folder, a loaded catalogue, or an ``Offer`` (then ``catalogue`` holds its meters).
         units: a whole number of the meter's base unit, or text such as ``"2.5 GB"``.
         meter, component: which price; needed only when the offer has several.
+        offer_id: which offer, when the catalogue holds several.
         at: the instant of use (default: when the offer becomes effective); decides the time-of-use window.
         dimensions, named: such as ``country="DE"``; the two are put together.
 
@@ -149,7 +151,7 @@ def price(
     >>> price("datasets/catalog/street-lamps.yaml", "1000 kWh").amount
     Fraction(1, 20)
     """
-    chosen, known = _offer(offer, catalogue)
+    chosen, known = _offer(offer, catalogue, offer_id)
     first = [d for d in chosen.discounts if d.kind == "percent" and not d.code and d.from_period == 1]
     plan = compile_offer(chosen, known, discounts=first)
     part = _component(plan, meter, component)
@@ -201,7 +203,9 @@ def _chargeable(component: PlanComponent, units: int) -> int:
     return int(chargeable(units - beyond, *rule)) + beyond
 
 
-def _offer(offer: str | Path | Offer | Catalogue, catalogue: Catalogue | None) -> tuple[Offer, Catalogue]:
+def _offer(
+    offer: str | Path | Offer | Catalogue, catalogue: Catalogue | None, offer_id: str
+) -> tuple[Offer, Catalogue]:
     if isinstance(offer, Offer):
         if catalogue is None:
             raise UsageError(
@@ -210,14 +214,16 @@ def _offer(offer: str | Path | Offer | Catalogue, catalogue: Catalogue | None) -
         return offer, catalogue
     known = offer if isinstance(offer, Catalogue) else load(offer)
     names = sorted({found.id for found in known.offers})
-    if len(names) != 1:
+    fitting = [name for name in names if offer_id in ("", name)]
+    if len(fitting) != 1:
+        what = f"holds no offer '{offer_id[:60]}'" if offer_id else f"holds {len(names)} offers"
         raise UsageError(
-            f"The catalogue holds {len(names)} offers.",
+            f"The catalogue {what}.",
             where=str(offer) if isinstance(offer, str | Path) else "catalogue",
-            cure=f"Name a file with one offer. Here: {', '.join(names)[:200] or 'none'}.",
+            cure=f"Name one with --id. It has: {', '.join(names)[:200] or 'none'}.",
             code="offer_ambiguous",
         )
-    return known.offer(names[0]), known
+    return known.offer(fitting[0]), known
 
 
 def _component(plan: PlanOffer, meter: str, component: str) -> PlanComponent:
@@ -261,6 +267,15 @@ def _number_and_unit(text: str) -> tuple[str, str]:
 
 
 def _rate(component: PlanComponent, known: Catalogue, at: datetime, dimensions: Mapping[str, str]) -> int:
+    has = next((meter.dimensions for meter in known.meters if meter.id == component.meter), ())
+    for name in dimensions:
+        if name not in has:
+            raise UsageError(
+                f"The meter '{component.meter}' has no dimension '{name[:60]}'.",
+                where=f"{name[:60]}={str(dimensions[name])[:60]}",
+                cure=f"It has: {', '.join(has) or 'none'}.",
+                code="dimension_unknown",
+            )
     calendars = {calendar.id: calendar for calendar in known.holidays}
     week = Period(period_at(at, "UTC", "week", shift=-1).start, period_at(at, "UTC", "week", shift=1).end)
     windows = {rate.id: expand(rate.windows, week, calendars) for rate in component.rates if rate.windows}

@@ -44,7 +44,7 @@ def read_offer(table: Table, meters: Mapping[str, Meter]) -> Offer:
     offer = Offer(
         id=table.ident("id"),
         version=table.whole("version", least=1, most=10**6),
-        currency=table.text("currency", most=3),
+        currency=table.text("currency", most=12),
         effective=table.day("effective"),
         title=table.text("title", ""),
         side=table.choice("side", ("sell", "buy"), "sell"),
@@ -84,7 +84,7 @@ def read_meter(table: Table) -> Meter:
         unit=table.text("unit", most=20),
         title=table.text("title", ""),
         dimensions=table.idents("dimensions"),
-        currency=table.text("currency", "", most=3),
+        currency=table.text("currency", "", most=12),
         spans=table.choice("spans", ("start", "end", "split"), "end"),
     )
     table.done()
@@ -300,7 +300,7 @@ def _tax(table: Table) -> Tax:
 
 
 def _fx(table: Table) -> Fx:
-    found = Fx(currency=table.text("currency", most=3), rate=table.amount("rate"), as_of=table.day("as_of"))
+    found = Fx(currency=table.text("currency", most=12), rate=table.amount("rate"), as_of=table.day("as_of"))
     if found.rate == 0:
         raise table.wrong("An exchange rate cannot be zero.", "fx_rate", "Write the stored rate.")
     table.done()

@@ -73,6 +73,13 @@ def _meter(meter: Meter) -> None:
             code="money_meter",
             cure="Write `unit: nano, currency: EUR` for a meter of money.",
         )
+    if meter.currency and meter.currency not in MINOR_DIGITS:
+        raise CatalogueError(
+            f"The currency {meter.currency!r} of meter '{meter.id}' is not known.",
+            where=where,
+            code="currency",
+            cure="Use an ISO 4217 code.",
+        )
 
 
 def _mistakes(offer: Offer, catalogue: Catalogue) -> Iterator[Mistake]:

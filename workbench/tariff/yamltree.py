@@ -12,6 +12,7 @@ _CURES = {
     "alias": "Write the value out.",
     "syntax": "Mend the indentation or the quoting there.",
     "character": "Remove the character.",
+    "duplicate_key": "Keep one of the two.",
 }
 
 

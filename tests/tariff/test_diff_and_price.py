@@ -1,0 +1,91 @@
+"""What a reader of a diff and a caller of the calculator are told: every changed figure, and every word they got wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import CatalogueError, UsageError
+from workbench.tariff.catalogue import load, loads
+from workbench.tariff.diff import diff_catalogues
+from workbench.tariff.quote import price
+
+POOLED = Path("datasets/catalog/pooled-m2m.yaml")
+ROAMING = Path("datasets/catalog/roaming-trackers.yaml")
+
+
+def changed(*pairs: tuple[str, str]) -> list[str]:
+    text = POOLED.read_text(encoding="utf-8")
+    for before, after in (("version: 1", "version: 2"), *pairs):
+        assert before in text
+        text = text.replace(before, after, 1)
+    return diff_catalogues(load(POOLED), loads(text))
+
+
+def test_another_number_of_tiers_says_all_prices() -> None:
+    (said,) = changed(
+        (
+            "tiers: [{up_to: 1 GB, amount: 0.10},",
+            "tiers: [{up_to: 1 GB, amount: 0.10}, {up_to: 2 GB, amount: 0.08},",
+        )
+    )
+    assert said == (
+        "'data' of 'Pooled M2M data plan' has 3 tiers instead of 2: it was up to 1 GB 0.1; beyond 0.06 EUR per MB, each "
+        "unit at its tier, and is up to 1 GB 0.1; up to 2 GB 0.08; beyond 0.06 EUR per MB, each unit at its tier from "
+        "1 January 2026."
+    )
+
+
+def test_what_has_parts_is_told_by_those_that_differ() -> None:
+    said = changed(("units: 20 MB", "units: 30 MB"), ("cap: 10 GB", "cap: 5 GB"), ("rate: 19 %", "rate: 7 %"))
+    start = " from 1 January 2026."
+    assert said == [
+        f"The units of the allowance of price 'data' in 'Pooled M2M data plan' rise from 20 MB to 30 MB{start}",
+        f"The cap of the rollover of the allowance of price 'data' in 'Pooled M2M data plan' falls from 10 GB to 5 GB{start}",
+        f"The rate of the taxes of 'Pooled M2M data plan' falls from 19 % to 7 %{start}",
+    ]
+
+
+def test_another_model_says_both_prices() -> None:
+    (said,) = changed(
+        (
+            "graduated: {per: 1 MB, tiers: [{up_to: 1 GB, amount: 0.10}, {amount: 0.06}]}",
+            "per_unit: {amount: 0.07, per: 1 MB}",
+        )
+    )
+    assert "(up to 1 GB 0.1; beyond 0.06 EUR per MB, each unit at its tier)" in said
+    assert "(0.07 EUR per MB)" in said
+
+
+def test_of_several_offers_one_is_named() -> None:
+    with pytest.raises(UsageError) as caught:
+        price(ROAMING, "5 MB")
+    assert (caught.value.code, caught.value.cure) == (
+        "offer_ambiguous",
+        "Name one with --id. It has: roaming-trackers, roaming-wholesale.",
+    )
+    with pytest.raises(UsageError, match="holds no offer 'nobody'"):
+        price(ROAMING, "5 MB", offer_id="nobody")
+    # 5 MB are 4,883 started KiB, 5,000,192 bytes, at 0.05 EUR per MB.
+    assert str(price(ROAMING, "5 MB", offer_id="roaming-trackers", country="DE").amount * 10**7) == "2500096"
+
+
+def test_a_dimension_the_meter_does_not_have_is_refused() -> None:
+    with pytest.raises(UsageError) as caught:
+        price(ROAMING, "5 MB", offer_id="roaming-trackers", dimensions={"zone": "EU"})
+    assert (caught.value.code, caught.value.cure) == ("dimension_unknown", "It has: country.")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "cure"),
+    [
+        ("    scope: pool\n", "    scope: pool\n    scope: pool\n", "Keep one of the two."),
+        ("rate: 19 %", "rate: 19", "Write `19 %` if that is what is meant."),
+        ("currency: EUR", "currency: EURO", "Use an ISO 4217 code."),
+    ],
+)
+def test_the_cure_fits_the_mistake(before: str, after: str, cure: str) -> None:
+    with pytest.raises(CatalogueError) as caught:
+        loads(POOLED.read_text(encoding="utf-8").replace(before, after))
+    assert caught.value.cure == cure
