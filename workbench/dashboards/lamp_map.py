@@ -62,7 +62,8 @@ class LampMap:
 
     def _draw_many(self) -> None:
         self._source.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
-        self.view.image_rgba("image", "x", "y", "dw", "dh", source=self._source, level="image")
+        # Not on the level of images: that one lies below the night.
+        self.view.image_rgba("image", "x", "y", "dw", "dh", source=self._source, level="glyph")
 
     def show(self, hour: datetime) -> int:
         """Show an hour; returns how many lamps were silent in it. The hour on show is not computed again."""

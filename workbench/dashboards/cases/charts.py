@@ -182,7 +182,8 @@ class FleetMap:
         self.view.axis.visible = False
         self.view.grid.visible = False
         self.view.toolbar.logo = None
-        self.view.image_rgba("image", "x", "y", "dw", "dh", source=self._picture, level="image")
+        # Not on the level of images: that one lies below the night.
+        self.view.image_rgba("image", "x", "y", "dw", "dh", source=self._picture, level="glyph")
         self.view.scatter(
             "lon", "lat", source=self._dots, size=4, color=GLOW[3], line_color=None, fill_alpha=0.85
         )
