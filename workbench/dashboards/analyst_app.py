@@ -249,12 +249,13 @@ class AnalystPage(param.Parameterized):
         options = {"all reasons": "", **{kind.replace("_", " "): kind for kind in kinds}}
         if options != self._kinds.options:
             self._kinds.options = options
-        self._list.text = drawing.queue_html(rows, self.case, self._marked)
+        looking = not rows and not self._store.ready.is_set()
+        self._list.text = drawing.LOOKING if looking else drawing.queue_html(rows, self.case, self._marked)
         self._keys.shown = self.case
         self._show_tiles(rows)
         self._map.show(whole, self.case)
         if chosen is None:
-            self._detail.text = drawing.queue_html([], "", ())
+            self._detail.text = drawing.LOOKING if looking else drawing.queue_html([], "", ())
             return
         self._detail.text = drawing.case_html(chosen)
         self._wanted = chosen.case.case_id

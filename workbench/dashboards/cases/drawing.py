@@ -48,6 +48,10 @@ def amount(value: Fraction | None, currency: str) -> str:
     return f"{rounded(value, currency, digits)} {currency}"
 
 
+LOOKING = '<div class="none">The detectors are looking. What they find is listed here; the map is there already.</div>'
+"""What stands where cases will, before the detectors are done."""
+
+
 def queue_html(rows: Sequence[Ranked], selected: str, marked: Collection[str]) -> str:
     """The queue's first rows."""
     if not rows:
