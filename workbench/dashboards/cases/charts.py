@@ -25,6 +25,8 @@ from workbench.dashboards import theme
 from workbench.dashboards.cases.drawing import COLORS
 from workbench.dashboards.cases.fleet import GLOW, GLYPHS_MAX, NIGHT, Box, Fleet, picture
 
+_SHADE_AFTER_MS = 60
+
 
 def plain(height: int, **more: Any) -> figure:
     """A quiet figure with a time axis."""
@@ -165,6 +167,7 @@ class FleetMap:
     def __init__(self, fleet: Fleet, chosen: Callable[[str], None]) -> None:
         self._fleet = fleet.ready()
         self._chosen = chosen
+        self._wanted: Box | None = None
         self._picture = ColumnDataSource({"image": [], "x": [], "y": [], "dw": [], "dh": []})
         self._dots = ColumnDataSource({"lon": [], "lat": [], "device": []})
         self._marks = ColumnDataSource(
@@ -224,7 +227,18 @@ class FleetMap:
             self._chosen(str(self._marks.data["case"][new[0]]))
 
     def _moved(self, event: Any) -> None:
-        self._shade((event.x0, event.x1, event.y0, event.y1))
+        """Shade where the map stands still for a moment: a wheel says ten times where it passes."""
+        document, waits = self.view.document, self._wanted is not None
+        self._wanted = (event.x0, event.x1, event.y0, event.y1)
+        if document is None or document.session_context is None:
+            self._shade_wanted()
+        elif not waits:
+            document.add_timeout_callback(self._shade_wanted, _SHADE_AFTER_MS)
+
+    def _shade_wanted(self) -> None:
+        wanted, self._wanted = self._wanted, None
+        if wanted is not None:
+            self._shade(wanted)
 
     def _shade(self, box: Box) -> None:
         """Draw what lies in view: dots up to ``GLYPHS_MAX``, else one picture of all."""
