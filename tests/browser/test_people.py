@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from io import BytesIO
 
-import numpy as np
 import pytest
-from PIL import Image
 
 from tests.browser.served import Watcher, served
 
@@ -154,42 +151,3 @@ def fits(page, wide: int) -> None:
     assert page.evaluate("() => document.documentElement.scrollWidth") <= wide
     boxes = [part.bounding_box() for part in page.locator(".bk-Figure, .MuiPaper-root").all()]
     assert max(box["x"] + box["width"] for box in boxes if box) <= wide, "a card is cut at the right"
-
-
-def test_a_large_fleet_is_seen_on_the_map_and_a_zoom_is_answered(
-    browser: object, wide_address: str, picture
-) -> None:
-    """Not only sent: what the browser paints is looked at, since a picture can lie below its own background."""
-    watcher = Watcher(browser, wide_address)
-    page = watcher.open("/analyst")
-    title = page.get_by_text("devices, those with a case on top")
-    title.wait_for(timeout=READY)
-    box = title.locator("xpath=ancestor::*[contains(@class, 'MuiPaper-root')][1]").bounding_box()
-
-    def lit() -> float:
-        """The share of the map that is brighter than the night."""
-        inner = {
-            "x": box["x"] + 40,
-            "y": box["y"] + 60,
-            "width": box["width"] - 120,
-            "height": box["height"] - 80,
-        }
-        shot = page.screenshot(clip=inner)
-        grey = np.asarray(Image.open(BytesIO(shot)).convert("L"))
-        return float((grey > 60).mean())
-
-    for _ in range(60):
-        if lit() > 0.01:
-            break
-        page.wait_for_timeout(500)
-    whole = lit()
-    assert whole > 0.01, "the map is black"
-    picture(page, "analyst-fleet.png")
-    page.mouse.move(box["x"] + box["width"] * 0.45, box["y"] + box["height"] * 0.5)
-    for _ in range(6):
-        page.mouse.wheel(0, -400)
-        page.wait_for_timeout(400)
-    page.wait_for_timeout(2_000)
-    assert lit() != whole and lit() > 0.0005
-    page.close()
-    assert watcher.wrong == []
