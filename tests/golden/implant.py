@@ -22,13 +22,16 @@ Place = tuple[str, str]
 
 
 def in_child(work: Callable[[], Any], seconds: int) -> Any:
-    """What ``work`` returns in a forked child, so that whatever it changes is forgotten; ``None`` when it takes too long."""
+    """What ``work`` returns in a forked child, so that whatever it changes is forgotten; ``None`` when it takes too long.
+
+    Seconds are the processor's: a machine that is busy, or that stops it for a while, does not end it.
+    """
     reads, writes = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reads)
         try:
-            signal.alarm(seconds)
+            signal.setitimer(signal.ITIMER_PROF, seconds)
             with os.fdopen(writes, "wb") as pipe:
                 pickle.dump(work(), pipe)
         finally:

@@ -88,7 +88,7 @@ _BINARY: dict[type[ast.operator], type[ast.operator]] = {
     ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult, ast.Mod: ast.FloorDiv,
 }  # fmt: skip
 _SECONDS = 150
-"""More than the longest question (a file's cases in batch, a file of tests) takes on a busy machine."""
+"""Of the processor: more than the longest question takes (a file's cases in batch, a file of tests)."""
 _LONGEST = 20.0
 """Files of tests that take no more seconds are asked before the query engine, and with ``--quick``."""
 _SLOW = ("batch", "books")
@@ -256,7 +256,7 @@ def killer(mutant: Made, raters: Sequence[str], known: Reach, kills: Counter[str
         resource.setrlimit(resource.RLIMIT_AS, (_BYTES, _BYTES))
         try:
             for asking, question in _questions(mutant, raters, known, kills, quick):
-                signal.alarm(_SECONDS)
+                signal.setitimer(signal.ITIMER_PROF, _SECONDS)
                 wrong = question()
                 if wrong:
                     return f"{asking}: {wrong}"

@@ -158,6 +158,10 @@ def test_a_short_counter_begins_anew_and_an_event_counts_alone() -> None:
         "prices: [{id: a, meter: m.data, counter_period: hour, graduated: {tiers: [{up_to: 5, amount: 2}, {amount: 1}]}}]"
     )
     assert hourly.by_meter["m.data"][0].timed
+    for hour in (0, 1, 743):
+        began = START + timedelta(hours=hour)
+        placed = hourly.by_meter["m.data"][0].place("d", began + timedelta(minutes=59))
+        assert placed == (0, ("a", "default", "d", began))
     charged = [hourly.rate("d", "m.data", 4, START + timedelta(minutes=m))[0] for m in (0, 59, 60)]
     assert [c.before for c in charged] == [0, 4, 0]
     alone = rater(

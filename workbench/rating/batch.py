@@ -245,7 +245,8 @@ class Rater:
             f"SELECT min(window_start), max(window_start), coalesce(max(n_events), 0) FROM {records} r "
             f"WHERE {self.within}",
         )
-        begins, ends, events = row if row else (None, None, 0)
+        assert row is not None  # sums over no rows are a row, too
+        begins, ends, events = row
         if stream.bounded and events > 1:
             raise RatingError(
                 f"A price on '{stream.name}' looks at single events, but a record holds {events} events.",
