@@ -24,8 +24,9 @@ offers:
 JANUARY = Period(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1, tzinfo=UTC))
 
 
-def rated(price: str, *days: int, events: int = 1) -> None:
-    """Rate one record of each day, in the order given."""
+def rated(price: str, *days: int, events: int = 1) -> list[int]:
+    """The charges of one record of each day, rated in the order given."""
+    found: list[int] = []
     parties = Parties(
         (Account("acme"),), (), (Device("d"),),
         (Subscription("s", "acme", "o", datetime(2020, 1, 1, tzinfo=UTC), device_id="d"),),
@@ -39,7 +40,8 @@ def rated(price: str, *days: int, events: int = 1) -> None:
                     f"(SELECT {device_key('main', 'd')}::BIGINT AS device_key, TIMESTAMP '2026-01-{day:02}' AS window_start, "
                     f"5::BIGINT AS units, {events}::INTEGER AS n_events)",
                 ).charges
-                con.execute(rows).fetchall()
+                found += [row[0] for row in con.execute(f"SELECT amount FROM ({rows})").fetchall()]
+    return found
 
 
 TIERED = "graduated: {tiers: [{up_to: 5, amount: 2}, {amount: 1}]}"
@@ -56,16 +58,16 @@ def test_what_has_a_counter_is_rated_in_the_order_of_time(price: str) -> None:
 
 
 def test_a_price_per_unit_takes_its_records_as_they_come() -> None:
-    rated("per_unit: {amount: 1}", 6, 5)
+    assert rated("per_unit: {amount: 1}", 6, 5) == [5 * 10**9] * 2
 
 
 def test_a_price_of_single_events_refuses_a_record_of_two() -> None:
     price = "increment: {units: 4, per: event}, per_unit: {amount: 1}"
-    rated(price, 5)
+    assert rated(price, 5) == [8 * 10**9]
     with pytest.raises(RatingError) as caught:
         rated(price, 5, events=2)
     assert caught.value.code == "grid_too_coarse"
-    rated("per_unit: {amount: 1}", 5, events=2)
+    assert rated("per_unit: {amount: 1}", 5, events=2) == [5 * 10**9]
 
 
 def test_a_price_that_jumps_wants_to_have_seen_the_period() -> None:
