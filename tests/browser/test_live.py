@@ -77,7 +77,9 @@ def test_the_sales_page_moves_with_the_same_pipeline(browser, town, picture) -> 
     watcher = Watcher(browser, address)
     page = watcher.open("/sales")
     page.get_by_text("customers", exact=False).first.wait_for()
-    page.wait_for_function("() => /[0-9]/.test(document.querySelector('[data-tile=spend]')?.innerText ?? '')")
+    page.locator(
+        "[data-tile=spend]", has_text=re.compile("[0-9]")
+    ).first.wait_for()  # a locator looks into shadow roots
     assert max(watcher.streamed(4, page) for _ in range(4)) >= 5
     clock = page.get_by_text(re.compile(r"^\w{3} \d\d \w{3}\s+\d\d:\d\d:\d\d$")).first
     before = clock.inner_text()

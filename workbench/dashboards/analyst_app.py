@@ -19,7 +19,7 @@ from workbench.dashboards.cases import drawing
 from workbench.dashboards.cases.charts import EvidenceChart, FleetMap, LifeChart
 from workbench.dashboards.cases.keys import Keys
 from workbench.dashboards.cases.store import CaseStore
-from workbench.dashboards.sessions import address
+from workbench.dashboards.sessions import address, watched
 from workbench.dashboards.text import count
 from workbench.errors import WorkbenchError
 
@@ -104,6 +104,8 @@ class AnalystPage(param.Parameterized):
 
     def _tick(self) -> None:
         """Others work on the same queue: take in what they did; show what the detectors are doing."""
+        if not watched():
+            return
         if not self._store.ready.is_set():
             self._told.param.update(object=f"A moment, {self._store.told} …", visible=True)
             return
