@@ -5,8 +5,6 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import numpy as np
-import pyarrow as pa
 import pytest
 
 from workbench.casework.standing import CHANCE_LEAST
@@ -81,28 +79,13 @@ def test_words_from_data_are_escaped(cases: CaseStore) -> None:
         assert "<script>" not in html and "<b>&<" not in html and "&lt;" in html
 
 
-def test_the_map_shades_many_and_shows_few_with_cases_on_top(cases: CaseStore) -> None:
-    plain = FleetMap(cases, lambda _: None)
+def test_the_map_shows_few_as_dots_with_cases_on_top(cases: CaseStore) -> None:
+    """Many devices are a picture: ``test_fleet_map.py``."""
+    plain = FleetMap(cases.fleet, lambda _: None)
     plain.show(cases.queue(), cases.queue()[0].case.case_id)
     assert len(plain._marks.data["case"]) > 0 and max(plain._marks.data["size"]) == 16
-    assert len(plain._dots.data["device"]) == plain.total <= GLYPHS_MAX
-
-    class Wide:
-        generator = np.random.default_rng(3)
-        places = pa.table(
-            {
-                "device_id": [f"d{n}" for n in range(200_000)],
-                "lat": generator.normal(52.5, 0.05, 200_000),
-                "lon": generator.normal(13.4, 0.08, 200_000),
-            }
-        )
-
-    wide = FleetMap(Wide(), lambda _: None)  # type: ignore[arg-type]
-    assert wide.total == 200_000 and len(wide._picture.data["image"]) == 1 and not wide._dots.data["device"]
-    wide._shade(13.4, 13.401, 52.5, 52.501)
-    assert 0 < len(wide._dots.data["device"]) <= GLYPHS_MAX and not wide._picture.data["image"], (
-        "zoomed in they are dots"
-    )
+    assert 0 < len(plain._dots.data["device"]) == len(cases.fleet.ids) <= GLYPHS_MAX
+    assert not plain._picture.data["image"]
 
 
 def test_a_period_becomes_frames_that_trigger_and_stay_one_per_customer(sales: SalesStore) -> None:
