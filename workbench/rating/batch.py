@@ -124,8 +124,10 @@ class Rater:
                 prepare_sponsors(self.con, self.tables, plan, records, self.within)
             if plan.bundled or plan.sponsored:
                 ordered.observe(self.con, self.tables, plan, records, self.within)
-            plain = dataclasses.replace(plan, shaped=False)  # what is shaped does not jump
-            jumping.observe(self.con, self.tables, use(self.tables, plain, records, self.within))
+            rounded = dataclasses.replace(
+                plan, shaped=plan.rounds_members
+            )  # what else is shaped does not jump
+            jumping.observe(self.con, self.tables, rounded, use(self.tables, rounded, records, self.within))
 
     def rate(self, stream: str, records: str) -> Rated:
         """The charges of some records of one stream.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from workbench.errors import RatingError
 from workbench.rating.tables import PlanTables, Stream
 from workbench.rating.use import columns
-from workbench.tariff.amount import Sql, chargeable, cost, shared
+from workbench.tariff.amount import Sql, chargeable, cost, rounded, shared
 from workbench.tariff.sql import first, run
 
 if TYPE_CHECKING:
@@ -43,12 +43,13 @@ def running(source: str, dims: tuple[str, ...], where: str, window: str = "") ->
     )
 
 
-def observe(con: duckdb.DuckDBPyConnection, tables: PlanTables, source: str) -> None:
-    """Add the use of prices that jump to the period's totals; by member where members matter."""
+def observe(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, source: str) -> None:
+    """Add the use of prices that jump to the period's totals; by member where members matter or are rounded alone."""
+    alone = "CASE WHEN shape = 'bucket' THEN bucket_device END" if stream.shaped else "NULL"
     run(
         con,
         f"INSERT INTO {tables.schema}.totals SELECT {KEY}, price_no, CASE WHEN of_members THEN device_key END, "
-        f"sum(measured)::BIGINT FROM {source} WHERE jumps GROUP BY ALL",
+        f"{alone}, sum(units)::BIGINT FROM {source} WHERE jumps GROUP BY ALL",
     )
 
 
@@ -95,10 +96,15 @@ def totals(con: duckdb.DuckDBPyConnection, s: str, n: int) -> None:
     part = shared(
         Sql("total"), Sql("(run - weight)"), Sql("weight"), Sql("greatest(weights, 1)"), Sql("part_unit")
     )
+    alone = rounded(Sql("d.used"), Sql("k.increment_units"), Sql("k.increment_add"))
     run(
         con,
-        f"CREATE OR REPLACE TABLE {s}.jumping_{n} AS WITH member AS (SELECT t.*, r.pool_cap "
-        f"FROM (SELECT {KEY}, rate_no, device_key, sum(used)::HUGEINT AS used FROM {s}.totals GROUP BY ALL) t "
+        f"CREATE OR REPLACE TABLE {s}.jumping_{n} AS WITH device AS (SELECT {KEY}, rate_no, device_key, rounded_device, "
+        f"sum(used)::HUGEINT AS used FROM {s}.totals GROUP BY ALL), "
+        f"member AS (SELECT t.*, r.pool_cap FROM (SELECT {KEY}, rate_no, device_key, "
+        f"sum(CASE WHEN d.rounded_device IS NULL THEN d.used ELSE {alone} END)::HUGEINT AS used FROM device d "
+        f"JOIN (SELECT v.rate_no, c.increment_units, c.increment_add FROM {s}.rates v JOIN {s}.components c "
+        "USING (comp_no)) k USING (rate_no) GROUP BY ALL) t "
         f"JOIN {s}.rates r USING (rate_no)), "
         f"summed AS (SELECT {KEY}, max(rate_no) AS rate_no, sum(used)::HUGEINT AS used, "
         "coalesce(sum(CASE WHEN used > pool_cap THEN used - pool_cap END), 0)::HUGEINT AS beyond FROM member "

@@ -65,6 +65,7 @@ class Stream:
         shaped: some price counts not units but the difference they make (see ``shaped.py``).
         bounded: some price looks at single events (a floor, a cap, the scope event): a record must be one event.
         jumps: some price depends on units already charged (volume, stair-step).
+        rounds_members: some such price rounds each member of a pool or group before it adds them up.
         plain: every price with a counter has one row and a counter of the whole period (see ``stretches.py``).
         pooled: no counter is a single device's.
         counts: some price counts events instead of units. few_steps: no rate has more than ``FEW_STEPS``.
@@ -80,6 +81,7 @@ class Stream:
     sponsored: bool
     bundled: bool
     jumps: bool
+    rounds_members: bool
     plain: bool
     pooled: bool
     counts: bool
@@ -120,7 +122,7 @@ class PlanTables:
             con,
             f"CREATE TABLE {self.schema}.totals (account_no INTEGER, holder BIGINT, counter_no INTEGER, "
             "life TIMESTAMP, "
-            "rate_no INTEGER, device_key BIGINT, used BIGINT)",
+            "rate_no INTEGER, device_key BIGINT, rounded_device BIGINT, used BIGINT)",
         )
         run(
             con,
@@ -227,6 +229,7 @@ class PlanTables:
             sponsored=any(c.sponsored for c in components),
             bundled=any(c.bundle for c in components),
             jumps=any(rate.jumps for c in components for rate in c.rates),
+            rounds_members=any(c.shape == "bucket" and rate.jumps for c in components for rate in c.rates),
             plain=all(_plain(c) for c in components),
             pooled=all(c.linear or c.scope != "device" for c in components),
             counts=any(c.fold == "count" for c in components),
