@@ -118,8 +118,8 @@ MUTANTS = (
     Mutant(
         "p95-drops-one-too-many",
         "workbench.rating",
-        "r.drop_denominator + 1",
-        "r.drop_denominator + 2",
+        '        "r.drop_denominator + 1"\n',
+        '        "r.drop_denominator + 2"\n',
         ("burst: nineteen slots forgive none",),
     ),
     # -- quantities ----------------------------------------------------------------------------------------
@@ -323,8 +323,8 @@ MUTANTS = (
     Mutant(
         "commitment-never-prorated",
         "workbench.rating",
-        "promised = promised * covered / group.days",
-        "promised = promised * group.days / group.days",
+        "days, of_days = (covered, group.days) if rule.prorated else (1, 1)",
+        "days, of_days = (1, 1)",
         ("adjustments: a commitment follows the days of the period",),
     ),
     Mutant(

@@ -67,3 +67,13 @@ def test_the_true_engine_is_back_after_a_mutant() -> None:
 def test_twelve_are_classic() -> None:
     assert sum(mutant.classic for mutant in MUTANTS) == 12
     assert len({mutant.id for mutant in MUTANTS}) == len(MUTANTS) >= 30
+
+
+def test_each_finds_the_line_that_it_makes_wrong() -> None:
+    lost = []
+    for mutant in MUTANTS:
+        try:
+            assert mutant.module
+        except AssertionError as error:
+            lost.append(str(error))
+    assert lost == []
