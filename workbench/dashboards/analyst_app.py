@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from html import escape
@@ -18,13 +19,17 @@ from workbench.dashboards import theme
 from workbench.dashboards.cases import drawing
 from workbench.dashboards.cases.charts import EvidenceChart, FleetMap, LifeChart
 from workbench.dashboards.cases.keys import Keys
+from workbench.dashboards.cases.reading import Shown
 from workbench.dashboards.cases.store import CaseStore
 from workbench.dashboards.sessions import address, watched
 from workbench.dashboards.text import count
 from workbench.errors import WorkbenchError
 
 TICK_MS = 1_000
-_DRAW_AFTER_MS = 60
+FILL_MS = 120
+"""How often is asked whether the evidence that is wanted was read."""
+_SAY_AFTER_SECONDS = 0.25
+"""What takes a moment only is not announced."""
 _KEYS = "jkuax123456789"
 _ACTIONS = {"4": "hold", "5": "dispute", "6": "field_order", "7": "suspend", "8": "block"}
 _VERDICTS = {"1": CONFIRMED, "2": BENIGN, "3": UNSURE}
@@ -41,7 +46,8 @@ class AnalystPage(param.Parameterized):
         self._store, self._who = store, who
         self._marked: list[str] = []
         self._seen: tuple[Any, ...] = ()
-        self._wanted = ""
+        self._wanted: Case | None = None
+        self._wanted_at, self._said_so = 0.0, False
         self._decided = 0
         self._tiles = theme.Tiles(
             {
@@ -98,8 +104,16 @@ class AnalystPage(param.Parameterized):
         return self._kinds
 
     def _start(self) -> None:
-        ticking = pn.state.add_periodic_callback(self._tick, period=TICK_MS)
-        pn.state.on_session_destroyed(lambda _: ticking.stop())
+        beats = [
+            pn.state.add_periodic_callback(self._tick, period=TICK_MS),
+            pn.state.add_periodic_callback(self._fill, period=FILL_MS),
+        ]
+
+        def stop(_: Any) -> None:
+            for beat in beats:
+                beat.stop()
+
+        pn.state.on_session_destroyed(stop)
         self._tick()
 
     def _tick(self) -> None:
@@ -257,11 +271,11 @@ class AnalystPage(param.Parameterized):
         self._show_tiles(rows)
         self._map.show(whole, self.case)
         if chosen is None:
+            self._wanted = None
             self._detail.text = drawing.LOOKING if looking else drawing.queue_html([], "", ())
             return
         self._detail.text = drawing.case_html(chosen)
-        self._wanted = chosen.case.case_id
-        self._charts_soon(chosen)
+        self._charts_soon(chosen.case)
 
     def _chosen(self, rows: list[Ranked]) -> Ranked | None:
         """The case on show; one that a link names may be closed already."""
@@ -277,25 +291,44 @@ class AnalystPage(param.Parameterized):
                 return Ranked(case, self._store.desk.beliefs.chances([case])[0], 0.0)
         return rows[0] if rows else None
 
-    def _charts_soon(self, one: Ranked) -> None:
+    def _charts_soon(self, case: Case) -> None:
         """Draw the charts of the case that is still wanted in a moment: who holds j down waits for none of them."""
+        self._wanted, self._wanted_at, self._said_so = case, time.monotonic(), False
         document = pn.state.curdoc
-
-        def draw() -> None:
-            if self._wanted != one.case.case_id:
-                return
-            with pn.io.hold():
-                seen = self._store.evidence(one.case)
-                self._evidence.show(seen, one.case)
-                self._note.text = f'<div class="sub">{escape(drawing.evidence_note(seen))}</div>'
-                life = self._store.timeline(one.case.devices[0])
-                self._life.show(life)
-                self._names.text = drawing.life_html(life)
-
         if document is None or document.session_context is None:
-            draw()
-        else:
-            document.add_timeout_callback(draw, _DRAW_AFTER_MS)
+            self._store.read(case)
+            self._fill()
+
+    def _fill(self) -> None:
+        """Draw the charts that are wanted once their evidence is there; say that it is read when that takes longer."""
+        case, waited = self._wanted, time.monotonic() - self._wanted_at
+        if case is None or not watched():
+            return
+        found = self._store.shown(case)
+        if found is not None:
+            self._wanted = None
+            self._draw(case, found)
+        elif waited > _SAY_AFTER_SECONDS and not self._said_so:
+            self._said_so = True
+            self._blank(case)
+
+    def _draw(self, case: Case, found: Shown) -> None:
+        with pn.io.hold():
+            if found.seen is None:
+                self._blank(case, found.trouble)
+                return
+            self._evidence.show(found.seen, case)
+            self._note.text = f'<div class="sub">{escape(drawing.evidence_note(found.seen))}</div>'
+            self._life.show(found.life)
+            self._names.text = drawing.life_html(found.life)
+
+    def _blank(self, case: Case, trouble: str = "") -> None:
+        """No curve of the case before may stand under this one's name."""
+        with pn.io.hold():
+            self._evidence.clear()
+            self._life.clear()
+            self._note.text = drawing.reading_html(case, trouble)
+            self._names.text = ""
 
     def _show_tiles(self, rows: list[Ranked]) -> None:
         tiles = self._tiles

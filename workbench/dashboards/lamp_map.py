@@ -6,17 +6,18 @@ from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 from bokeh.transform import linear_cmap
 
+from workbench.dashboards.shading import by_mean
 from workbench.dashboards.store import Store
 
 GLYPHS_MAX = 6_000
 _PALETTE = ("#475569", "#78716c", "#a16207", "#ca8a04", "#eab308", "#facc15", "#fde047", "#fef08a", "#fefce8")
 _BACKGROUND = "#0b1220"
-_SIZE = (900, 480)
+_BRIGHT_KWH = 0.12
+"""A lamp that uses this in an hour is as bright as a lamp gets."""
 
 
 class LampMap:
@@ -52,7 +53,7 @@ class LampMap:
             "site": self._lamps["site"].to_numpy(zero_copy_only=False),
         }  # fmt: skip
         size = 7 if len(self._lon) <= 1_000 else 4
-        color = linear_cmap("kwh", _PALETTE, 0, 0.12)
+        color = linear_cmap("kwh", _PALETTE, 0, _BRIGHT_KWH)
         dots = self.view.scatter("lon", "lat", source=self._source, size=size, color=color, line_color=None)
         hover = HoverTool(
             renderers=[dots],
@@ -83,20 +84,9 @@ class LampMap:
 
     def _picture(self, kwh: Any) -> dict[str, Any]:
         """All lamps as one RGBA picture, mean energy per pixel."""
-        import datashader as ds
-        from datashader import transfer_functions as tf
-
-        x, y = (
-            (float(self._lon.min()), float(self._lon.max())),
-            (float(self._lat.min()), float(self._lat.max())),
-        )
-        canvas = ds.Canvas(plot_width=_SIZE[0], plot_height=_SIZE[1], x_range=x, y_range=y)
-        points = canvas.points(
-            pd.DataFrame({"lon": self._lon, "lat": self._lat, "kwh": kwh}), "lon", "lat", ds.mean("kwh")
-        )
-        shaded = tf.shade(points, cmap=list(_PALETTE[2:]), how="linear", span=(0, 0.12))
-        image = tf.spread(shaded, px=1).to_numpy()
-        return {"image": [image], "x": [x[0]], "y": [y[0]], "dw": [x[1] - x[0]], "dh": [y[1] - y[0]]}
+        lon, lat = self._lon, self._lat
+        box = (float(lon.min()), float(lon.max()), float(lat.min()), float(lat.max()))
+        return by_mean(lon, lat, kwh, box, _PALETTE[2:], _BRIGHT_KWH)
 
 
 def _figure() -> figure:

@@ -106,6 +106,11 @@ class EvidenceChart:
         self._dots.data = {name: inside[name].to_numpy() for name in ("at", "value")}
         self._episode.left, self._episode.right = _ms(case.since), _ms(case.until)
 
+    def clear(self) -> None:
+        """Draw nothing."""
+        for source in (self._band, self._rows, self._dots):
+            source.data = {name: [] for name in source.data}
+
 
 class LifeChart:
     """One device by the hour, its cases shaded in the colours of their reasons."""
@@ -155,6 +160,11 @@ class LifeChart:
             "color": [COLORS.get(case.kind, theme.QUIET) for case in cases], "kind": [case.kind for case in cases],
             "top": [top * 1.05] * len(cases),
         }  # fmt: skip
+
+    def clear(self) -> None:
+        """Draw nothing."""
+        for source in (self._bars, self._cases):
+            source.data = {name: [] for name in source.data}
 
 
 class FleetMap:

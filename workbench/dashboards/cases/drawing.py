@@ -150,6 +150,13 @@ def evidence_note(seen: Evidence) -> str:
     )
 
 
+def reading_html(case: Case, trouble: str = "") -> str:
+    """What stands above empty charts: that they will be filled, or why not."""
+    if trouble:
+        return f'<div class="said bad">{escape(trouble)}</div>'
+    return f'<div class="sub reading"><i></i>Reading the evidence of {escape(case.devices[0])} …</div>'
+
+
 def life_html(life: dict[str, object]) -> str:
     """Names on networks, and who paid when."""
     names = life["identities"]

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from workbench.dashboards.shading import Box, Picture, by_density
 from workbench.insight.arrays import Array
 from workbench.lake.engine import arrow
 from workbench.lake.lake import Lake
@@ -18,10 +18,6 @@ GLYPHS_MAX = 4_000
 """So many devices are drawn as dots; more as one picture."""
 NIGHT = "#0b1220"
 GLOW = ("#1e3a5f", "#2b6b8f", "#4aa3b5", "#9ad8cf", "#e8fff5")
-_PIXELS = (900, 480)
-
-Box = tuple[float, float, float, float]
-"""West, east, south, north."""
 
 
 class Fleet:
@@ -83,12 +79,12 @@ class Fleet:
         return (found[0], found[1], found[2], found[3])
 
     @cached_property
-    def whole(self) -> dict[str, list[Any]]:
+    def whole(self) -> Picture:
         """The picture every session begins with."""
         return picture(self.lon, self.lat, self.bounds)
 
     def ready(self) -> Fleet:
-        """Read and draw what every session begins with; the drawing code is compiled on the way."""
+        """Read and draw what every session begins with."""
         with self._lock:
             _ = self.place
             if len(self.ids) > GLYPHS_MAX:
@@ -103,15 +99,6 @@ class Fleet:
         )
 
 
-def picture(lon: Array, lat: Array, box: Box) -> dict[str, list[Any]]:
-    """Devices as one RGBA picture, brighter where they are dense."""
-    import datashader as ds
-    from datashader import transfer_functions as tf
-
-    west, east, south, north = box
-    canvas = ds.Canvas(
-        plot_width=_PIXELS[0], plot_height=_PIXELS[1], x_range=(west, east), y_range=(south, north)
-    )
-    points = canvas.points(pd.DataFrame({"lon": lon, "lat": lat}), "lon", "lat", ds.count())
-    image = tf.spread(tf.shade(points, cmap=list(GLOW), how="eq_hist"), px=1).to_numpy()
-    return {"image": [image], "x": [west], "y": [south], "dw": [east - west], "dh": [north - south]}
+def picture(lon: Array, lat: Array, box: Box) -> Picture:
+    """Devices as one picture, brighter where they are dense."""
+    return by_density(lon, lat, box, GLOW)

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from workbench.casework.case import Case
 from workbench.casework.desk import Desk, Ranked
-from workbench.casework.evidence import Evidence, evidence, timeline
 from workbench.casework.outbox import Outbox, Wires
 from workbench.casework.quality import Moved, Quality, drift, planted
 from workbench.dashboards.cases.fleet import Fleet
+from workbench.dashboards.cases.reading import Reading, Shown
 from workbench.errors import WorkbenchError
 from workbench.lake.lake import Lake
-
-_KEPT = 64
 
 
 class CaseStore:
@@ -38,11 +35,11 @@ class CaseStore:
         self.outbox = Outbox(self.desk.folder)
         self.lock = threading.RLock()
         self.fleet = Fleet(path, tenant)
+        self.reading = Reading(path, tenant)
         self.told, self.trouble = "the detectors are looking", ""
         self.ready, self.judged = threading.Event(), threading.Event()
         self.quality: Quality | None = None
         self.drift: list[Moved] = []
-        self._evidence: OrderedDict[str, Evidence] = OrderedDict()
         self._queue: tuple[int, str, list[Ranked]] | None = None
         threading.Thread(target=self._look, name="detectors", daemon=True).start()
 
@@ -58,6 +55,8 @@ class CaseStore:
         finally:
             self.told = ""
             self.ready.set()
+        for one in [] if self.trouble else self.queue()[:1]:  # what a page begins with
+            self.reading.get(one.case)
         self._judge()
 
     def _judge(self) -> None:
@@ -78,16 +77,19 @@ class CaseStore:
             self._queue = (self.desk.version, minute, self.desk.queue())
         return self._queue[2]
 
-    def evidence(self, case: Case) -> Evidence:
-        """The evidence of a case, remembered."""
-        if case.case_id not in self._evidence:
-            with self.lock:
-                self._evidence[case.case_id] = evidence(self.lake, case)
-            while len(self._evidence) > _KEPT:
-                self._evidence.popitem(last=False)
-        return self._evidence[case.case_id]
+    def shown(self, case: Case) -> Shown | None:
+        """A case's evidence and its first device's life with its cases; None while they are read beside the pages."""
+        return self._living(case, self.reading.get(case))
 
-    def timeline(self, device: str) -> dict[str, Any]:
-        """One device's life."""
-        with self.lock:
-            return timeline(self.lake, device, self.desk.cases())
+    def read(self, case: Case) -> Shown:
+        """The same for who can wait."""
+        found = self._living(case, self.reading.wait(case))
+        assert found is not None
+        return found
+
+    def _living(self, case: Case, found: Shown | None) -> Shown | None:
+        if found is None or found.seen is None:
+            return found
+        device = case.devices[0]
+        cases = [one for one in self.desk.cases() if device in one.devices]
+        return replace(found, life={**found.life, "cases": cases})
