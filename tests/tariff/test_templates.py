@@ -36,6 +36,10 @@ def test_each_can_be_priced_and_has_a_card(file: Path) -> None:
     assert f"## {file.name}" in CARD
 
 
+def test_every_card_has_a_line_that_can_be_run() -> None:
+    assert {Path(shlex.split(words)[1]).name for words, _ in EXAMPLES} == {file.name for file in FILES}
+
+
 def test_all_together_are_one_catalogue() -> None:
     assert len(load(FOLDER).offers) == len(FILES) + 1
 
@@ -48,6 +52,7 @@ def test_what_the_cards_say_is_true(words: str, amount: str) -> None:
         given["--offer"],
         given["--units"],
         component=given.get("--component", ""),
+        offer_id=given.get("--id", ""),
         at=instant(given["--at"]) if "--at" in given else None,
         dimensions=dimensions,
     )

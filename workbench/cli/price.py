@@ -104,15 +104,24 @@ def show(console: Console, quote: Quote) -> None:
     more = on_top(quote)
     if more:
         console.print("\n[bold]Also in this offer[/]")
-    for line in more:
-        console.print(f"  {escape(line)}", highlight=False)
+        console.print(_also(more))
+
+
+def _also(more: list[tuple[str, str]]) -> Table:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for what, sentence in more:
+        table.add_row(f"[dim]{escape(what)}[/]", escape(sentence))
+    return table
 
 
 def _steps(quote: Quote) -> Table:
     from rich.markup import escape
     from rich.table import Table
 
-    from workbench.tariff.show import money, used
+    from workbench.tariff.show import amount_text, used
 
     table = Table(
         box=None, pad_edge=False, title="What each step contributes", title_justify="left", title_style="bold"
@@ -121,8 +130,10 @@ def _steps(quote: Quote) -> Table:
     for name in ("after", "up to", "units", "amount"):
         table.add_column(name, justify="right")
     for portion in quote.portions:
-        cells = (used(units, quote.unit) for units in (portion.after, portion.up_to, portion.units))
-        table.add_row(escape(portion.label), *cells, money(portion.amount, quote.currency))
+        cells = (
+            used(units, quote.unit, quote.currency) for units in (portion.after, portion.up_to, portion.units)
+        )
+        table.add_row(escape(portion.label), *cells, amount_text(portion.amount, quote.currency))
     return table
 
 
@@ -130,25 +141,24 @@ def _shape(quote: Quote) -> Table:
     """The bill at round quantities, where the price changes, and at the quantity asked for; a bar beside each."""
     from rich.table import Table
 
-    from workbench.tariff.show import average_block, money, price_of, used
+    from workbench.tariff.show import amount_text, average_name, average_text, used
 
-    block, per = average_block(quote)
     table = Table(
         box=None, pad_edge=False, title="The shape of the bill", title_justify="left", title_style="bold"
     )
     table.add_column("use", justify="right")
     table.add_column("bill", justify="right")
-    table.add_column(f"average per {per}", justify="right")
+    table.add_column(average_name(quote), justify="right")
     table.add_column("")
     most, before = max(amount for _, amount in quote.shape), Fraction(-1)
     for units, amount in quote.shape:
         width = int(24 * amount / most) if most > 0 else 0
         mark = "bold green" if units == quote.units else ""
-        average = price_of(amount / units * block, quote.currency) if units else ""
+        average = average_text(quote, units, amount)
         note = " [red]falls[/]" if 0 <= amount < before else ""
         table.add_row(
-            used(units, quote.unit),
-            money(amount, quote.currency),
+            used(units, quote.unit, quote.currency),
+            amount_text(amount, quote.currency),
             average,
             "█" * width + note,
             style=mark,

@@ -6,8 +6,7 @@ is what the bill will say.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -15,18 +14,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import UsageError
-from workbench.model.money import NANO, decimal_text, exact, minor_nano, round_half_away
+from workbench.model.money import NANO, decimal_text, minor_nano, round_half_away
 from workbench.model.offer import Catalogue, Fee, Offer
-from workbench.model.plan import Period, PlanComponent, PlanOffer, PlanRate
-from workbench.model.units import UnitMismatch, to_base
+from workbench.model.plan import PlanComponent, PlanRate
 from workbench.tariff.amount import chargeable, converted, cost
-from workbench.tariff.calendar import expand, period_at
-from workbench.tariff.catalogue import load
+from workbench.tariff.asked import component_asked, offer_asked, rate_asked, units_asked
 from workbench.tariff.compile import compile_offer
 from workbench.tariff.describe import describe, labels
-from workbench.tariff.lookup import rate_at, step_at
+from workbench.tariff.lookup import step_at
 from workbench.tariff.timeline import effective_at
+from workbench.tariff.units_text import quantity_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +49,11 @@ class Quote:
     Attributes:
         amount: what ``units`` of ``meter`` cost by the price ``component``.
         portions: the same by step; they sum to ``amount``.
-        shape: (units, amount) points of the whole bill curve, for tables and plots.
+        shape: (units, amount) points of the whole bill curve, for tables. curve: the same with more points, for plots.
         fees: (id, amount, every, per) that come on top whatever is used.
         invoiced: ``amount`` as an invoice line of its own would round it.
         also: what else the offer says, (name, sentence).
+        zone: the offer's. tax: what of it is in the amount, or comes on top. notes: what to know of this quantity.
     """
 
     offer_id: str
@@ -73,6 +71,10 @@ class Quote:
     fees: tuple[tuple[str, Fraction, str, str], ...]
     invoiced: Fraction = Fraction(0)
     also: tuple[tuple[str, str], ...] = ()
+    zone: str = "UTC"
+    tax: str = ""
+    notes: tuple[str, ...] = ()
+    curve: tuple[tuple[int, Fraction], ...] = ()
 
     @property
     def average(self) -> Fraction | None:
@@ -109,6 +111,9 @@ class Quote:
                 {"id": name, "amount": decimal_text(amount), "every": every, "per": per}
                 for name, amount, every, per in self.fees
             ],
+            "tax": self.tax,
+            "also": [{"part": part, "says": sentence} for part, sentence in self.also],
+            "notes": list(self.notes),
         }
 
     def _repr_html_(self) -> str:
@@ -139,49 +144,60 @@ def price(
 
     Args:
         offer: a catalogue file or folder, a loaded catalogue, or an ``Offer`` (then ``catalogue`` holds its meters).
-        units: a whole number of the meter's base unit, or text such as ``"2.5 GB"``.
+        units: a whole number of the meter's base unit, or text such as ``"2.5 GB"``; money of a money meter (``"3.50 EUR"``)
+            is one event's; a 95th percentile takes a rate (``"5 Mbit/s"``) or what each slot carries.
         meter, component: which price; needed only when the offer has several.
         offer_id: which offer, when the catalogue holds several.
         at: the instant of use (default: when the offer becomes effective); decides the time-of-use window.
         dimensions, named: such as ``country="DE"``; the two are put together.
 
     Raises:
-        UsageError: no or several prices fit, the quantity does not convert, or no rate holds for the dimensions.
+        UsageError: no or several prices fit, or the quantity does not convert.
 
     >>> price("datasets/catalog/street-lamps.yaml", "1000 kWh").amount
     Fraction(1, 20)
     """
-    chosen, known = _offer(offer, catalogue, offer_id)
+    chosen, known = offer_asked(offer, catalogue, offer_id)
     first = [d for d in chosen.discounts if d.kind == "percent" and not d.code and d.from_period == 1]
     plan = compile_offer(chosen, known, discounts=first)
-    part = _component(plan, meter, component)
-    quantity = _units(units, part.unit)
+    part = component_asked(plan, meter, component)
+    given = {**(dimensions or {}), **named}
     instant = at.astimezone(UTC) if at else effective_at(chosen)
-    index = _rate(part, known, instant, {**(dimensions or {}), **named})
-    rate = part.rates[index]
-    scale = part.denominator * NANO
-    ends = _points(part, rate, quantity)
-    amount = Fraction(cost_of(part, rate, quantity), scale)
-    said = next(r.price for c in chosen.components if c.id == part.id for r in c.rates if r.id == rate.id)
+    rate = rate_asked(part, known, instant, given)
+    quantity = units_asked(units, part, chosen.currency, rate)
+    stated = next(
+        (r.price for c in chosen.components if c.id == part.id for r in c.rates if rate and r.id == rate.id),
+        None,
+    )
+    words = labels(stated, part.unit, chosen.currency) if stated else ["free: no row of the price fits"]
+    amount = _exact(part, rate, quantity)
+    points = _points(part, rate, quantity)
     return Quote(
         offer_id=chosen.id,
         offer_version=chosen.version,
         component_id=part.id,
-        rate_id=rate.id,
+        rate_id=rate.id if rate else "",
         meter=part.meter,
         unit=part.unit,
         currency=chosen.currency,
         units=quantity,
         at=instant,
         amount=amount,
-        portions=tuple(_portions(part, rate, quantity, labels(said, part.unit, chosen.currency))),
-        shape=tuple((point, Fraction(cost_of(part, rate, point), scale)) for point in ends),
+        portions=tuple(_portions(part, rate, quantity, words)),
+        shape=tuple((point, _exact(part, rate, point)) for point in points),
         fees=tuple(_fee(fee) for fee in chosen.fees),
         invoiced=_invoiced(amount, chosen.currency),
-        also=tuple(
-            found for found in describe(chosen, known) if found[0].partition("/")[0] not in _told(chosen)
-        ),
+        also=tuple(each for each in describe(chosen, known) if each[0].partition("/")[0] != part.id),
+        zone=chosen.zone,
+        tax=_tax(chosen, part.tax_category),
+        notes=tuple(_notes(part, rate, given)),
+        curve=tuple((point, _exact(part, rate, point)) for point in _more_points(part, rate, points)),
     )
+
+
+def _exact(component: PlanComponent, rate: PlanRate | None, units: int) -> Fraction:
+    """``C(units)`` in the main unit; nothing where no row fits and the offer says that such use is free."""
+    return Fraction(cost_of(component, rate, units), component.denominator * NANO) if rate else Fraction(0)
 
 
 def cost_of(component: PlanComponent, rate: PlanRate, units: int) -> int:
@@ -203,108 +219,54 @@ def _chargeable(component: PlanComponent, units: int) -> int:
     return int(chargeable(units - beyond, *rule)) + beyond
 
 
-def _offer(
-    offer: str | Path | Offer | Catalogue, catalogue: Catalogue | None, offer_id: str
-) -> tuple[Offer, Catalogue]:
-    if isinstance(offer, Offer):
-        if catalogue is None:
-            raise UsageError(
-                "An offer alone does not say what its meters count.", cure="Pass `catalogue=` too."
-            )
-        return offer, catalogue
-    known = offer if isinstance(offer, Catalogue) else load(offer)
-    names = sorted({found.id for found in known.offers})
-    fitting = [name for name in names if offer_id in ("", name)]
-    if len(fitting) != 1:
-        what = f"holds no offer '{offer_id[:60]}'" if offer_id else f"holds {len(names)} offers"
-        raise UsageError(
-            f"The catalogue {what}.",
-            where=str(offer) if isinstance(offer, str | Path) else "catalogue",
-            cure=f"Name one with --id. It has: {', '.join(names)[:200] or 'none'}.",
-            code="offer_ambiguous",
-        )
-    return known.offer(fitting[0]), known
+def _notes(component: PlanComponent, rate: PlanRate | None, given: Mapping[str, str]) -> Iterator[str]:
+    """What a reader of one number may not think of."""
+    looks: dict[str, list[str]] = {}
+    for row in component.rates:
+        for name, values in row.match:
+            looks.setdefault(name, []).extend(value for value in values if value not in looks.get(name, ()))
+    for name, listed in looks.items():
+        if name not in given:
+            some = ", ".join(listed[:6]) + (" ..." if len(listed) > 6 else "")
+            yield f"Other rows look at {name} ({some}); without it, this is what holds."
+    if rate is not None and rate.percentile is not None:
+        slot = quantity_words(rate.percentile.slot_seconds, "second")
+        yield f"As if the slot of {slot} that counts carried this; which slot that is, is known at close."
+    if rate is not None and rate.conversion is not None:
+        yield "One event that carries this amount; each event is priced alone."
 
 
-def _component(plan: PlanOffer, meter: str, component: str) -> PlanComponent:
-    found = [c for c in plan.components if meter in ("", c.meter) and component in ("", c.id)]
-    if len(found) != 1:
-        known = ", ".join(f"{c.id} ({c.meter})" for c in plan.components) or "none"
-        raise UsageError(
-            f"{len(found) or 'No'} prices of '{plan.offer_id}' fit.",
-            where=f"offer {plan.offer_id}",
-            cure=f"Name one with --component. It has: {known}.",
-            code="price_ambiguous",
-        )
-    return found[0]
-
-
-def _units(units: int | str, unit: str) -> int:
-    number, word = _number_and_unit(str(units))
-    try:
-        found = to_base(exact(number), word or unit, unit)
-    except (ValueError, UnitMismatch) as error:
-        raise UsageError(
-            f"{str(units)[:40]!r} is not a quantity of {unit}: {error}.",
-            cure=f"Write a whole number of {unit}, or a quantity such as `2 {unit}`.",
-            code="quantity",
-        ) from None
-    if not 0 <= found <= 10**18:
-        raise UsageError(
-            "The quantity must be from 0 to 10^18.", cure="Write a smaller one.", code="quantity"
-        )
-    return found
-
-
-def _number_and_unit(text: str) -> tuple[str, str]:
-    """``2.5 GB``, ``2.5GB`` and ``3,000,000`` as people write them."""
-    words = text.strip()
-    end = next((place for place, letter in enumerate(words) if letter.isalpha() or letter == " "), len(words))
-    number = words[:end]
-    if re.fullmatch(r"\d{1,3}(,\d{3})+", number):
-        number = number.replace(",", "")
-    return number, words[end:].strip()
-
-
-def _rate(component: PlanComponent, known: Catalogue, at: datetime, dimensions: Mapping[str, str]) -> int:
-    has = next((meter.dimensions for meter in known.meters if meter.id == component.meter), ())
-    for name in dimensions:
-        if name not in has:
-            raise UsageError(
-                f"The meter '{component.meter}' has no dimension '{name[:60]}'.",
-                where=f"{name[:60]}={str(dimensions[name])[:60]}",
-                cure=f"It has: {', '.join(has) or 'none'}.",
-                code="dimension_unknown",
-            )
-    calendars = {calendar.id: calendar for calendar in known.holidays}
-    week = Period(period_at(at, "UTC", "week", shift=-1).start, period_at(at, "UTC", "week", shift=1).end)
-    windows = {rate.id: expand(rate.windows, week, calendars) for rate in component.rates if rate.windows}
-    index = rate_at(component, at, dimensions, windows)
-    if index is None:
-        raise UsageError(
-            f"No rate of '{component.id}' holds for that.",
-            cure="Say more with --dimension NAME=VALUE, or --at.",
-            code="rate_unmatched",
-        )
-    return index
+def _tax(offer: Offer, category: str) -> str:
+    tax = next((tax for tax in offer.taxes if tax.category == category), None)
+    if tax is None:
+        return "no tax said"
+    percent = f"{decimal_text(tax.rate * 100)} % tax"
+    return f"{percent} included" if tax.inclusive else f"before {percent}"
 
 
 def _ends(component: PlanComponent, rate: PlanRate) -> list[int]:
     """Used units at which a step ends: rounding and free units are undone."""
-    return [step.from_units - 1 + component.free_units for step in rate.steps[1:] if step.from_units > 0]
+    last = [step.from_units - (0 if step.whole else 1) for step in rate.steps[1:]]
+    return [end + component.free_units for end in last if end > 0]
 
 
-def _portions(component: PlanComponent, rate: PlanRate, units: int, said: Sequence[str]) -> list[Portion]:
-    scale = component.denominator * NANO
+def _portions(
+    component: PlanComponent, rate: PlanRate | None, units: int, said: Sequence[str]
+) -> list[Portion]:
+    if rate is None:
+        return [Portion(0, 0, units, Fraction(0), said[0])]
+    row = rate
 
     def total(used: int) -> Fraction:
-        return Fraction(cost_of(component, rate, used), scale)
+        return _exact(component, row, used)
 
     def at(used: int) -> int:
-        return step_at(rate.steps, _chargeable(component, used))
+        return step_at(row.steps, _chargeable(component, used))
+
+    before = max(0, len(rate.steps) - len(said))  # a step of nothing, before the first tier is entered
 
     def label(step: int) -> str:
-        return said[min(step, len(said) - 1)] if said else ""
+        return said[max(0, min(step - before, len(said) - 1))]
 
     if rate.jumps or rate.conversion is not None:
         return [Portion(at(units), 0, units, total(units), label(at(units)))]
@@ -313,24 +275,21 @@ def _portions(component: PlanComponent, rate: PlanRate, units: int, said: Sequen
     )
     found = []
     for after, up_to in pairwise(edges):
-        free = up_to <= component.free_units
-        found.append(
-            Portion(
-                at(up_to),
-                after,
-                up_to,
-                total(up_to) - total(after),
-                "free units" if free else label(at(up_to)),
-            )
+        free = up_to <= component.free_units or (
+            rate.steps[0].block_amount == 0 and not total(up_to) and len(said) == 1
         )
+        words = "free units" if free else label(at(up_to))
+        found.append(Portion(at(up_to), after, up_to, total(up_to) - total(after), words))
     return found
 
 
-def _points(component: PlanComponent, rate: PlanRate, units: int) -> list[int]:
+def _points(component: PlanComponent, rate: PlanRate | None, units: int) -> list[int]:
     """Where the bill curve is worth a row: the quantity, where the price changes, round numbers up to well beyond.
 
     A bound has a row for the unit after it only where the bill jumps there.
     """
+    if rate is None:
+        return sorted({0, units})
     ends = [end for end in _ends(component, rate) if end <= 10 * max(units, 1)] or _ends(component, rate)[:1]
     most = max([units, component.free_units, *ends, 1]) * 5 // 4 + 1
     stride = _round_number(max(1, most // 6))
@@ -346,6 +305,26 @@ def _points(component: PlanComponent, rate: PlanRate, units: int) -> list[int]:
     return sorted({0, units, *free, *ends, *jumps, *range(0, most + 1, stride)})
 
 
+def _more_points(component: PlanComponent, rate: PlanRate | None, points: Sequence[int]) -> list[int]:
+    """The points of a drawing: where blocks begin, when that can be seen, and both sides of whatever jumps."""
+    ends = [0, *_ends(component, rate)] if rate else []
+    found = {point for point in (*points, *ends, *(end + 1 for end in ends)) if point <= points[-1]}
+    last = rate.steps[-1] if rate else None
+    size = last.block_units if last is not None and last.whole else component.increment_units
+    if rate is not None and size > 1 and points[-1] // size <= 60:
+        first = component.free_units + (last.from_units if last is not None else 0)
+        edges = set(range(first, points[-1] + 1, size)) | set(range(0, points[-1] + 1, size))
+        found |= edges | {edge + 1 for edge in edges if edge < points[-1]}
+    said = rate.conversion if rate else None
+    if said is not None and said.rate:  # an event that costs its floor or its cap
+        bounds = [bound for bound in (said.floor, said.cap) if bound is not None and bound > said.fee]
+        found |= {
+            1,
+            *(end for end in ((bound - said.fee) // said.rate for bound in bounds) if end < points[-1]),
+        }
+    return sorted(found)
+
+
 def _round_number(about: int) -> int:
     """The next 1, 2 or 5 times a power of ten."""
     power: int = 10 ** (len(str(about)) - 1)
@@ -356,11 +335,6 @@ def _invoiced(amount: Fraction, currency: str) -> Fraction:
     unit = Fraction(minor_nano(currency), NANO)
     held = amount / unit
     return round_half_away(held.numerator, held.denominator) * unit
-
-
-def _told(offer: Offer) -> set[str]:
-    """Parts of an offer that a quote shows in other places."""
-    return {component.id for component in offer.components} | {fee.id for fee in offer.fees}
 
 
 def _fee(fee: Fee) -> tuple[str, Fraction, str, str]:

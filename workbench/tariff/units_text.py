@@ -16,17 +16,43 @@ _SCALES: dict[str, tuple[str, ...]] = {
     "rate": ("Gbit/s", "Mbit/s", "kbit/s"),
 }
 
+_BINARY = ("GiB", "MiB", "KiB")
+_POWERS = frozenset(Fraction(2**n) for n in range(10))
+"""How many of a binary unit a price list means when it says so; other multiples of 1,024 are chance."""
+_WORDS = ("byte", "second", "minute", "hour", "litre")
+"""Units that are words, and so have a plural, though they are known by name."""
+
 
 def quantity_text(units: int, base: str) -> str:
     """A quantity in the largest unit in which it is short: ``100 MB``, ``1.5 kWh``, ``7 message``."""
-    for unit in _SCALES.get(kind_of(base), ()):
+    kind = kind_of(base)
+    for unit in _BINARY if kind == "data" else ():
+        number = Fraction(units) / ratio(unit, base)
+        if number in _POWERS:
+            return f"{number} {unit}"
+    for unit in _SCALES.get(kind, ()):
         try:
             number = Fraction(units) / ratio(unit, base)
         except UnitMismatch:
             continue
-        if number >= 1 and len(decimal_text(number)) <= 6:
-            return f"{decimal_text(number)} {unit}"
+        text = decimal_text(number)
+        if number >= 1 and len(text) <= 6 and "/" not in text:
+            return f"{number.numerator:,} {unit}" if number.denominator == 1 else f"{text} {unit}"
     return f"{units:,} {base}"
+
+
+def quantity_words(units: int, base: str) -> str:
+    """The same as people say it: ``3,000,000 messages``, ``15 minutes``, ``1 alarm``, ``2.5 kWh``."""
+    number, _, unit = quantity_text(units, base).rpartition(" ")
+    if number == "1" or (unit not in _WORDS and kind_of(unit) != unit):
+        return f"{number} {unit}"
+    return f"{number} {_plural(unit)}"
+
+
+def _plural(word: str) -> str:
+    if word.endswith(("s", "x", "ch", "sh")):
+        return word if word.endswith("s") and not word.endswith("ss") else f"{word}es"
+    return f"{word[:-1]}ies" if word.endswith("y") and word[-2:-1] not in "aeiou" else f"{word}s"
 
 
 def block_text(per: int, base: str) -> str:

@@ -1,0 +1,164 @@
+"""What an offer says is told in words, all of it; and what the calculator shows is true, for the eye and for a program."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from workbench.errors import UsageError
+from workbench.tariff.catalogue import load, loads
+from workbench.tariff.check import check
+from workbench.tariff.describe import describe
+from workbench.tariff.quote import price
+from workbench.tariff.show import amount_text, details, headline
+from workbench.tariff.units_text import quantity_text, quantity_words
+
+CATALOG = Path("datasets/catalog")
+README = Path("workbench/tariff/README.md").read_text(encoding="utf-8")
+EXAMPLE = re.search(r"```yaml\n(.*?)```", README, re.DOTALL)[1]  # type: ignore[index]
+
+
+def told(text: str) -> list[tuple[str, str]]:
+    catalogue = loads(text)
+    return list(describe(catalogue.offers[0], catalogue))
+
+
+CHANGES = [
+    ("side: sell", "side: buy"), ("scope: pool", "scope: device"), ("tier_bound: inclusive", "tier_bound: exclusive"),
+    ("flat_fee_at_zero: false", "flat_fee_at_zero: true"), ("period: month ", "period: quarter "),
+    ("units: 1 KiB, per: period", "units: 1 KiB, per: day"), ("{units: 1 KiB,", "{units: 1 KiB, of: device,"),
+    ("{units: 1 KiB,", "{units: 1 KiB, rounding: down,"), ("units: 5 MB", "units: 6 MB"),
+    ("contribution: prorated", "contribution: none"), ("periods: 1", "periods: 2"), ("cap: 100 MB", "cap: 90 MB"),
+    ("order: own_first", "order: rollover_first"), ("counter_period: billing", "counter_period: day"),
+    ("flat: 1.00", "flat: 2.00"), ("country: [CH, GB]", "country: [CH]"), ('from: "22:00"', 'from: "21:00"'),
+    ("holidays: only, calendar: de", "days: [sat]"), ("free: 10 messages", "free: 20 messages"),
+    ("rate: 1.5 %, fee: 0.05", "rate: 1.5 %, fee: 0.06"), ("floor: 0.10", "floor: 0.11"), ("cap: 3.00", "cap: 4.00"),
+    ("credits: 1000", "credits: 2000"), ("{sms: 10}", "{sms: 20}"), ("timing: advance", "timing: arrears"),
+    ("proration: daily", "proration: 30-day"), ("every: once, per: device", "every: once, per: account"),
+    ("days: 14", "days: 15"), ("components: [data], from_period: 13", "components: [data], from_period: 14"),
+    ("code: SPRING26", "code: SUMMER26"), ("to_period: 3", "to_period: 4"),
+    ("amount: 500.00, scope: account", "amount: 500.00, scope: device"),
+    ("prorated: true", "prorated: false"), ("kind: promotional", "kind: paid"), ("expires_after_days: 90", "expires_after_days: 91"),
+    ("budget: 100.00", "budget: 101.00"), ("match: {apn: [ota.example]}", "match: {apn: [other.example]}"),
+    ("rate: 19 %", "rate: 7 %"), ("inclusive: false", "inclusive: true"), ("rate: 1.0850", "rate: 1.0860"),
+    ("carry_remainder: true", "carry_remainder: false"), ("minimum_invoice: 5.00", "minimum_invoice: 6.00"),
+    ("basis: billed", "basis: collected"), ("fixed_overrun: operator_bears", "fixed_overrun: capped"),
+    ("fixed: 0.01, per: device", "fixed: 0.02, per: device"), ("of: remainder", "of: gross"), ("guarantee: 10.00", "guarantee: 11.00"),
+    ("cap: 500.00", "cap: 600.00"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new"), CHANGES, ids=[new for _, new in CHANGES])
+def test_whatever_an_offer_says_is_told(old: str, new: str) -> None:
+    assert old in EXAMPLE
+    assert told(EXAMPLE.replace(old, new, 1)) != told(EXAMPLE)
+
+
+def test_the_example_of_the_readme_can_be_priced_and_has_no_warning() -> None:
+    assert not [finding for finding in check(loads(EXAMPLE)) if finding.severity == "warning"]
+
+
+def test_words_of_a_split_name_the_block() -> None:
+    catalogue = load(CATALOG / "ev-charging.yaml")
+    said = dict(describe(catalogue.offers[0], catalogue))
+    assert said["split"] == "grid-owner 0.08 EUR per kWh of energy, site-owner 10 %, the rest charge-operator"
+    assert said["energy/weekend"] == "0.39 EUR per kWh on sat, sun or on holidays of de-2026"
+
+
+@pytest.mark.parametrize(
+    ("units", "base", "words"),
+    [
+        (601, "second", "601 seconds"), (600, "second", "10 minutes"), (60, "second", "1 minute"), (200, "second", "200 seconds"),
+        (1024, "byte", "1 KiB"), (5_000_192, "byte", "5,000,192 bytes"), (1, "byte", "1 byte"), (7000, "second", "7,000 seconds"),
+        (2, "press", "2 presses"), (3, "delivery", "3 deliveries"), (0, "mWh", "0 mWh"), (2_500_000, "mWh", "2.5 kWh"),
+    ],
+)  # fmt: skip
+def test_quantities_as_people_say_them(units: int, base: str, words: str) -> None:
+    assert quantity_words(units, base) == words
+
+
+def test_a_quantity_can_be_read_back() -> None:
+    """A price list is written with these words: a third of a minute is no decimal number, so seconds it is."""
+    assert quantity_text(200, "second") == "200 second"
+
+
+def test_the_step_that_is_named_is_the_step_that_is_priced() -> None:
+    car = CATALOG / "connected-car.yaml"
+    at_fifty, beyond = (price(car, units, feature="night-vision") for units in (50, 101))
+    assert [(p.label, p.amount) for p in at_fifty.portions] == [("2 EUR for all", 2)]
+    assert [(p.label, p.amount) for p in beyond.portions] == [("4 EUR for all", 4)]
+    assert (0, 0) in at_fifty.curve
+    assert (1, 2) in at_fifty.curve
+
+
+def test_started_blocks_end_where_they_end() -> None:
+    quote = price(CATALOG / "ev-charging.yaml", 601, component="blocking")
+    assert [(p.label, p.after, p.up_to, p.amount) for p in quote.portions] == [
+        ("free units", 0, 600, 0),
+        ("1.5 EUR per started 15 minutes after 10 minutes free", 600, 601, Fraction(3, 2)),
+    ]
+
+
+def test_use_that_no_row_fits_is_free_where_the_offer_says_so() -> None:
+    quote = price(CATALOG / "connected-car.yaml", 30)
+    assert (quote.amount, quote.rate_id) == (0, "")
+    assert (
+        "Other rows look at feature (park-assist, night-vision); without it, this is what holds."
+        in quote.notes
+    )
+
+
+def test_money_and_rates_are_asked_for_in_their_own_units() -> None:
+    sale = price(CATALOG / "vending-micropayments.yaml", "3.50 EUR", component="sales")
+    assert sale.amount == Fraction(625, 10_000)
+    assert headline(sale) == "0.0625 EUR for 3.50 EUR of 'sales'"
+    assert price(CATALOG / "burstable-gateway.yaml", "5 Mbit/s").amount == 16
+    with pytest.raises(UsageError) as caught:
+        price(CATALOG / "vending-micropayments.yaml", "3.50", component="sales")
+    assert "`3.50 EUR`" in caught.value.cure
+    with pytest.raises(UsageError):
+        price(CATALOG / "vending-micropayments.yaml", "3.50 USD", component="sales")
+
+
+def test_time_is_told_in_the_offers_zone_and_tax_as_it_is() -> None:
+    file = CATALOG / "ev-charging.yaml"
+    first, again = (
+        price(file, "1 kWh", component="energy", at=datetime(2026, 10, 25, hour, 30, tzinfo=UTC))
+        for hour in (0, 1)
+    )
+    assert "used 2026-10-25 02:30+02:00 Europe/Berlin; 19 % tax included" in details(first)[0]
+    assert "used 2026-10-25 02:30+01:00 Europe/Berlin" in details(again)[0]
+    assert first.amount == again.amount == Fraction(29, 100)
+
+
+def test_an_amount_without_end_is_marked_and_told_exactly() -> None:
+    quote = price(CATALOG / "burstable-gateway.yaml", "5 GB")
+    assert headline(quote).startswith("≈ 426.666667 EUR for 5 GB")
+    assert "Exactly 1280/3 EUR." in details(quote)
+    assert amount_text(Fraction(1, 20_000_000), "EUR") == "0.00000005 EUR"
+    assert quote.as_dict()["amount"] == "1280/3"
+
+
+@pytest.mark.parametrize("file", sorted(CATALOG.glob("*.yaml")), ids=lambda file: file.stem)
+def test_what_a_notebook_shows_needs_nothing_from_elsewhere(file: Path) -> None:
+    catalogue = load(file)
+    for offer in catalogue.offers:
+        for component in offer.components:
+            quote = price(offer, 3_000_000, component=component.id, catalogue=catalogue)
+            html = quote._repr_html_()
+            root = ElementTree.fromstring(html.replace("&nbsp;", " "))
+            assert {"svg", "table"} <= {element.tag for element in root.iter()}
+            assert "script" not in html
+            assert "http" not in html
+            assert headline(quote) in "".join(root.itertext())
+            for _, amount in quote.shape:
+                assert amount_text(amount, quote.currency) in html
+            drawn = [
+                tuple(map(int, pair.split(","))) for pair in root.find(".//polyline").get("points").split()
+            ]  # type: ignore[union-attr]
+            assert all(0 <= x <= 524 and 0 <= y <= 256 for x, y in drawn)
