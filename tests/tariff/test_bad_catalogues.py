@@ -11,6 +11,7 @@ import pytest
 
 from workbench.errors import CatalogueError, InputError
 from workbench.tariff.catalogue import load, loads
+from workbench.tariff.check import check
 from workbench.tariff.compile import compile_offer
 
 GOOD = """meters:
@@ -164,7 +165,7 @@ def test_one_sentence_with_line_code_and_cure(old: str, new: str, code: str) -> 
     assert error.what.endswith(".")
     assert error.what.count("\n") == 0
     assert error.cure
-    assert error.where.startswith("prices.yaml:") or error.where.startswith("meter ")
+    assert error.where.startswith("prices.yaml:")
 
 
 def test_the_good_one_is_good() -> None:
@@ -237,6 +238,19 @@ def test_what_has_no_rows_is_refused_by_name(old: str, new: str, words: str) -> 
         compile_offer(catalogue.offers[0], catalogue)
     assert caught.value.code == "not_priced"
     assert words in caught.value.what
+
+
+def test_what_only_the_compiler_refuses_has_a_line_too(tmp_path: Path) -> None:
+    file = tmp_path / "prices.yaml"
+    second = (
+        "      - {id: other, meter: m.data, scope: event, allowance: {units: 1 MB}, per_unit: {amount: 1}}\n"
+    )
+    file.write_text(GOOD + second, encoding="utf-8")
+    with pytest.raises(CatalogueError) as caught:
+        check(load(file), file)
+    assert (caught.value.code, caught.value.where) == ("not_priced", f"{file}:14")
+    assert "an allowance per event of price 'other'" in caught.value.what
+    assert caught.value.cure
 
 
 HOSTILE = [

@@ -32,7 +32,7 @@ def check(path: CatalogPath, as_json: shell.JsonOption = False) -> None:
     from workbench.tariff.check import check as judge
 
     catalogue = load(path)
-    findings = judge(catalogue)
+    findings = judge(catalogue, path)
     data = {
         "offers": len(catalogue.offers),
         "sha256": catalogue.sha256,
@@ -99,7 +99,7 @@ def publish(
     from workbench.twin.publishing import publish as let_out
 
     catalogue = load(path)
-    findings = judge(catalogue)
+    findings = judge(catalogue, path)
     folder = path if path.is_dir() else path.parent
     fresh = let_out(catalogue, folder, SystemClock().now(), override=override, backdate=backdate)
     data = {

@@ -65,22 +65,35 @@ def _files(path: Path) -> list[Path]:
 
 def _build(trees: Sequence[tuple[str, Pairs]]) -> Catalogue:
     tables = [Table(tree, name, "the catalogue") for name, tree in trees]
-    meters = _unique(
-        ((read_meter(row), row) for table in tables for row in table.tables("meters", "meter")), "meter"
-    )
+    places = Places()
+    meters = _meters(tables, places)
     partners = _unique(
         ((_partner(row), row) for t in tables for row in t.tables("partners", "partner")), "partner"
     )
     holidays = _unique(
         ((_holidays(row), row) for t in tables for row in t.tables("holidays", "calendar")), "calendar"
     )
-    places = Places()
     offers = _offers(tables, meters, places)
     for table in tables:
         table.done()
     catalogue = Catalogue(tuple(meters.values()), tuple(partners.values()), tuple(holidays.values()), offers)
     validate(catalogue, places)
     return dataclasses.replace(catalogue, sha256=sha256_of(catalogue))
+
+
+def where_written(path: str | Path, offer: Offer, sentence: str) -> str:
+    """``file:line`` of the part of an offer that a sentence about it names: for what only the compiler can judge."""
+    tables = [Table(read_file(file), str(file), "the catalogue") for file in _files(Path(path))]
+    places = Places()
+    _offers(tables, _meters(tables, places), places)
+    return places.of_sentence(offer, sentence)
+
+
+def _meters(tables: Sequence[Table], places: Places) -> dict[str, Meter]:
+    rows = [(read_meter(row), row) for table in tables for row in table.tables("meters", "meter")]
+    for meter, row in rows:
+        places.put_meter(meter, f"{row.file}:{row.node.line}")
+    return _unique(rows, "meter")
 
 
 def _unique(rows: Iterable[tuple[T, Table]], what: str) -> dict[str, T]:
@@ -136,4 +149,4 @@ def _holidays(table: Table) -> HolidayCalendar:
     return found
 
 
-__all__ = ["Catalogue", "CatalogueError", "load", "loads"]
+__all__ = ["Catalogue", "CatalogueError", "load", "loads", "where_written"]

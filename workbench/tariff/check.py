@@ -9,11 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
+from pathlib import Path
 
+from workbench.errors import CatalogueError
 from workbench.model.money import NANO, decimal_text, minor_nano
 from workbench.model.offer import Catalogue, Offer
 from workbench.model.plan import PlanComponent, PlanOffer, PlanRate
 from workbench.model.price import Percentile
+from workbench.tariff.catalogue import where_written
 from workbench.tariff.compile import compile_offer
 from workbench.tariff.shape import MUCH, Bill, amount, crossings
 from workbench.tariff.show import money
@@ -47,17 +50,30 @@ class Finding:
         }
 
 
-def check(catalogue: Catalogue) -> list[Finding]:
+def check(catalogue: Catalogue, path: str | Path | None = None) -> list[Finding]:
     """Everything worth saying about a catalogue, offers in order, warnings before notes.
+
+    Args:
+        path: where it was read from; an error then names file and line.
 
     Raises:
         CatalogueError: an offer says what the engine does not price.
     """
-    compiled = [(offer, compile_offer(offer, catalogue)) for offer in catalogue.offers]
+    compiled = [(offer, _compiled(offer, catalogue, path)) for offer in catalogue.offers]
     found = [finding for offer, plan in compiled for finding in _offer(offer, plan, catalogue)]
     newest = [pair for pair in compiled if pair[0] == catalogue.offer(pair[0].id)]
     found += list(_arbitrage(newest))
     return sorted(found, key=lambda f: (f.severity != "warning", f.offer_id, f.version, f.part, f.code))
+
+
+def _compiled(offer: Offer, catalogue: Catalogue, path: str | Path | None) -> PlanOffer:
+    try:
+        return compile_offer(offer, catalogue)
+    except CatalogueError as error:
+        if path is None:
+            raise
+        where = where_written(path, offer, error.what)
+        raise CatalogueError(error.what, where=where, code=error.code, cure=error.cure) from error
 
 
 def _offer(offer: Offer, plan: PlanOffer, catalogue: Catalogue) -> Iterator[Finding]:

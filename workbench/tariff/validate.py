@@ -27,6 +27,7 @@ class Places:
 
     def __init__(self) -> None:
         self._at: dict[tuple[str, int, str], str] = {}
+        self._meters: dict[str, str] = {}
 
     def put(self, offer: Offer, part: str, where: str) -> None:
         """Remember a part's place; the first one written wins."""
@@ -38,6 +39,21 @@ class Places:
             (offer.id, offer.version, ""), ""
         )
 
+    def put_meter(self, meter: Meter, where: str) -> None:
+        """Remember a meter's place; the first one written wins."""
+        self._meters.setdefault(meter.id, where)
+
+    def of_meter(self, meter: Meter) -> str:
+        """The place of a meter, or its name."""
+        return self._meters.get(meter.id) or f"meter {meter.id}"
+
+    def of_sentence(self, offer: Offer, sentence: str) -> str:
+        """The place of the part that a sentence names last, or of its offer."""
+        named = (
+            self._at.get((offer.id, offer.version, part)) for part in reversed(sentence.split("'")[1::2])
+        )
+        return next((place for place in named if place), self.of(offer))
+
 
 def validate(catalogue: Catalogue, places: Places | None = None) -> None:
     """Refuse a catalogue whose parts do not fit together.
@@ -47,7 +63,7 @@ def validate(catalogue: Catalogue, places: Places | None = None) -> None:
     """
     at = places or Places()
     for meter in catalogue.meters:
-        _meter(meter)
+        _meter(meter, at.of_meter(meter))
     for offer in catalogue.offers:
         for what, part, code, cure in _mistakes(offer, catalogue):
             raise CatalogueError(what, where=at.of(offer, part), code=code, cure=cure)
@@ -56,8 +72,7 @@ def validate(catalogue: Catalogue, places: Places | None = None) -> None:
 Mistake = tuple[str, str, str, str]  # what, part, code, cure
 
 
-def _meter(meter: Meter) -> None:
-    where = f"meter {meter.id}"
+def _meter(meter: Meter, where: str) -> None:
     for name in meter.dimensions:
         if not NAME.match(name) or name in RESERVED_DIMENSIONS:
             raise CatalogueError(
