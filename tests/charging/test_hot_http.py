@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 import socket
@@ -11,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.charging.world import CATALOGUE, EUR
-from workbench.charging.framed import Caller
-from workbench.charging.messages import Debit, Open, TopUp, decode_answer, encode
+from tests.charging.wire import dial, read, running
+from tests.charging.world import CATALOGUE
+from workbench.charging.messages import Debit, encode
 from workbench.charging.serve import Doors, Threaded
 
 PLAIN = b"POST /v1/charge HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"
@@ -21,16 +20,8 @@ PLAIN = b"POST /v1/charge HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Threaded]:
-    doors = Doors(tmp_path / "n", catalogue=CATALOGUE, socket=tmp_path / "s", http=("127.0.0.1", 0))
-    with Threaded(doors) as running:
-        caller = Caller(tmp_path / "s")
-        for message in (
-            Open(account="a", id="o", offers=("car",)),
-            TopUp(account="a", id="t", amount_nano=1000 * EUR),
-        ):
-            assert decode_answer(caller.ask(encode(message))).ok
-        caller.close()
-        yield running
+    with running(tmp_path) as found:
+        yield found
 
 
 def debit(name: str) -> bytes:
@@ -49,28 +40,6 @@ def wires(name: str) -> list[bytes]:
         post + b"X-Long: %s\r\nContent-Length: %d\r\n\r\n%s" % (b"y" * 9_000, size, body),
         post + b"TE: trailers\r\nContent-Length: %d\r\n\r\n%s" % (size, body),
     ]
-
-
-def read(connection: socket.socket, count: int) -> list[tuple[int, dict[str, object]]]:
-    """Status and body of so many answers."""
-    found, data = list[tuple[int, dict[str, object]]](), b""
-    connection.settimeout(20)
-    while len(found) < count:
-        head, end, rest = data.partition(b"\r\n\r\n")
-        size = int(re.findall(rb"content-length: (\d+)", head)[0]) if end else 0
-        if end and len(rest) >= size:
-            found.append((int(head.split()[1]), json.loads(rest[:size])))
-            data = rest[size:]
-            continue
-        more = connection.recv(1 << 16)
-        assert more, f"hung up after {len(found)} of {count}"
-        data += more
-    assert not data
-    return found
-
-
-def dial(node: Threaded) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", node.running.ports["http"]), 20)
 
 
 @pytest.mark.parametrize("seed", range(6))

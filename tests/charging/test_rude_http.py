@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.charging.wire import dial, running
 from tests.charging.world import CATALOGUE, EUR
 from workbench.charging.framed import Caller
 from workbench.charging.messages import Balance, Command, Debit, Open, TopUp, decode_answer, encode
@@ -21,21 +22,8 @@ SMS_NANO = 50_000_000
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Threaded]:
-    with Threaded(
-        Doors(tmp_path / "node", catalogue=CATALOGUE, socket=tmp_path / "s", http=("127.0.0.1", 0))
-    ) as running:
-        caller = Caller(tmp_path / "s")
-        for message in (
-            Open(account="a", id="o", offers=("car",)),
-            TopUp(account="a", id="t", amount_nano=1000 * EUR),
-        ):
-            assert decode_answer(caller.ask(encode(message))).ok
-        caller.close()
-        yield running
-
-
-def dial(node: Threaded) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", node.running.ports["http"]), 10)
+    with running(tmp_path) as found:
+        yield found
 
 
 def http(message: Command, length: int | None = None) -> bytes:

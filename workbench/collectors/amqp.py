@@ -31,7 +31,6 @@ class AmqpCollector(Collector):
     ) -> None:
         super().__init__(source, journal, now_ns, worker)
         self.source = source
-        self._thread: threading.Thread | None = None
         self._fresh: list[RawMessage] = []
         self._last_tag = 0
         self._durable: deque[tuple[int, int, int]] = deque()
@@ -51,8 +50,7 @@ class AmqpCollector(Collector):
                 cure="pip install 'iot-tariff-workbench[amqp]'",
             ) from None
         self._pika = pika
-        self._thread = threading.Thread(target=self._run, name=f"amqp-{self.name}", daemon=True)
-        self._thread.start()
+        self.begin_thread("amqp", self._run)
         while not self._ready.wait(0.05):
             if self._problem:
                 self.stop()
@@ -64,10 +62,7 @@ class AmqpCollector(Collector):
 
     def stop(self, for_good: bool = False) -> None:
         """Take no more and acknowledge what became durable; the broker keeps the rest."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(60)
-            self._thread = None
+        self.end_thread()
 
     def lag(self) -> int | None:
         """Messages that wait in the queue."""

@@ -68,6 +68,7 @@ class Collector(ABC):
         self._identify = identify_by(source.identity)
         self._stopping = threading.Event()
         self._paused = False
+        self._thread: threading.Thread | None = None
 
     @abstractmethod
     def start(self) -> None:
@@ -94,6 +95,18 @@ class Collector(ABC):
         self.stop()
 
     # ---- for the wires -------------------------------------------------------------------------------------------
+
+    def begin_thread(self, kind: str, work: Callable[[], None]) -> None:
+        """Collect beside the caller, in a thread that looks at ``_stopping``."""
+        self._thread = threading.Thread(target=work, name=f"{kind}-{self.name}", daemon=True)
+        self._thread.start()
+
+    def end_thread(self) -> None:
+        """Ask the thread to end, and wait for it for a minute; safe when there is none."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(60)
+            self._thread = None
 
     def note(self, text: str) -> None:
         """Something an operator should know."""

@@ -6,7 +6,6 @@ read on there. A file that is done moves to ``done/``; one that is too large for
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -41,7 +40,6 @@ class FileCollector(Collector):
         super().__init__(source, journal, now_ns, worker)
         self.source = source
         self.folder = Path(source.folder)
-        self._thread: threading.Thread | None = None
         self._seen: dict[Path, tuple[int, int, float]] = {}
 
     def start(self) -> None:
@@ -56,15 +54,11 @@ class FileCollector(Collector):
                 cure="Check its rights.",
             ) from None
         self.stats.connected = True
-        self._thread = threading.Thread(target=self._run, name=f"files-{self.name}", daemon=True)
-        self._thread.start()
+        self.begin_thread("files", self._run)
 
     def stop(self, for_good: bool = False) -> None:
         """Finish the piece in hand; the rest of the file is read on at the next start."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(60)
-            self._thread = None
+        self.end_thread()
 
     def lag(self) -> int | None:
         """Files that wait."""

@@ -43,7 +43,6 @@ class KafkaCollector(Collector):
         self.source = source
         self._batch = min(_BATCH, source.in_flight_max)
         self._consumer: Any = None
-        self._thread: threading.Thread | None = None
         self._ready = threading.Event()
         self._durable: deque[tuple[dict[tuple[str, int], int], int]] = deque()
         self._in_flight = 0
@@ -81,16 +80,12 @@ class KafkaCollector(Collector):
         self._consumer.subscribe(
             list(self.source.topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost
         )
-        self._thread = threading.Thread(target=self._run, name=f"kafka-{self.name}", daemon=True)
-        self._thread.start()
+        self.begin_thread("kafka", self._run)
         self._ready.wait(_CONNECT_SECONDS)
 
     def stop(self, for_good: bool = False) -> None:
         """Leave the group in order: durable first, then the partitions are free."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(60)
-            self._thread = None
+        self.end_thread()
 
     def lag(self) -> int | None:
         """Messages of our partitions that were not read yet."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -42,7 +41,6 @@ class PulsarCollector(Collector):
             )
         self._client: Any = None
         self._consumer: Any = None
-        self._thread: threading.Thread | None = None
         self._durable: deque[list[Any]] = deque()
         self._in_flight = 0
 
@@ -92,15 +90,11 @@ class PulsarCollector(Collector):
                 cure="Is it running? Check `url`.",
             ) from None
         self.stats.connected = True
-        self._thread = threading.Thread(target=self._run, name=f"pulsar-{self.name}", daemon=True)
-        self._thread.start()
+        self.begin_thread("pulsar", self._run)
 
     def stop(self, for_good: bool = False) -> None:
         """Take no more, acknowledge what became durable, give the rest back."""
-        self._stopping.set()
-        if self._thread is not None:
-            self._thread.join(60)
-            self._thread = None
+        self.end_thread()
 
     def _run(self) -> None:
         while not self._stopping.is_set():

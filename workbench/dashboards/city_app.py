@@ -127,12 +127,7 @@ class CityPage:
         plot.xaxis.ticker.desired_num_ticks = 7
         plot.yaxis.ticker.desired_num_ticks = 4
         plot.yaxis.formatter = NumeralTickFormatter(format="0,0" if peak >= 10 else "0.0")
-        plot.grid.grid_line_alpha = 0.2
-        plot.xgrid.grid_line_color = None
-        plot.axis.axis_line_color = None
-        plot.axis.major_tick_line_color = None
-        plot.axis.minor_tick_line_color = None
-        plot.axis.major_label_text_color = theme.QUIET
+        theme.quiet_axes(plot)
         return plot
 
     def _offer_chart(self) -> figure:

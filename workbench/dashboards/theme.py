@@ -160,6 +160,16 @@ class Tiles:
         self._drawn.text = f'<div class="tiles">{"".join(parts)}</div>'
 
 
+def quiet_axes(plot: Any) -> None:
+    """A chart's axes and grid stand back behind what it draws."""
+    plot.grid.grid_line_alpha = 0.2
+    plot.xgrid.grid_line_color = None
+    plot.axis.axis_line_color = None
+    plot.axis.major_tick_line_color = None
+    plot.axis.minor_tick_line_color = None
+    plot.axis.major_label_text_color = QUIET
+
+
 def empty(what: str, cure: str) -> pn.viewable.Viewable:
     """What stands where there is nothing yet: it says what to do."""
     return pmui.Alert(f"{what} {cure}", severity="info", sizing_mode="stretch_width")

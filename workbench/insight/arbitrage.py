@@ -9,14 +9,13 @@ from __future__ import annotations
 from datetime import datetime
 from itertools import pairwise
 
-from workbench.errors import WorkbenchError
 from workbench.insight.finding import Finding, Reason
+from workbench.insight.pricelist import rated_by
 from workbench.lake.lake import Lake
 from workbench.lake.sql import quote
 from workbench.model.ids import short_hash
 from workbench.model.offer import Catalogue
 from workbench.model.price import Graduated, Package, StairStep, Volume
-from workbench.tariff import restore
 
 CERTAIN = 9.0
 PERIODS_LEAST = 3
@@ -85,7 +84,7 @@ def _backdated(lake: Lake, stream: str, landed: str) -> list[Finding]:
 
 def _under_a_step(lake: Lake) -> list[Finding]:
     """Devices whose use ended just under the same price step in every one of several periods."""
-    catalogue = _catalogue(lake)
+    catalogue = rated_by(lake)
     steps = _steps(catalogue) if catalogue else []
     if not steps:
         return []
@@ -120,18 +119,6 @@ def _totals(lake: Lake) -> str:
             f"JOIN {lake.scan('devices')} d USING (device_key) WHERE l.kind = 'usage' GROUP BY ALL"
         )
     return " UNION ALL ".join(parts)
-
-
-def _catalogue(lake: Lake) -> Catalogue | None:
-    if not lake.segments("catalog"):
-        return None
-    rows = lake.con.execute(
-        f"SELECT DISTINCT offer_id, version, sha256, text FROM {lake.scan('catalog')}"
-    ).fetchall()
-    try:
-        return restore.catalogue(rows)
-    except WorkbenchError:
-        return None  # several price lists over time: no one set of steps
 
 
 def _steps(catalogue: Catalogue) -> list[tuple[str, str, int]]:

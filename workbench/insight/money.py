@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 from workbench.errors import WorkbenchError
 from workbench.insight.finding import Finding, Money
+from workbench.insight.pricelist import rated_by
 from workbench.lake.lake import Lake
 from workbench.lake.sql import quote
 from workbench.model.offer import Catalogue
-from workbench.tariff import restore
 from workbench.tariff.quote import price
 
 _BILLED = (
@@ -41,23 +41,11 @@ class _Use(NamedTuple):
 
 def priced(lake: Lake, findings: list[Finding]) -> list[Finding]:
     """The findings with their money."""
-    catalogue = _catalogue(lake)
+    catalogue = rated_by(lake)
     if catalogue is None:
         return findings
     subscribed = _offers(lake)
     return [one.priced(_money(lake, one, catalogue, subscribed)) for one in findings]
-
-
-def _catalogue(lake: Lake) -> Catalogue | None:
-    if not lake.segments("catalog"):
-        return None
-    rows = lake.con.execute(
-        f"SELECT DISTINCT offer_id, version, sha256, text FROM {lake.scan('catalog')}"
-    ).fetchall()
-    try:
-        return restore.catalogue(rows)
-    except WorkbenchError:
-        return None  # several catalogues were rated with over time: no one price to ask
 
 
 def _offers(lake: Lake) -> dict[str, str]:

@@ -40,12 +40,7 @@ def plain(height: int, **more: Any) -> figure:
     plot.xaxis.ticker.desired_num_ticks = 6
     plot.yaxis.ticker.desired_num_ticks = 4
     plot.yaxis.formatter = NumeralTickFormatter(format="0,0.[00]a")
-    plot.grid.grid_line_alpha = 0.2
-    plot.xgrid.grid_line_color = None
-    plot.axis.axis_line_color = None
-    plot.axis.major_tick_line_color = None
-    plot.axis.minor_tick_line_color = None
-    plot.axis.major_label_text_color = theme.QUIET
+    theme.quiet_axes(plot)
     return plot
 
 

@@ -99,10 +99,5 @@ def _plot(x_range: Any, height: int) -> figure:
         height=height, x_range=x_range, y_range=(0, 1), sizing_mode="stretch_width", tools="", toolbar_location=None,
         outline_line_color=None, background_fill_alpha=0, border_fill_alpha=0,
     )  # fmt: skip
-    plot.grid.grid_line_alpha = 0.2
-    plot.xgrid.grid_line_color = None
-    plot.axis.axis_line_color = None
-    plot.axis.major_tick_line_color = None
-    plot.axis.minor_tick_line_color = None
-    plot.axis.major_label_text_color = theme.QUIET
+    theme.quiet_axes(plot)
     return plot

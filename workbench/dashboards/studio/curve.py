@@ -172,12 +172,7 @@ class Curve:
         plot.legend.border_line_alpha = 0
         plot.legend.label_text_color = theme.QUIET
         plot.legend.label_text_font_size = "11px"
-        plot.grid.grid_line_alpha = 0.2
-        plot.xgrid.grid_line_color = None
-        plot.axis.axis_line_color = None
-        plot.axis.major_tick_line_color = None
-        plot.axis.minor_tick_line_color = None
-        plot.axis.major_label_text_color = theme.QUIET
+        theme.quiet_axes(plot)
         plot.axis.axis_label_text_color = theme.QUIET
         plot.axis.axis_label_text_font_style = "normal"
         plot.axis.axis_label_text_font_size = "11px"
