@@ -70,10 +70,11 @@ def implant(name: str, change: Callable[[ast.Module], None]) -> set[Place]:
         for known, value in vars(module).copy().items():
             if not isinstance(value, FunctionType | type) and known in fresh and not known.startswith("__"):
                 for other in list(sys.modules.values()):
-                    for alias, held in list(vars(other).items()) if hasattr(other, "__dict__") else []:
-                        if held is value:
-                            with suppress(AttributeError, TypeError):  # some modules are no plain ones
-                                setattr(other, alias, fresh[known])
+                    if (
+                        getattr(other, "__dict__", {}).get(known, fresh) is value
+                    ):  # small numbers are one object everywhere
+                        with suppress(AttributeError, TypeError):  # some modules are no plain ones
+                            setattr(other, known, fresh[known])
         return set()
     forget()
     return {(module.__file__, name) for name, _ in changed}

@@ -111,7 +111,7 @@ MUTANTS = (
     Mutant(
         "event-cap-forgotten",
         "workbench.rating",
-        "least(coalesce({source}.cap, {2**63 - 1}), ",
+        "least({source}.cap, ",
         "greatest(0, ",
         ("money_meters: the cap is per sale",),
     ),

@@ -28,6 +28,13 @@ def test_credits_come_back_in_the_order_they_are_spent_without_the_empty_ones() 
     assert credits_from(table) == {("acme", "o"): [paid, late], ("zeta", "o"): [other]}
 
 
+def test_exact_money_keeps_all_its_digits() -> None:
+    """Thirty-eight whole digits, no more and none after the point: as the lake keeps money."""
+    most = Fraction(10**38 - 1, 10**38 - 3)
+    table = credits_table({("acme", "o"): [Balance("gift", most, 1, GIVEN, NEVER)]})
+    assert credits_from(table)["acme", "o"][0].left == most
+
+
 def test_nothing_is_a_table_too_and_an_old_one_without_kinds_is_read() -> None:
     assert credits_from(credits_table({})) == {}
     assert credits_table({}).num_rows == 0

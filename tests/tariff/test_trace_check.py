@@ -130,6 +130,19 @@ def test_what_the_close_counted_need_not_be_the_records_units() -> None:
     check_trace(sealed(trace))
 
 
+@pytest.mark.parametrize(
+    "gone", [("charge",), ("line", "others_nano"), ("line", "rounded_nano"), ("record",), ("shares",)]
+)
+def test_what_a_trace_does_not_say_is_not_checked(gone: tuple[str, ...]) -> None:
+    """A line is seen without its charge, and a charge on a line whose others are not told."""
+    trace = whole()
+    spot = trace
+    for key in gone[:-1]:
+        spot = spot[key]
+    del spot[gone[-1]], trace["seal"]
+    check_trace(trace)
+
+
 def test_the_seal_does_not_look_at_the_order_of_keys() -> None:
     trace = whole()
     assert seal_of(dict(reversed(trace.items()))) == trace["seal"]

@@ -156,20 +156,9 @@ class Rater:
             self._decided = True
             ordered.decide(self.con, self.tables, self.plan.offers)
         parts = linear_charges(self.tables, plan, records, self.within)
-        if "counted" in plan.kinds and plan.plain:
+        if "counted" in plan.kinds:
             try:
-                parts += stretches.charges(self.con, self.tables, plan, records, self.within)
-            except EngineOverflow as error:
-                raise overflow(stream, error) from None
-        elif "counted" in plan.kinds:
-            mixed = first(self.con, f"SELECT count(*) FROM {self.tables.schema}.mixed") != (0,)
-            if mixed:
-                jumping.check_members(self.con, self.tables, stream)
-            source = use(self.tables, plan, records, self.within, mixed=mixed)
-            try:
-                if plan.shaped:
-                    source = shaped.measure(self.con, self.tables, plan, source)
-                parts += counted.charges(self.con, self.tables, plan, source)
+                parts += self._counted(plan, records)
             except EngineOverflow as error:
                 raise overflow(stream, error) from None
         if plan.sponsored:
@@ -180,6 +169,18 @@ class Rater:
             parts += burst.collect(self.con, self.tables, plan, records, self.within)
         charges = " UNION ALL ".join(parts) if parts else uncharged.no_charges(plan.dims)
         return Rated(charges, uncharged.of_stream(self.tables, plan, records, self.within), _order(plan.dims))
+
+    def _counted(self, stream: Stream, records: str) -> list[str]:
+        """The queries of the charges of prices with a counter."""
+        if stream.plain:
+            return stretches.charges(self.con, self.tables, stream, records, self.within)
+        mixed = first(self.con, f"SELECT 1 FROM {self.tables.schema}.mixed LIMIT 1") is not None
+        if mixed:
+            jumping.check_members(self.con, self.tables, stream.name)
+        source = use(self.tables, stream, records, self.within, mixed=mixed)
+        if stream.shaped:
+            source = shaped.measure(self.con, self.tables, stream, source)
+        return counted.charges(self.con, self.tables, stream, source)
 
     def steady(self, stream: str) -> bool:
         """Whether each counter of a stream's prices only ever adds up, so that ``more`` may charge what came late."""

@@ -61,19 +61,21 @@ def explain_charge(
         )
         if made is not None:
             return made
+    if device_key is None:
+        raise _unknown(stream, at)
     units, events = _record(rater, records, device_key, at, given)
     if component.bursts or component.closes:
         return explain_nothing(offer, component, units, "its amount comes at close, with the whole period's")
     if component.fold == "count":
         units = events
     if not component.linear or component.shape or component.sponsored:
-        return _counted(rater, stream, {**(others or {}), stream: records}, (offer, component), line_no, device_key or 0,
+        return _counted(rater, stream, {**(others or {}), stream: records}, (offer, component), line_no, device_key,
                         at, given, units, events)  # fmt: skip
     return explain(offer, component, _rate(rater, component, at, given), units, events=events)
 
 
 def _record(
-    rater: Rater, records: str, device_key: int | None, at: datetime, given: Mapping[str, object]
+    rater: Rater, records: str, device_key: int, at: datetime, given: Mapping[str, object]
 ) -> tuple[int, int]:
     own = " AND ".join(["r.device_key = $1", "r.window_start = $2", *(f"r.{name} IS NOT DISTINCT FROM ${place}"
                         for place, name in enumerate(given, 3))])  # fmt: skip
@@ -107,7 +109,7 @@ def _counted(
         plan = fresh.tables.streams[stream]
         if again or rate.jumps:
             for name, source in records.items():
-                if name in fresh.tables.streams and fresh.plan.needs_totals(name):
+                if fresh.plan.needs_totals(name):
                     fresh.observe(name, source)
         if again:
             fresh.rate(stream, records[stream])
@@ -159,13 +161,13 @@ def _member_part(rater: Rater, stream: Stream, line_no: int, device_key: int) ->
 
 def _own_before(rater: Rater, stream: str, records: str, device_key: int, at: datetime) -> int:
     """What a device itself used before: its part of a pool's overage is shared by its own use."""
-    row = first(
+    ((units,),) = run(
         rater.con,
         f"SELECT coalesce(sum(r.units), 0) FROM {records} r WHERE {rater.within} AND r.device_key = $1 "
         "AND r.window_start < $2",
         [device_key, at],
     )
-    return int(row[0]) if row else 0
+    return int(units)
 
 
 def _at_close(

@@ -7,7 +7,6 @@ again. A refund comes onto the line that it gives money back of.
 
 from __future__ import annotations
 
-from workbench.lake.engine import one
 from workbench.lake.lake import Lake
 from workbench.lake.sql import quote
 from workbench.model.plan import Period
@@ -38,12 +37,12 @@ def rows_of(lake: Lake, period: Period) -> str:
 
 def mark(lake: Lake, period: Period) -> str:
     """What tells one state of the period's node rows from another; empty without any."""
-    row = one(
-        lake.con,
+    held = lake.con.execute(
         "SELECT count(*), coalesce(sum(amount), 0), coalesce(sum(epoch_us(used_at)::HUGEINT), 0) "
-        f"FROM {rows_of(lake, period)}",
+        f"FROM {rows_of(lake, period)}"
     )
-    return "" if row is None or not row[0] else ":".join(map(str, row))
+    ((rows, *sums),) = held.fetchall()
+    return ":".join(map(str, (rows, *sums))) if rows else ""
 
 
 def charges(lake: Lake, period: Period, lines: str) -> str:

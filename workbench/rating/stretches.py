@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import duckdb
 
 _LISTED = 100
+_NARROW = 2**61
+"""Below it counters and costs leave 64 bits room to add up."""
 _LIKE_USE = "NULL::TIMESTAMP AS life, false AS wavers, false AS jumps, false AS alone"
 
 
@@ -59,12 +61,12 @@ def charges(
     )
     bounds = run(
         con,
-        f"SELECT DISTINCT window_start FROM {s}.level2_{n} WHERE NOT uniform ORDER BY 1 LIMIT {_LISTED + 1}",
+        f"SELECT DISTINCT window_start FROM {s}.level2_{n} WHERE NOT uniform ORDER BY 1 LIMIT {_LISTED}",
     )
     if not bounds:
         return [plain]
     at = f"SELECT window_start FROM {s}.level2_{n} WHERE NOT uniform"
-    if len(bounds) <= _LISTED:  # listed, they are compared while the records are read
+    if len(bounds) < _LISTED:  # few and all: listed, they are compared while the records are read
         at = ", ".join(f"TIMESTAMP '{window}'" for (window,) in bounds)
     early = f"(SELECT * FROM {records} r WHERE {within} AND r.window_start IN ({at}))"
     return [plain, _bounds(s, n, stream, f"FROM {early} r {celled}", units, _narrow(con, s, n))]
@@ -74,8 +76,8 @@ def _narrow(con: duckdb.DuckDBPyConnection, s: str, n: int) -> bool:
     """Whether no counter and no cost of this partition comes near 64 bits: 128 take three times as long to divide."""
     return first(
         con,
-        f"SELECT coalesce(max(base) + (SELECT max(c1) FROM {s}.level1_{n}) * max(block_amount), 0) < {2**61} "
-        f"AND (SELECT coalesce(max(c1), 0) + max(increment_units) < {2**61} FROM {s}.level1_{n}, {s}.cells_{n}) "
+        f"SELECT coalesce(max(base) + (SELECT max(c1) FROM {s}.level1_{n}) * max(block_amount), 0) < {_NARROW} "
+        f"AND (SELECT coalesce(max(increment_units), 0) < {_NARROW} FROM {s}.cells_{n}) "
         f"FROM (SELECT base::HUGEINT AS base, greatest(block_amount, 1)::HUGEINT AS block_amount FROM {s}.steps)",
     ) == (True,)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 FEW_STEPS = 8
 KINDS = ("simple", "routed", "counted", "bursts", "folded")
-_NUMBERS = itertools.count(1)
+_NUMBERS = itertools.count()
 _PLAN = (
     "offers",
     "components",
@@ -162,7 +162,7 @@ class PlanTables:
             "window_start TIMESTAMP, dims VARCHAR, units BIGINT)",
         )
         self._routing()
-        self.streams = {name: self._stream(number, name, plan) for number, name in enumerate(plan.streams, 1)}
+        self.streams = {name: self._stream(number, name, plan) for number, name in enumerate(plan.streams)}
 
     def drop(self) -> None:
         """Forget the tables."""

@@ -107,7 +107,9 @@ def _amount(stream: Stream, source: str) -> str:
     made = converted(measure, Sql("r.n_events"), Sql(f"{source}.slope"), Sql(f"{source}.fee"))
     text = f"({made})"
     if stream.bounded:
-        text = f"least(coalesce({source}.cap, {2**63 - 1}), greatest(coalesce({source}.floor, 0), {text}))"
+        text = (
+            f"least({source}.cap, greatest({source}.floor, {text}))"  # of what is NULL, neither takes notice
+        )
     return f"{text}::BIGINT"
 
 

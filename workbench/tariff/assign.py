@@ -224,7 +224,7 @@ def _register_bounds(
             for back in range(depth + 1):
                 start = period_at(period.start, zone, kind, anchor, -back).start
                 rows.append((zone, anchor, kind, naive(start), back + 1))
-            rows.append((zone, anchor, kind, naive(BEGINNING - timedelta(days=1)), depth + 2))
+            rows.append((zone, anchor, kind, naive(BEGINNING), depth + 2))
     _create(
         con,
         "plan_bounds",

@@ -172,11 +172,11 @@ def parts_of(trace: Mapping[str, Any]) -> list[dict[str, int]]:
         amount = shared(whole, low, high - low, total, trace["part_unit"]) if total else 0
         return [{"step": step_at(steps, q(total)), "after": low, "up_to": high, "amount": amount}]
     first, last = q(low), q(high)
-    if last < first:  # a fold that fell: what it cost before is given back
+    if last <= first:  # a fold that fell gives back what it cost before; what moves nothing costs nothing
         amount = _cost(steps, last) - _cost(steps, first)
         return [{"step": step_at(steps, last), "after": first, "up_to": last, "amount": amount}]
-    edges = sorted({first, last, *(s.from_units - 1 for s in steps if first < s.from_units - 1 < last)})
-    found = [
+    edges = sorted({first, last, *(min(max(step.from_units - 1, first), last) for step in steps)})
+    return [
         {
             "step": step_at(steps, up_to),
             "after": after,
@@ -185,7 +185,6 @@ def parts_of(trace: Mapping[str, Any]) -> list[dict[str, int]]:
         }
         for after, up_to in pairwise(edges)
     ]
-    return found or [{"step": step_at(steps, last), "after": first, "up_to": last, "amount": 0}]
 
 
 def _cost(steps: list[PlanStep], q: int) -> int:

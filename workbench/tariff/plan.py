@@ -30,6 +30,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from math import gcd
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -210,20 +211,13 @@ def check_grid(plan: Plan, stream: str, seconds: int) -> None:
     """
     for at, what in _instants(plan, stream):
         behind = int(at.timestamp()) % seconds
-        if behind or at.microsecond:
-            needed = _divisor(seconds, behind)
+        if behind:
             raise RatingError(
                 f"{what} changes at {at:%Y-%m-%d %H:%M:%S}, which is not on the {seconds} s grid of '{stream}'.",
                 where=stream,
                 code="grid_too_coarse",
-                cure=f"Aggregate '{stream}' on a grid of {needed} s, or move the instant.",
+                cure=f"Aggregate '{stream}' on a grid of {gcd(seconds, behind)} s, or move the instant.",
             )
-
-
-def _divisor(seconds: int, behind: int) -> int:
-    while behind:
-        seconds, behind = behind, seconds % behind
-    return max(1, seconds)
 
 
 def check_slots(plan: Plan, stream: str, seconds: int) -> None:

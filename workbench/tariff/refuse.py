@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from workbench.model.offer import Component, Offer
 from workbench.model.plan import CLOSING_FOLDS
@@ -11,6 +12,8 @@ from workbench.model.price import Dynamic, Percentage, Percentile, PerUnit, Stai
 
 def refused(offer: Offer) -> Iterator[str]:
     """The constructs of an offer that have no rows yet, each as words for an error."""
+    own = tuple(replace(component, scope=component.scope or offer.scope) for component in offer.components)
+    offer = replace(offer, components=own)  # a price without a scope has its offer's
     yield from _refused_bundles(offer)
     yield from _refused_sponsors(offer)
     for component in offer.components:
@@ -25,12 +28,14 @@ def refused(offer: Offer) -> Iterator[str]:
 def _refused_bundles(offer: Offer) -> Iterator[str]:
     weighed = {name: bundle.id for bundle in offer.bundles for name, _ in bundle.weights}
     for component in offer.components:
-        scope = component.scope or offer.scope
         jumps = any(
             isinstance(rate.price, Volume | StairStep | Percentage | Dynamic) for rate in component.rates
         )
         if component.id in weighed and (
-            jumps or component.increment or component.fold not in ("sum", "count") or scope != offer.scope
+            jumps
+            or component.increment
+            or component.fold not in ("sum", "count")
+            or component.scope != offer.scope
         ):
             yield f"bundle '{weighed[component.id]}' over the rounded, folded or jumping price '{component.id}'"
     if offer.bundles and offer.scope == "event":
@@ -70,7 +75,7 @@ def _refused_sponsors(offer: Offer) -> Iterator[str]:
 
 def _refused_pool(offer: Offer, component: Component) -> Iterator[str]:
     """A cap per member and overage by excess are rules about a pool's free units, which are a plain sum's."""
-    if (component.scope or offer.scope) != "pool" or component.allowance is None:
+    if component.scope != "pool" or component.allowance is None:
         return
     if (offer.pool_cap_units is not None or offer.overage != "use") and (
         component.fold != "sum" or component.increment is not None
