@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import re
 import socket
@@ -12,7 +13,10 @@ import pytest
 
 from tests.charging.wire import dial, read, running
 from tests.charging.world import CATALOGUE
-from workbench.charging.messages import Debit, encode
+from workbench.charging.framed import Caller
+from workbench.charging.http import document
+from workbench.charging.messages import Debit, decode_answer, encode
+from workbench.charging.refusals import CURES, REFUSALS
 from workbench.charging.serve import Doors, Threaded
 
 PLAIN = b"POST /v1/charge HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%s"
@@ -129,3 +133,31 @@ def test_tokens_hold_on_the_plain_way(tmp_path: Path) -> None:
             % (len(forged), forged)
         )
         assert read(connection, 1)[0][1]["code"] == "forged_tenant"
+
+
+def test_a_refusal_says_what_where_and_how_to_mend_it_both_ways(node: Threaded, tmp_path: Path) -> None:
+    """Behind what it says on every wire, which stays as it is: old clients read on."""
+    caller = Caller(tmp_path / "s")
+    framed = json.loads(caller.ask(encode(Debit(account="nobody", id="r", meter="car.sms", units=1))))
+    caller.close()
+    assert "cure" not in framed and "what" not in framed
+    body = encode(Debit(account="nobody", id="r", meter="car.sms", units=1))
+    chunked = (
+        b"POST /v1/charge HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n"
+    )
+    with dial(node) as connection:
+        connection.sendall(PLAIN % (len(body), body) + chunked % (len(body), body))
+        connection.sendall(b"GET /v1/accounts/nobody HTTP/1.1\r\nHost: x\r\n\r\n")
+        (plain_status, plain), (slow_status, slow), (read_status, balance) = read(connection, 3)
+    assert (plain_status, slow_status, read_status) == (404, 404, 404) and plain == slow
+    assert {name: plain[name] for name in framed} == framed
+    assert plain["what"] == plain["why"] and plain["cure"] == balance["cure"] == CURES["unknown_account"]
+    assert "request r" in str(plain["where"])
+    assert decode_answer(json.dumps(plain).encode()).code == "unknown_account"
+
+
+def test_every_refusal_has_a_cure_and_the_description_says_it() -> None:
+    assert set(CURES) == set(REFUSALS)
+    told = json.dumps(document())
+    assert all(json.dumps(cure)[1:-1] in told for cure in CURES.values())
+    assert {"what", "where", "cure"} <= set(document()["components"]["schemas"]["Answer"]["properties"])

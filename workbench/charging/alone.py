@@ -32,6 +32,7 @@ from workbench.charging.messages import (
     decode_answer,
 )
 from workbench.charging.node import Node
+from workbench.charging.recovery import old_groups
 from workbench.errors import ChargingError
 from workbench.journal.reader import JournalReader
 
@@ -67,14 +68,15 @@ class _Log:
 
     def __init__(self, folder: Path, tenants: tuple[str, ...]) -> None:
         self.name, self.node = folder.name, Node(tenants)
+        self._old, self._of_old = old_groups(folder), False
         self._next = self._read(folder)
         self.head: tuple[int, Command | None] | None = next(self._next, None)
 
-    @staticmethod
-    def _read(folder: Path) -> Iterator[tuple[int, Command | None]]:
+    def _read(self, folder: Path) -> Iterator[tuple[int, Command | None]]:
         reader = JournalReader(folder / "log", 0)
         while (read := reader.read()) is not None:
-            for message in read.messages:
+            for number, message in enumerate(read.messages, read.first):
+                self._of_old = number < self._old
                 now = message.received_at_ns // 1000
                 yield now, None  # the clock's
                 for record in unpack(message):
@@ -84,6 +86,7 @@ class _Log:
         """Carry out the next request: its instant, itself (``None``: the clock's), its answer."""
         assert self.head is not None
         now, ask = self.head
+        self.node.any_group = self._of_old  # of this head; reading the next one changes it
         self.head = next(self._next, None)
         self.node.now = now
         if ask is None:
@@ -136,6 +139,7 @@ class _One:
     def take(self, log: _Log, now: int, ask: Command | None, said: Answer | None) -> None:
         """What this request would have been here."""
         node = self.node
+        node.any_group = log.node.any_group
         now = self._now = max(self._now, now)
         if ask is None or said is None:
             node.tick(now)

@@ -11,8 +11,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from workbench.charging.messages import decode
+from workbench.charging.messages import Wish, decode
 from workbench.charging.node import Node
+from workbench.charging.sessions import bad_group
 from workbench.errors import ChargingError
 from workbench.journal.message import RawMessage
 
@@ -46,12 +47,20 @@ def unpack(message: RawMessage) -> list[bytes]:
     return _decode(message.payload).records
 
 
+def _first_bad_group(records: list[bytes]) -> str:
+    for record in records:
+        ask = decode(record)
+        if isinstance(ask, Wish) and bad_group(ask):
+            return f"{ask.id} of account {ask.account}, rating group {str(ask.rating_group)[:40]}"
+    return ""
+
+
 def replay(node: Node, message: RawMessage) -> int:
     """Carry out a batch again; answers how many requests it held.
 
     Raises:
         ChargingError: ``charging_replay``: the answers are not those that were given. Nothing may go on then: somebody
-            has the others.
+            has the others. ``charging_old_groups``: they were given when rating groups were not looked at.
     """
     batch = _decode(message.payload)
     now = message.received_at_ns // 1000
@@ -62,6 +71,13 @@ def replay(node: Node, message: RawMessage) -> int:
     for record in batch.records:
         said = zlib.crc32(carry_out(decode(record), now)[0], said)
     if said != batch.answers or node.seq != batch.seq:
+        if not node.any_group and (old := _first_bad_group(batch.records)):
+            raise ChargingError(
+                "The log has a request with a rating group that was granted once and is refused today.",
+                where=f"request {old}, batch of {now}",
+                cure="Start the node once with `--accept-old-groups`: what was answered stays, new requests are refused.",
+                code="charging_old_groups",
+            )
         raise ChargingError(
             f"Carrying out the log again gave other answers near request {batch.seq:,}.",
             where=f"batch of {now}",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from workbench.charging.messages import decode_answer
-from workbench.charging.refusals import REFUSALS
+from workbench.charging.refusals import CURES, REFUSALS
 
 JSON = (b"content-type", b"application/json")
 
@@ -26,6 +27,23 @@ class Door:
             if name == b"authorization" and value[:7].lower() == b"bearer ":
                 return self._tenants.get(hashlib.sha256(value[7:]).digest())
         return None
+
+
+def cured(answer: bytes) -> bytes:
+    """What HTTP says of an answer: a refusal also says what, where and how to mend it, behind what it says anyway.
+
+    Only here: the log proves answers by their bytes, so the node's own may not change.
+    """
+    if b'"ok":false' not in answer:
+        return answer
+    told = decode_answer(answer)
+    more = {"what": told.why, "cure": CURES[told.code]}
+    if not told.where:
+        parts = [
+            f"{name} {value}" for name, value in (("account", told.account), ("request", told.id)) if value
+        ]
+        more["where"] = ", ".join(parts) or "the request"
+    return answer[:-1] + b"," + json.dumps(more).encode()[1:]
 
 
 def said(answer: bytes, home: str = "") -> tuple[int, list[tuple[bytes, bytes]]]:

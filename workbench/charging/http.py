@@ -24,12 +24,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from workbench.charging.door import Door, said
+from workbench.charging.door import Door, cured, said
 from workbench.charging.framed import FRAME_BYTES_MAX
 from workbench.charging.http_hot import hot
 from workbench.charging.messages import Answer, Asked, Balance, decode_answer, encode
 from workbench.charging.node import BYTES_MAX
-from workbench.charging.refusals import REFUSALS, refusal
+from workbench.charging.refusals import CURES, REFUSALS, refusal
 from workbench.charging.service import Service
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -84,6 +84,7 @@ class Charge:
 
 
 async def _send(send: Send, answer: bytes, *, close: bool = False, home: str = "") -> None:
+    answer = cured(answer)
     status, headers = said(answer, home)
     if close:
         headers.append((b"connection", b"close"))
@@ -153,7 +154,7 @@ def application(service: Service, tokens: Mapping[str, str] | None = None) -> Ho
 
 def _response(answer: bytes) -> Response:
     said = decode_answer(answer)
-    return Response(answer, 200 if said.ok else REFUSALS[said.code][0], media_type="application/json")
+    return Response(cured(answer), 200 if said.ok else REFUSALS[said.code][0], media_type="application/json")
 
 
 def metrics_text(status: Mapping[str, Any]) -> str:
@@ -170,7 +171,7 @@ def document() -> dict[str, Any]:
     )
     statuses: dict[int, list[str]] = {}
     for code, (status, why) in REFUSALS.items():
-        statuses.setdefault(status, []).append(f"`{code}`: {why}")
+        statuses.setdefault(status, []).append(f"`{code}`: {why} {CURES[code]}")
     said = {"application/json": {"schema": answered}}
     responses = {
         "200": {"description": "It was done (`ok`), durably.", "content": said},

@@ -14,7 +14,7 @@ from typing import Any
 
 from uvicorn.protocols.http.flow_control import FlowControl
 
-from workbench.charging.door import Door, head_of
+from workbench.charging.door import Door, cured, head_of
 from workbench.charging.http_wire import WAITING_MAX, PatientProtocol
 from workbench.charging.node import BYTES_MAX
 from workbench.charging.service import Service
@@ -150,6 +150,7 @@ class HotProtocol(PatientProtocol):
     def answer(self, token: object, answer: bytes) -> None:
         """Queue one answer for ``flush``."""
         self._under_way -= 1
+        answer = cured(answer)
         self._out.append(head_of(answer, self.server_state.default_headers, self._service.home_http) + answer)
 
     def flush(self) -> None:

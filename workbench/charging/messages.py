@@ -255,7 +255,9 @@ class Answer(msgspec.Struct, omit_defaults=True, kw_only=True):
         seq: the place of this request among all that changed the node.
         buckets: with ``balance``: what is left in each bucket (name, meter, left).
         terms: with ``balance``: the account's terms.
-        where: with ``elsewhere``: the node that owns the account, by address where it is known.
+        where: with ``elsewhere``: the node that owns the account, by address where it is known. Over HTTP other refusals
+            say which request of which account they are about.
+        what, cure: with a refusal over HTTP: ``why`` once more, and what to do about it, as all errors of the workbench say.
     """
 
     ok: bool
@@ -279,6 +281,8 @@ class Answer(msgspec.Struct, omit_defaults=True, kw_only=True):
     seq: int = 0
     buckets: list[tuple[str, str, int]] = []
     where: str = ""
+    what: str = ""
+    cure: str = ""
     terms: Terms | None = None
 
 

@@ -71,6 +71,7 @@ class Node(Operations, Moves):
             made, which memory lets go of as a whole.
         older: asked for answers that memory has let go of: key to (hash, answer) or ``None``.
         replaying: a log is carried out again: what it holds was new then, whatever ``older`` knows by now.
+        any_group: what is carried out again is of a time when rating groups were not looked at (``recovery``).
         facts: when set, told what happened, in order.
         notices: what crossed a threshold since somebody last took them.
         exposure: what all open reservations may still cost: the most that a loss of this node could leave unbilled.
@@ -85,7 +86,7 @@ class Node(Operations, Moves):
         self.answers: dict[str, tuple[bytes, bytes, int]] = {}
         self.former: dict[str, tuple[bytes, bytes, int]] = {}
         self.older: Callable[[str], tuple[bytes, bytes] | None] | None = None
-        self.replaying = False
+        self.replaying = self.any_group = False
         self.facts: Callable[[Fact], None] | None = None
         self.notices: list[Notice] = []
         self.no_moves()

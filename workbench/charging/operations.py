@@ -54,6 +54,7 @@ class Operations:
     notices: list[Notice]
     seq: int
     exposure: int
+    any_group: bool
 
     # -- use -------------------------------------------------------------------------------------------------
 
@@ -68,12 +69,12 @@ class Operations:
         )  # fmt: skip
 
     def _authorize(self, account: Account, ask: Authorize, now: int) -> Answer:
-        sessions.check_wish(account, ask)
+        sessions.check_wish(account, ask, any_group=self.any_group)
         found = self._grant(account, ask, instant_of(ask, now), now)
         return Answer(ok=True, granted=found.units, charged=found.need, rating_group=ask.rating_group)
 
     def _reserve(self, account: Account, ask: Reserve, now: int) -> Answer:
-        sessions.check_wish(account, ask)
+        sessions.check_wish(account, ask, any_group=self.any_group)
         at = instant_of(ask, now)
         found = self._grant(account, ask, at, now)
         made = hold(account, found, ask.meter, at, now, ask.seconds, ask.critical)
@@ -165,7 +166,7 @@ class Operations:
         return Answer(ok=True, reservation=made.number, rating_group=made.rating_group)
 
     def _debit(self, account: Account, ask: Wish, now: int) -> Answer:
-        sessions.check_wish(account, ask)
+        sessions.check_wish(account, ask, any_group=self.any_group)
         at = now if ask.at is None else instant_of(ask, now)
         found = self._grant(account, ask, at, now)
         made = Reservation(0, ask.meter, found.units, at, 0)
@@ -179,7 +180,7 @@ class Operations:
         )  # fmt: skip
 
     def _settle_lease(self, account: Account, ask: Settle, now: int) -> Answer:
-        sessions.check_wish(account, ask)
+        sessions.check_wish(account, ask, any_group=self.any_group)
         at, debt = instant_of(ask, now), debt_of(account)
         if ask.amount_nano:
             raise Refused("bad_quantity")

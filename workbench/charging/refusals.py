@@ -59,6 +59,47 @@ REFUSALS: Final[dict[str, tuple[int, str]]] = {
 }
 """Code to (HTTP status, sentence)."""
 
+CURES: Final[dict[str, str]] = {
+    "bad_request": "Send one of the messages that /openapi.json describes, without other fields.",
+    "too_large": "Split it: a request has at most 64 KB.",
+    "bad_id": "Give each request a new id, for example a UUID.",
+    "bad_quantity": "Ask for whole, positive units of the meter, or for an amount without a meter.",
+    "bad_amount": "Count in nano-units of the account's currency, above zero.",
+    "bad_account": "Use printable names, and a currency of three capital letters.",
+    "bad_rating_group": "Send the service's own number, or leave it out.",
+    "bad_dimensions": "Send at most 16 dimensions, names up to 64 and values up to 128 characters.",
+    "bad_seconds": "Ask for a shorter hold and update it while the session goes on.",
+    "too_early": "Send it within 32 days, or through mediation instead.",
+    "too_late": "Check the caller's clock: five minutes ahead are accepted.",
+    "no_zone": "Write the instant in RFC 3339 with its zone, as 2026-03-01T12:00:00Z.",
+    "unauthorized": "Send the header `Authorization: Bearer TOKEN`.",
+    "forged_tenant": "Use the token of the tenant the request names, or leave the tenant out.",
+    "unknown_tenant": "Check the tenant's name, or start the node with `--tenant`.",
+    "unknown_account": "Open the account first.",
+    "unknown_reservation": "Reserve again: what was used without a reservation can be debited.",
+    "unknown_charge": "Check the id of the request that charged it.",
+    "unknown_pool": "Put an account into the pool first: that makes it.",
+    "unknown_meter": "Name a meter that an offer of the account prices, or open the account with that offer.",
+    "unknown_offer": "Load a catalogue that has the offer in force, or name another.",
+    "not_online": "Bill this offer at the close of the period, or give it prices that a node can decide.",
+    "no_rate": "Send the dimensions the price asks for, or give the price a rate for all others.",
+    "device_missing": "Name the device in the request.",
+    "currency_mismatch": "Open another account for another currency; join a pool of the same one.",
+    "key_reused": "Use a new id for a new request; repeat the old one as it was.",
+    "catalogue_refused": "Run `workbench catalog check` on the file: it says what is wrong and where.",
+    "insufficient_balance": "Top the account up, or ask for no more than `affordable`.",
+    "critical_not_allowed": "Ask without `critical`, or open the account with terms that allow it.",
+    "reservation_expired": "Reserve again; debit what was used since.",
+    "more_than_reserved": "Update the reservation before the use, or debit the rest.",
+    "refund_too_high": "Refund no more than is left of the charge.",
+    "too_many_reservations": "Commit or release some of them.",
+    "busy": "Ask again with the same id, after a moment.",
+    "read_only": "Make room on the node's disk; ask again with the same id.",
+    "elsewhere": "Ask the node that `where` names, or the home node.",
+    "stale_move": "Nothing is to be done: the later hand-over holds.",
+}
+"""Code to what the caller can do. Only HTTP says it: answers are part of the log, and their bytes may not change."""
+
 FORGETTABLE: Final = frozenset(
     "bad_request too_large bad_id unauthorized forged_tenant unknown_tenant unknown_account key_reused busy read_only "
     "elsewhere".split()

@@ -55,8 +55,16 @@ def instant_of(ask: Wish, now: int) -> int:
     return at
 
 
-def check_wish(account: Account, ask: Wish) -> None:
+def bad_group(ask: Wish) -> bool:
+    """Whether a wish's rating group is none."""
+    return bool(ask.rating_group) and not 0 < ask.rating_group <= RATING_GROUP_MAX
+
+
+def check_wish(account: Account, ask: Wish, *, any_group: bool = False) -> None:
     """Refuse a wish that no account could be granted.
+
+    Args:
+        any_group: an old log is carried out again, from when rating groups were not looked at.
 
     Raises:
         Refused: ``bad_quantity``, ``bad_amount``, ``bad_rating_group``, ``bad_dimensions``, ``critical_not_allowed``.
@@ -68,7 +76,7 @@ def check_wish(account: Account, ask: Wish) -> None:
             raise Refused("bad_amount")
     elif not 0 < ask.units <= UNITS_MAX:
         raise Refused("bad_quantity")
-    if ask.rating_group and not 0 < ask.rating_group <= RATING_GROUP_MAX:
+    if not any_group and bad_group(ask):
         raise Refused("bad_rating_group")
     if ask.dims and (len(ask.dims) > 16 or any(len(k) > 64 or len(v) > 128 for k, v in ask.dims.items())):
         raise Refused("bad_dimensions")

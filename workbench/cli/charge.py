@@ -104,6 +104,12 @@ def charge(
             "--beside", metavar="FOLDER", help="With --check: a node that joined, and had accounts too."
         ),
     ] = None,
+    accept_old_groups: Annotated[
+        bool,
+        typer.Option(
+            "--accept-old-groups", help="Accept rating groups in an old log that are refused today; once."
+        ),
+    ] = False,
     status: Annotated[bool, typer.Option("--status", help="Show a running node and stop.")] = False,
     ask: Annotated[
         str, typer.Option("--ask", metavar="JSON", help="Send one request to a running node.")
@@ -144,6 +150,10 @@ def charge(
         own=own, advertise=advertise,
     )  # fmt: skip
     folder.mkdir(parents=True, exist_ok=True)
+    if accept_old_groups:
+        from workbench.charging.recovery import accept_old_groups as accept
+
+        accept(folder, doors.tenants)
     serve(doors, lambda running: _ready(running, as_json))
 
 
