@@ -18,6 +18,11 @@ QUIET = (
     *("--disable-background-networking", "--disable-component-update"),
 )
 
+LOADED = """() => { const veiled = root => [...root.querySelectorAll('*')].some(
+  part => part.classList.contains('pn-loading') || (part.shadowRoot && veiled(part.shadowRoot)));
+  return document.readyState === 'complete' && !veiled(document); }"""
+"""Nothing on the page stands behind the veil that Panel draws while it loads."""
+
 
 @pytest.fixture(scope="session")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
@@ -75,6 +80,8 @@ def picture(request: pytest.FixtureRequest) -> object:
         if os.environ.get("WORKBENCH_SCREENSHOTS"):
             folder = Path(request.config.rootpath) / "docs" / "images"
             folder.mkdir(parents=True, exist_ok=True)
+            page.wait_for_function(LOADED)
+            page.wait_for_timeout(1_000)
             page.screenshot(path=str(folder / name))
 
     return take
