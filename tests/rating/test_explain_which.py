@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -94,6 +95,16 @@ def test_time_may_be_told_with_or_without_its_zone() -> None:
     for same in (at, at.replace(tzinfo=UTC), at.replace(tzinfo=UTC).astimezone(timezone(timedelta(hours=5)))):
         assert told.explain(line, key, same).trace["amount"] == amount
     unknown(told, line, key, at.replace(tzinfo=timezone(timedelta(hours=5))))
+
+
+def test_a_time_without_its_zone_is_utc_wherever_the_machine_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = Told(price(EACH), rows=ROWS)
+    line, key, at, amount, *_ = told.charges[0]
+    with monkeypatch.context() as away:
+        away.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        assert told.explain(line, key, at).trace["amount"] == amount
+    time.tzset()
 
 
 def test_the_dimension_tells_two_records_of_one_hour_apart() -> None:

@@ -286,6 +286,14 @@ def test_whether_a_close_has_something_to_add() -> None:
     assert World(price(EACH, "credits: [{id: c, amount: 1, kind: paid}]")).rater.adjusts
 
 
+def test_which_streams_may_be_rated_in_any_order() -> None:
+    """What one meter's prices need is no matter of another's."""
+    plan = World(
+        f"prices: [{{id: a, meter: m.data, {EACH}}}, {{id: b, meter: m.sms, {TIERS}}}]", devices=1
+    ).plan
+    assert [plan.order_free(stream) for stream in ("m.data", "m.sms")] == [True, False]
+
+
 GIFT = "sponsorships: [{id: s, account: payer, components: [a], match: {country: [US]}%s}]"
 
 
