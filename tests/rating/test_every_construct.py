@@ -20,7 +20,7 @@ from tests.golden.engine import Manner, NotPriced, by_batch
 from tests.golden.online import by_online
 from tests.golden.outcome import Outcome, by_reference
 from tests.rating.worlds import prices as tiered_prices
-from workbench.errors import AmountOverflow, CatalogueError, RatingError
+from workbench.errors import AmountOverflow, CatalogueError, PartyError, RatingError
 from workbench.model.offer import (
     Allowance,
     Bundle,
@@ -245,13 +245,14 @@ def agree(case: Case, manner: Manner, dice: Any) -> None:
         found = by_batch(case, manner)
     except (NotPriced, Unpriceable, AmountOverflow, duckdb.ConversionException, duckdb.OutOfRangeException):
         reject()
-    except (CatalogueError, RatingError) as error:
+    except (CatalogueError, RatingError, PartyError) as error:
         if error.code not in (
             "not_priced",
             "adjustment_tax",
             "totals_missing",
             "pool_changed",
             "fold_changed",
+            "sponsor_currency",
         ):
             raise
         reject()
