@@ -28,6 +28,7 @@ from workbench.reference.results import Use
 from workbench.tariff.catalogue import loads
 
 CASES = Path(__file__).parent / "cases"
+OTHERS = Path(__file__).parent / "others"
 LONG_AGO = "2020-01-01"
 DEFAULTS = {
     "id": "offer",
@@ -60,9 +61,9 @@ class Case:
         return f"{self.file}: {self.name}"
 
 
-def all_cases() -> list[Case]:
+def all_cases(folder: Path = CASES) -> list[Case]:
     """Every case of every file, in order."""
-    return [case for path in sorted(CASES.glob("*.yaml")) for case in read_cases(path)]
+    return [case for path in sorted(folder.glob("*.yaml")) for case in read_cases(path)]
 
 
 def read_cases(path: Path) -> list[Case]:

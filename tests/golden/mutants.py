@@ -20,7 +20,7 @@ MUTANTS = (
         _SIZE
         + '\n    size = f"({size} - CASE WHEN (2 * abs({numerator})) % (2 * ({denominator})) = ({denominator}) '
         'AND {size} % 2 = 1 THEN 1 ELSE 0 END)"',
-        ("per_unit: two and a half cents go to three, not to the even two",),
+        ("adjustments: half a cent off goes away from zero",),
         "books",
         classic=True,
     ),
@@ -29,7 +29,7 @@ MUTANTS = (
         "workbench.settlement",
         "(2 * abs({numerator}) + ({denominator})) //",
         "(2 * abs({numerator}) + ({denominator}) - 1) //",
-        ("per_unit: half a cent goes up",),
+        ("adjustments: half a cent off goes away from zero",),
         "books",
     ),
     Mutant(
@@ -61,7 +61,7 @@ MUTANTS = (
         "workbench.tariff",
         _TIERS + "        late",
         _TIERS.replace("if inclusive", "if not inclusive") + "        late",
-        ("graduated: the unit at the bound still belongs to the tier",),
+        ("graduated: exclusive, the next tier is entered as soon as its bound is reached",),
         classic=True,
     ),
     Mutant(
@@ -76,14 +76,14 @@ MUTANTS = (
         "workbench.tariff",
         "base += flat + each *",
         "base += each *",
-        ("graduated: one byte more enters the next tier",),
+        ("graduated: exclusive, the next tier is entered as soon as its bound is reached",),
     ),
     Mutant(
         "first-flat-fee-lost",
         "workbench.tariff",
         "late = flat and begins == 0 and not at_zero",
         "late = False",
-        ("graduated: no unit, no flat fee",),
+        ("adjustments: a coupon makes one price finer than the other's, and both stand on one line",),
     ),
     Mutant(
         "package-only-when-full",
@@ -120,7 +120,7 @@ MUTANTS = (
         "workbench.rating",
         '        "r.drop_denominator + 1"\n',
         '        "r.drop_denominator + 2"\n',
-        ("burst: nineteen slots forgive none",),
+        ("burst: the higher direction counts",),
     ),
     # -- quantities ----------------------------------------------------------------------------------------
     Mutant(
@@ -172,7 +172,7 @@ MUTANTS = (
         "workbench.rating",
         "row.age < rule.periods",
         "row.age <= rule.periods",
-        ("allowance: a grant of January has expired in March",),
+        ("allowance: own units first, so the old ones may expire unused",),
         classic=True,
     ),
     Mutant(
@@ -256,7 +256,7 @@ MUTANTS = (
         "workbench.tariff",
         "window = period_at(cursor, zone, kind)",
         'window = period_at(cursor, "UTC", kind)',
-        ("counters: a daily counter starts anew at local midnight",),
+        ("increments: the day of rounding is the offer's local day",),
     ),
     Mutant(
         "anchors-end-at-28",
@@ -279,7 +279,7 @@ MUTANTS = (
         "workbench.tariff",
         'return 30 if fee.proration == "30-day" else days',
         "return 30",
-        ("fees: a month's fee by days of a long month",),
+        ("fees: a phase, half price for the first two periods",),
         classic=True,
     ),
     Mutant(
@@ -339,7 +339,7 @@ MUTANTS = (
         "workbench.rating",
         "<= at < balance.expires_at",
         "<= at <= balance.expires_at",
-        ("adjustments: use at the instant of expiry is not covered",),
+        ("adjustments: a credit pays what was used while it held, and the next one what was used then",),
     ),
     # -- shares --------------------------------------------------------------------------------------------
     Mutant(
@@ -364,7 +364,7 @@ MUTANTS = (
         "workbench.settlement",
         'base = left if rule.of == "remainder" and rule.kind != "fixed" else basis.amounts',
         "base = basis.amounts",
-        ("splits: a percentage of what the rule before left",),
+        ("splits: a fixed part per device comes first, wherever it is written",),
         "books",
     ),
     Mutant(
@@ -380,7 +380,7 @@ MUTANTS = (
         "workbench.settlement",
         "max(signed, rule.guarantee * NANO)",
         "min(signed, rule.guarantee * NANO)",
-        ("splits: a minimum guarantee",),
+        ("splits: above its guarantee and below its cap a partner gets its share",),
         "books",
     ),
 )

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import argparse
 import ast
-import copy
 import importlib
 import json
 import random
@@ -28,13 +27,13 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 from tests.golden.books import asks_for_books, by_books
 from tests.golden.case import Case
+from tests.golden.changes import Made, sites
 from tests.golden.engine import NotPriced, by_batch, by_batch_together
 from tests.golden.implant import implant, in_child
 from tests.golden.online import by_online
@@ -80,13 +79,6 @@ TARGETS = {
 }
 """Module to the raters of the golden cases that are asked."""
 
-_COMPARE: dict[type[ast.cmpop], type[ast.cmpop]] = {
-    ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt, ast.Eq: ast.NotEq, ast.NotEq: ast.Eq,
-    ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
-}  # fmt: skip
-_BINARY: dict[type[ast.operator], type[ast.operator]] = {
-    ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Div: ast.Mult, ast.Mod: ast.FloorDiv,
-}  # fmt: skip
 _SECONDS = 150
 """Of the processor: more than the longest question takes (a file's cases in batch, a file of tests)."""
 _LONGEST = 20.0
@@ -94,89 +86,6 @@ _LONGEST = 20.0
 _SLOW = ("batch", "books")
 _BYTES = 8 * 2**30
 """A loop without end that collects something is stopped by its memory."""
-
-
-@dataclass(frozen=True)
-class Made:
-    """The ``place``-th change that can be made to a module."""
-
-    module: str
-    place: int
-    line: int
-    said: str
-
-    def wrong(self, tree: ast.Module) -> None:
-        """Make the change in the module's tree."""
-        sites(tree)[self.place][2]()
-
-
-_NO_CODE = ("annotation", "returns", "decorator_list", "bases", "keywords", "defaults", "kw_defaults")
-Site = tuple[int, str, Callable[[], None]]
-
-
-def sites(tree: ast.Module) -> list[Site]:
-    """(line, what changes, how to change the tree in place) for all that can go wrong, in the order of the text."""
-    found: list[Site] = []
-    for node in _code(tree):
-        before = ast.unparse(node) if isinstance(node, ast.expr) else ""
-        for how in _ways(node):
-            trial = copy.deepcopy(node)
-            next(iter(_ways(trial)))()
-            found.append((node.lineno, f"{before[:70]}  ->  {ast.unparse(trial)[:70]}", how))  # type: ignore[attr-defined]
-    return found
-
-
-def _code(node: ast.AST) -> Iterator[ast.AST]:
-    """Expressions that decide or reckon: no annotations, error texts, assertions, imports, or defaults (of arguments
-    and of fields: what is worked out once while a class or function is made cannot be put in place later).
-    """
-    for name, value in ast.iter_fields(node):
-        if name in _NO_CODE and not isinstance(node, ast.Call):
-            continue
-        for child in value if isinstance(value, list) else [value]:
-            if isinstance(node, ast.ClassDef) and not isinstance(child, ast.FunctionDef):
-                continue
-            if not isinstance(child, ast.AST) or isinstance(
-                child, ast.Raise | ast.Assert | ast.Import | ast.ImportFrom
-            ):
-                continue
-            if (
-                isinstance(child, ast.If)
-                and isinstance(child.test, ast.Name)
-                and child.test.id == "TYPE_CHECKING"
-            ):
-                continue
-            if isinstance(child, ast.Call) and ast.unparse(child.func).endswith(
-                ("Error", "Overflow", "cast")
-            ):
-                continue
-            yield child
-            yield from _code(child)
-
-
-def _ways(node: ast.AST) -> Iterator[Callable[[], None]]:
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in _COMPARE:
-        yield lambda: node.ops.__setitem__(0, _COMPARE[type(node.ops[0])]())
-    if isinstance(node, ast.BinOp) and type(node.op) in _BINARY and not _is_text(node):
-        yield lambda: setattr(node, "op", _BINARY[type(node.op)]())
-    if isinstance(node, ast.BoolOp):
-        yield lambda: setattr(node, "op", ast.Or() if isinstance(node.op, ast.And) else ast.And())
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        yield lambda: setattr(node, "operand", ast.UnaryOp(ast.Not(), node.operand))
-    if isinstance(node, ast.Constant) and type(node.value) is int:
-        yield lambda: setattr(node, "value", node.value + 1)  # type: ignore[operator]
-    if isinstance(node, ast.IfExp):
-        yield lambda: (lambda a, b: (setattr(node, "body", b), setattr(node, "orelse", a)))(
-            node.body, node.orelse
-        )  # type: ignore[return-value]
-
-
-def _is_text(node: ast.BinOp) -> bool:
-    """Text and types are joined by the same signs as numbers."""
-    return any(
-        isinstance(part, ast.JoinedStr) or (isinstance(part, ast.Constant) and isinstance(part.value, str))
-        for part in ast.walk(node)
-    )
 
 
 def every(only: str = "") -> list[Made]:

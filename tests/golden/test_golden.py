@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.golden.case import Case
@@ -46,6 +48,12 @@ def test_what_is_decided_at_close_is_refused_online_by_name(case: Case) -> None:
             assert caught.value.code == "not_online"
             said.append(caught.value.what)
     assert any(what in sentence for what in WAITING[case.id] for sentence in said)
+
+
+def test_each_case_has_earned_its_place() -> None:
+    page = (Path(__file__).parent / "earned.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ")[0].removeprefix("| ") for line in page.splitlines() if line.startswith("| ")]
+    assert set(rows) - {"case", "---"} == set(BY_ID), "see README.md: `python -m tests.golden.earned`"
 
 
 def test_names_are_unique() -> None:
