@@ -81,6 +81,21 @@ def test_a_bill_that_falls_has_a_witness_anyone_can_recompute(tmp_path: Path) ->
     assert "bill_falls" not in {f.code for f in check(loads(text()))}
 
 
+def test_a_bill_that_falls_where_a_block_was_begun() -> None:
+    """In blocks of 1,000, 1,001 bytes are 2,000 and so beyond the bound of 1,500: two at 1 instead of one at 5."""
+    blocks = text(model="volume").replace(
+        "meter: m.data\n", "meter: m.data\n        increment: {units: 1000 bytes}\n"
+    )
+    for old, new in (
+        ("per: 1 MB", "per: 1000 bytes"),
+        ("1 GB, amount: 0.0008", "1500 bytes, amount: 5"),
+        ("amount: 0.0004", "amount: 1"),
+    ):
+        blocks = blocks.replace(old, new)
+    (finding,) = [f for f in check(loads(blocks)) if f.code == "bill_falls"]
+    assert finding.witness == ((1000, Fraction(5)), (1001, Fraction(2)))
+
+
 def test_a_price_that_rounds_to_nothing_is_noticed() -> None:
     tiny = text().replace("0.0008", "0.0000000000008").replace("0.0004", "0.0000000000004")
     assert "rounds_to_zero" in {f.code for f in check(loads(tiny))}

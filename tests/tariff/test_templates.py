@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
+from tests.tariff.test_bad_catalogues import CASES as BAD
+from tests.tariff.test_bad_catalogues import GOOD
 from workbench.cli.price import instant
 from workbench.model.money import decimal_text
 from workbench.tariff.catalogue import load
@@ -17,7 +19,7 @@ from workbench.tariff.compile import compile_offer
 from workbench.tariff.describe import describe
 from workbench.tariff.quote import price
 from workbench.tariff.schema import schema
-from workbench.tariff.yamltree import read_file
+from workbench.tariff.yamltree import read_file, read_text
 from workbench.yamltext import Items, Node, Pairs, Scalar
 
 FOLDER = Path("datasets/catalog")
@@ -68,7 +70,7 @@ def as_values(node: Node) -> object:
     assert isinstance(node, Scalar)
     if not node.quoted and node.text in ("true", "false"):
         return node.text == "true"
-    if not node.quoted and re.fullmatch(r"\d+", node.text):
+    if not node.quoted and re.fullmatch(r"[0-9]+", node.text):
         return int(node.text)
     return node.text
 
@@ -77,3 +79,28 @@ def as_values(node: Node) -> object:
 def test_the_published_schema_accepts_them(file: Path) -> None:
     errors = list(Draft202012Validator(schema()).iter_errors(as_values(read_file(file))))
     assert not errors, errors[0].message
+
+
+STRUCTURE = {
+    "amount_negative", "currency", "discount_kind", "field_choice", "field_id", "field_missing", "field_time", "field_type",
+    "field_unknown", "field_whole", "number", "price_missing", "split_kind", "tiers_missing",
+}  # fmt: skip
+"""Codes of mistakes that can be seen without knowing what a name stands for, which number is larger, or the calendar."""
+
+
+def test_the_published_schema_takes_the_readmes_example() -> None:
+    readme = Path("workbench/tariff/README.md").read_text(encoding="utf-8")
+    example = re.search(r"```yaml\n(.*?)```", readme, re.DOTALL)
+    assert example is not None
+    assert not list(Draft202012Validator(schema()).iter_errors(as_values(read_text(example[1], "readme"))))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [case for case in BAD if case[2] in STRUCTURE],
+    ids=[f"{n}-{case[2]}" for n, case in enumerate(BAD) if case[2] in STRUCTURE],
+)
+def test_the_published_schema_refuses_what_is_wrong_in_structure(old: str, new: str, code: str) -> None:
+    wrong = as_values(read_text(GOOD.replace(old, new, 1), "wrong"))
+    assert not list(Draft202012Validator(schema()).iter_errors(as_values(read_text(GOOD, "good"))))
+    assert list(Draft202012Validator(schema()).iter_errors(wrong)), code

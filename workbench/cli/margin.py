@@ -79,10 +79,10 @@ def _sum(parts: object) -> Fraction:
 
 
 def _cells(row: Margin) -> tuple[str, str, str, str]:
-    from workbench.tariff.show import money
+    from workbench.tariff.show import amount_text
 
     sold, bought, left = (
-        money(nano / 10**9, row.currency) for nano in (row.sold_nano, row.bought_nano, row.margin_nano)
+        amount_text(nano / 10**9, row.currency) for nano in (row.sold_nano, row.bought_nano, row.margin_nano)
     )
     share = "·" if row.percent is None else f"{float(row.percent):.1f} %"
     return sold, bought, left, share

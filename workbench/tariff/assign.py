@@ -326,9 +326,10 @@ def payers(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table]) -> No
     """``plan_payers``: which accounts have lines of which variants; sponsors have those of what they sponsor.
 
     Raises:
-        PartyError: a sponsor is no account.
+        PartyError: a sponsor is no account, or keeps another currency than a customer whose use he pays.
     """
     con.register("plan_in_sponsors", offers["sponsors"])
+    con.register("plan_in_offers", offers["offers"])
     con.register("plan_in_components", offers["components"])
     run(
         con,
@@ -342,14 +343,27 @@ def payers(con: duckdb.DuckDBPyConnection, offers: Mapping[str, pa.Table]) -> No
         "SELECT DISTINCT account_id FROM plan_in_sponsors WHERE account_id NOT IN (SELECT account_id "
         "FROM plan_accounts)",
     )
-    con.unregister("plan_in_sponsors")
-    con.unregister("plan_in_components")
+    foreign = first(
+        con,
+        "SELECT s.account_id, a.currency, o.offer_id, o.currency FROM plan_in_sponsors s JOIN plan_in_offers o USING (offer_no) "
+        "JOIN plan_accounts a USING (account_id) WHERE a.currency <> o.currency "
+        "AND s.offer_no IN (SELECT offer_no FROM plan_terms) ORDER BY ALL LIMIT 1",
+    )
+    for name in ("sponsors", "components", "offers"):
+        con.unregister(f"plan_in_{name}")
     if row is not None:
         raise PartyError(
             f"The sponsor '{row[0]}' is no account.",
             where="sponsorships",
             code="account_unknown",
             cure="Add the account that is to pay.",
+        )
+    if foreign is not None:
+        raise PartyError(
+            f"The sponsor '{foreign[0]}' keeps {foreign[1]}, but a customer of offer '{foreign[2]}' keeps {foreign[3]}.",
+            where="sponsorships",
+            code="sponsor_currency",
+            cure=f"Give customers in {foreign[3]} an offer of their own, whose sponsor keeps {foreign[3]} too.",
         )
 
 

@@ -91,7 +91,10 @@ def _name(component: PlanComponent, rate: PlanRate) -> str:
 def _falls(offer: Offer, component: PlanComponent, rate: PlanRate) -> Iterator[Finding]:
     """A bill that gets smaller when one more unit is used: only a jump can do that, and only where a step begins."""
     for step in rate.steps[1:]:
-        units = step.from_units + component.free_units
+        held, add = component.increment_units, component.increment_add
+        units = (
+            -(-(step.from_units + component.free_units) // held) * held - add
+        )  # the first that is rounded into it
         if units < 1:
             continue
         before, after = amount(component, rate, units - 1), amount(component, rate, units)

@@ -8,13 +8,32 @@ from __future__ import annotations
 
 from typing import Any
 
+from workbench.model.money import MINOR_DIGITS
 from workbench.tariff.read_offer import SCOPES, STATES
 
 Schema = dict[str, Any]
 
-_DECIMAL = {"type": ["number", "string"], "description": "Exact decimal text of the currency's main unit."}
-_PERCENT = {"type": ["number", "string"], "description": "`30 %` or `0.3`."}
-_QUANTITY = {"type": ["integer", "number", "string"], "description": "`1 kWh`, `100 MB`, or base units."}
+_NUMBER = r"^[0-9][0-9_]*(\.[0-9]+)?([eE][+-]?[0-9]{1,2})?"
+_DECIMAL = {
+    "type": ["number", "string"],
+    "minimum": 0,
+    "pattern": _NUMBER + "$",
+    "description": "Exact decimal text of the currency's main unit.",
+}
+_PERCENT = {
+    "type": ["number", "string"],
+    "minimum": 0,
+    "pattern": _NUMBER + r"\s*%?$",
+    "description": "`30 %` or `0.3`.",
+}
+_QUANTITY = {
+    "type": ["integer", "number", "string"],
+    "minimum": 0,
+    "pattern": _NUMBER + r"\s*[A-Za-z/0-9]*$",
+    "description": "`1 kWh`, `100 MB`, or base units.",
+}
+_CURRENCY = {"enum": sorted(MINOR_DIGITS)}
+_CLOCK = {"type": "string", "pattern": r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$"}
 _ID = {"type": ["string", "integer"], "pattern": r"^[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}$"}
 _IDS = {"type": "array", "items": _ID}
 _DATE = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\d$"}
@@ -42,6 +61,11 @@ def _map(required: str = "", /, **properties: Schema) -> Schema:
 
 def _list(items: Schema, least: int = 0) -> Schema:
     return {"type": "array", "items": items, "minItems": least}
+
+
+def _one(schema: Schema, *names: str) -> Schema:
+    """The schema of a map that has exactly one of these keys."""
+    return {**schema, "oneOf": [{"required": [name]} for name in names]}
 
 
 def _models() -> dict[str, Schema]:
@@ -77,13 +101,13 @@ def _match() -> Schema:
 
 def _price() -> Schema:
     window = _map(
-        from_={"type": "string"}, to={"type": "string"}, days={"type": ["string", "array"]}, zone=_TEXT,
+        from_=_CLOCK, to=_CLOCK, days={"type": ["string", "array"]}, zone=_TEXT,
         holidays=_one_of("ignore", "only", "except"), calendar=_ID,
     )  # fmt: skip
     rollover = _map("periods", periods=_whole(1), cap=_QUANTITY, order=_one_of("own_first", "rollover_first"))
     contribution = _one_of("full", "prorated", "none")
-    rate = _map(id=_ID, match=_match(), windows=_list(window), **_models())
-    return _map(
+    rate = _one(_map(id=_ID, match=_match(), windows=_list(window), **_models()), *_models())
+    price = _map(
         "id meter", id=_ID, meter=_ID, title=_TEXT, rates=_list(rate, 1),
         fold=_one_of("sum", "count", "max", "last", "unique", "time_weighted", "p95"), scope=_one_of(*SCOPES),
         counter_period=_one_of("billing", "month", "week", "day", "hour", "minute"),
@@ -94,6 +118,7 @@ def _price() -> Schema:
         allowance=_map("units", units=_QUANTITY, rollover=rollover, contribution=contribution),
         unique_of=_ID, unmatched=_one_of("refuse", "free"), tax_category=_ID, **_models(),
     )  # fmt: skip
+    return _one(price, "rates", *_models())
 
 
 def _fees_and_limits() -> dict[str, Schema]:
@@ -118,7 +143,11 @@ def _fees_and_limits() -> dict[str, Schema]:
         ),
         "trial": _map("days", days=_whole(1)),
         "discounts": _list(
-            _map("id", id=_ID, percent=_PERCENT, fixed=_DECIMAL, components=_IDS, code=_ID, **phase)
+            _one(
+                _map("id", id=_ID, percent=_PERCENT, fixed=_DECIMAL, components=_IDS, code=_ID, **phase),
+                "percent",
+                "fixed",
+            )
         ),
         "maximum": _map("amount", **limit),
         "commitment": _map("amount", prorated=_FLAG, **limit),
@@ -139,19 +168,21 @@ def _fees_and_limits() -> dict[str, Schema]:
 
 def _split() -> Schema:
     rule = _map(
-        "partner", partner=_ID, fixed=_DECIMAL, percent=_PERCENT, per=_QUANTITY, of=_one_of("gross", "remainder"),
+        "partner", partner=_ID, fixed=_DECIMAL, percent=_PERCENT, per={"anyOf": [_one_of("device"), _QUANTITY]},
+        of=_one_of("gross", "remainder"),
         tiers=_list(_map("rate", up_to=_DECIMAL, rate=_PERCENT)), guarantee=_DECIMAL, cap=_DECIMAL, components=_IDS,
     )  # fmt: skip
-    return _map(
-        rules=_list(rule), rest=_ID, basis=_one_of("billed", "collected"),
+    split = _map(
+        rules=_list(_one(rule, "fixed", "percent", "tiers")), rest=_ID, basis=_one_of("billed", "collected"),
         fixed_overrun=_one_of("operator_bears", "capped"), share_true_ups=_FLAG,
     )  # fmt: skip
+    return {**split, "anyOf": [{"required": ["rules"]}, {"required": ["rest"]}]}
 
 
 def _offer() -> Schema:
     return _map(
         "id version currency effective split", id=_ID, version=_whole(1), title=_TEXT, side=_one_of("sell", "buy"),
-        currency={"type": "string", "pattern": "^[A-Z]{3}$"}, effective=_DATE, zone=_TEXT,
+        currency=_CURRENCY, effective=_DATE, zone=_TEXT,
         period=_one_of("month", "week", "day", "quarter", "year"), scope=_one_of(*SCOPES),
         charged=_one_of("batch", "node"), prepaid=_FLAG, critical=_FLAG, pool_cap_units=_whole(1),
         overage=_one_of("use", "excess"),
@@ -159,7 +190,7 @@ def _offer() -> Schema:
         publish=_map(running=_one_of("next_period", "now", "keep"), counters=_one_of("carry", "reset")),
         micropayment=_map(carry_remainder=_FLAG, minimum_invoice=_DECIMAL),
         taxes=_list(_map("rate", category=_ID, rate=_PERCENT, inclusive=_FLAG)),
-        fx=_list(_map("currency rate as_of", currency=_TEXT, rate=_DECIMAL, as_of=_DATE)),
+        fx=_list(_map("currency rate as_of", currency=_CURRENCY, rate=_DECIMAL, as_of=_DATE)),
         prices=_list(_price()), split=_split(), **_fees_and_limits(),
     )  # fmt: skip
 
@@ -172,7 +203,7 @@ def schema() -> Schema:
         unit=_TEXT,
         title=_TEXT,
         dimensions=_IDS,
-        currency=_TEXT,
+        currency=_CURRENCY,
         spans=_one_of("start", "end", "split"),
     )
     return {
