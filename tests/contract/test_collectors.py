@@ -186,7 +186,7 @@ def test_two_workers_share_and_one_may_go(wire: Wire, work: Work, tmp_path: Path
 
 def test_pressure_holds_the_wire_back_and_lets_it_go(wire: Wire, tmp_path: Path) -> None:
     settings = JournalSettings(segment_bytes=64 << 10, sweep_seconds=0.02, backlog_bytes_max=200_000)
-    wanted = [each + b" " * 1000 for each in numbers(0, 2000)]
+    wanted = [each + b" " * 1000 for each in numbers(0, 5000)]  # a Kafka client may hand over 2,000 at once
     with opened(tmp_path, settings=settings) as journal:
         keep_position(journal.folder, "lake", 0)
         collector: Collector
@@ -195,7 +195,7 @@ def test_pressure_holds_the_wire_back_and_lets_it_go(wire: Wire, tmp_path: Path)
             wait_until(lambda: collector.stats.pauses > 0)
             time.sleep(1)
             taken = collector.stats.received
-            assert taken < 1500, "the wire was not held back"
+            assert taken < 4000, "the wire was not held back"
             deadline = time.monotonic() + 90
             seen: set[bytes] = set()
             reader = JournalReader(journal.folder)
