@@ -19,6 +19,8 @@ STAMP := $(VENV)/.installed
 
 ARGS ?=
 WORKERS ?= 2
+# `ci`: drawn tests draw the same examples for the same code, so a commit passes or fails for good. `default`: new ones.
+DRAWN ?= ci
 LAMPS ?= 200000
 DAYS ?= 1
 LAKE ?= out/city
@@ -53,7 +55,7 @@ lab: $(STAMP) ## JupyterLab with the notebooks; every output shows without inter
 
 .PHONY: test
 test: $(STAMP) ## tests, doctests and notebooks: everything but the slow, browser, broker and fault suites
-	$(PYTEST) -n $(WORKERS) --dist loadfile $(ARGS)
+	$(PYTEST) -n $(WORKERS) --dist loadfile --hypothesis-profile=$(DRAWN) $(ARGS)
 	@$(MAKE) --no-print-directory notebooks
 
 .PHONY: notebooks
@@ -65,7 +67,8 @@ else
 endif
 
 .PHONY: test-all
-test-all: test ## make test, then the slow, browser, broker and fault suites, one after another
+test-all: test ## make test, then the same with new draws, and the slow, browser, broker and fault suites
+	$(PYTEST) -n $(WORKERS) --dist loadfile --hypothesis-profile=default $(ARGS)
 	$(PYTEST) -m "slow or browser or broker or faults" $(ARGS)
 
 .PHONY: lint
