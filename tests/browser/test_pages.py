@@ -13,7 +13,7 @@ pytestmark = pytest.mark.browser
 
 UPDATES_A_SECOND = 5
 PAINTED = """() => window.Bokeh && Bokeh.documents.some(doc => [...doc._all_models.values()].some(
-  model => model.type === 'GlyphRenderer' && model.glyph.type === 'ImageRGBA' && model.level !== 'image'
+  model => model.type === 'GlyphRenderer' && model.glyph.type === 'Image' && model.level !== 'image'
     && (model.data_source.data.image || []).length > 0))"""
 """A picture has come, and lies above the night: on the level of images it would lie below."""
 

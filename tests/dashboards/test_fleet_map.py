@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from bokeh.models import BoxAnnotation, ImageRGBA
+from bokeh.models import BoxAnnotation, Image
 
 from workbench.dashboards.cases import fleet as fleets
 from workbench.dashboards.cases.charts import FleetMap
@@ -29,11 +29,10 @@ def fleet(monkeypatch: pytest.MonkeyPatch, tmp_path) -> Fleet:
 
 def test_the_picture_is_painted_above_the_night(fleet: Fleet) -> None:
     view = FleetMap(fleet, lambda _: None).view
-    image = next(one for one in view.renderers if isinstance(getattr(one, "glyph", None), ImageRGBA))
+    image = next(one for one in view.renderers if isinstance(getattr(one, "glyph", None), Image))
     night = next(one for one in view.select({"type": BoxAnnotation}) if one.fill_alpha == 1.0)
     assert LEVELS.index(image.level) > LEVELS.index(night.level)
-    painted = image.data_source.data["image"][0]
-    assert (painted.view(np.uint8).reshape(*painted.shape, 4)[..., 3] > 0).mean() > 0.005
+    assert (image.data_source.data["image"][0] > 0).mean() > 0.005
 
 
 def test_a_zoom_ends_in_dots_and_every_session_begins_with_the_same_picture(fleet: Fleet) -> None:

@@ -7,18 +7,13 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-import numpy as np
 import pandas as pd
 import pytest
 
 from workbench.casework.evidence import Evidence
 from workbench.dashboards.cases import drawing, reading
 from workbench.dashboards.cases.reading import WAITING_MAX, Reading
-from workbench.dashboards.shading import PIXELS, by_density, by_mean
 from workbench.errors import LakeError
-
-BOX = (0.0, float(PIXELS[0]), 0.0, float(PIXELS[1]))
-GREY = ("#000000", "#ffffff")
 
 
 def case(number: int) -> SimpleNamespace:
@@ -77,26 +72,3 @@ def test_what_cannot_be_read_says_so_and_the_next_is_read(slow: SimpleNamespace)
     assert "A file is cut." in drawing.reading_html(case(13), found.trouble)
     assert desk.wait(case(14)).seen is not None
     assert "Reading the evidence of lamp-14" in drawing.reading_html(case(14))
-
-
-def colours(picture: dict[str, list[object]]) -> np.ndarray:
-    image = picture["image"][0]
-    return image.view(np.uint8).reshape(*image.shape, 4)
-
-
-def test_a_picture_is_brighter_where_points_are_dense() -> None:
-    lon = np.array([10.5, 100.5, 100.5, 100.5])
-    seen = colours(by_density(lon, np.full(4, 20.5), BOX, GREY))
-    assert seen[20, 10, 0] < seen[20, 100, 0] and seen[20, 10, 3] == seen[20, 100, 3] == 255
-    assert (seen[..., 3] > 0).sum() == 10, "a point is a cross of five pixels"
-    assert [int(seen[y, x, 3]) for y, x in ((19, 10), (21, 10), (20, 9), (20, 11), (21, 11))] == [255] * 4 + [
-        0
-    ]
-    corner = colours(by_density(np.array([BOX[1]]), np.array([BOX[3]]), BOX, GREY))
-    assert corner[-1, -1, 3] == 255, "the edge is inside"
-
-
-def test_a_picture_of_values_shows_their_mean_and_no_more_than_the_highest() -> None:
-    lon, lat = np.array([5.5, 5.5, 50.5, 90.5]), np.full(4, 7.5)
-    seen = colours(by_mean(lon, lat, np.array([0.0, 1.0, 9.0, 0.0]), BOX, GREY, highest=2.0))
-    assert [int(seen[7, x, 0]) for x in (5, 50, 90)] == [64, 255, 0]

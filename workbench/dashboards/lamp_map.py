@@ -1,4 +1,4 @@
-"""The map of lamps: real glyphs while there are few, a picture shaded from the viewport when there are many."""
+"""The map of lamps: real glyphs while there are few, one shaded picture when there are many."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool
 from bokeh.plotting import figure
 from bokeh.transform import linear_cmap
 
-from workbench.dashboards.shading import by_mean
+from workbench.dashboards.shading import Picture, by_mean, mean_colors
 from workbench.dashboards.store import Store
 
 GLYPHS_MAX = 6_000
@@ -64,7 +64,10 @@ class LampMap:
     def _draw_many(self) -> None:
         self._source.data = {"image": [], "x": [], "y": [], "dw": [], "dh": []}
         # Not on the level of images: that one lies below the night.
-        self.view.image_rgba("image", "x", "y", "dw", "dh", source=self._source, level="glyph")
+        colors = mean_colors(_PALETTE[2:], _BRIGHT_KWH)
+        self.view.image(
+            "image", "x", "y", "dw", "dh", source=self._source, color_mapper=colors, level="glyph"
+        )
 
     def show(self, hour: datetime) -> int:
         """Show an hour; returns how many lamps were silent in it. The hour on show is not computed again."""
@@ -82,11 +85,11 @@ class LampMap:
         self._silent.data = {"lon": self._lon[quiet], "lat": self._lat[quiet], "device": names[quiet]}
         return int(quiet.sum())
 
-    def _picture(self, kwh: Any) -> dict[str, Any]:
-        """All lamps as one RGBA picture, mean energy per pixel."""
+    def _picture(self, kwh: Any) -> Picture:
+        """All lamps as one picture of the mean energy by place."""
         lon, lat = self._lon, self._lat
         box = (float(lon.min()), float(lon.max()), float(lat.min()), float(lat.max()))
-        return by_mean(lon, lat, kwh, box, _PALETTE[2:], _BRIGHT_KWH)
+        return by_mean(lon, lat, kwh, box)
 
 
 def _figure() -> figure:

@@ -23,7 +23,8 @@ from workbench.casework.desk import Ranked
 from workbench.casework.evidence import Evidence
 from workbench.dashboards import theme
 from workbench.dashboards.cases.drawing import COLORS
-from workbench.dashboards.cases.fleet import GLOW, GLYPHS_MAX, NIGHT, Box, Fleet, picture
+from workbench.dashboards.cases.fleet import GLOW, GLYPHS_MAX, NIGHT, Fleet
+from workbench.dashboards.shading import Box, by_density, density_colors
 
 _SHADE_AFTER_MS = 60
 
@@ -191,9 +192,11 @@ class FleetMap:
         self.view.grid.visible = False
         self.view.toolbar.logo = None
         # Not on the level of images: that one lies below the night.
-        self.view.image_rgba("image", "x", "y", "dw", "dh", source=self._picture, level="glyph")
+        self.view.image(
+            "image", "x", "y", "dw", "dh", source=self._picture, color_mapper=density_colors(GLOW), level="glyph"
+        )  # fmt: skip
         self.view.scatter(
-            "lon", "lat", source=self._dots, size=4, color=GLOW[3], line_color=None, fill_alpha=0.85
+            "lon", "lat", source=self._dots, size=4, color=GLOW[2], line_color=None, fill_alpha=0.85
         )
         marks = self.view.scatter("lon", "lat", source=self._marks, size="size", color="color", line_color="white", line_width=1,
                                   nonselection_fill_alpha=1.0, nonselection_line_alpha=1.0)  # fmt: skip
@@ -256,7 +259,7 @@ class FleetMap:
         if len(self._dots.data["lon"]):
             self._dots.data = {"lon": [], "lat": [], "device": []}
         self._picture.data = (
-            fleet.whole if box == fleet.bounds else picture(fleet.lon[at], fleet.lat[at], box)
+            fleet.whole if box == fleet.bounds else by_density(fleet.lon[at], fleet.lat[at], box)
         )
 
 

@@ -17,7 +17,7 @@ from workbench.lake.lake import Lake
 GLYPHS_MAX = 4_000
 """So many devices are drawn as dots; more as one picture."""
 NIGHT = "#0b1220"
-GLOW = ("#1e3a5f", "#2b6b8f", "#4aa3b5", "#9ad8cf", "#e8fff5")
+GLOW = ("#2b6b8f", "#4aa3b5", "#9ad8cf", "#e8fff5")
 
 
 class Fleet:
@@ -81,7 +81,7 @@ class Fleet:
     @cached_property
     def whole(self) -> Picture:
         """The picture every session begins with."""
-        return picture(self.lon, self.lat, self.bounds)
+        return by_density(self.lon, self.lat, self.bounds)
 
     def ready(self) -> Fleet:
         """Read and draw what every session begins with."""
@@ -97,8 +97,3 @@ class Fleet:
         return np.flatnonzero(
             (self.lon >= west) & (self.lon <= east) & (self.lat >= south) & (self.lat <= north)
         )
-
-
-def picture(lon: Array, lat: Array, box: Box) -> Picture:
-    """Devices as one picture, brighter where they are dense."""
-    return by_density(lon, lat, box, GLOW)
