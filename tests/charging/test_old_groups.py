@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -110,3 +117,48 @@ def test_what_differs_in_anything_else_is_still_refused(old: Path, monkeypatch: 
 def test_encoded_groups_of_any_size_are_read_back() -> None:
     message = Debit(account="a", id="x", meter="car.sms", units=1, rating_group=HUGE)
     assert batches.decode(encode(message)) == message
+
+
+def charge(*words: str) -> list[str]:
+    return [sys.executable, "-m", "workbench", "charge", *words, "--json"]
+
+
+def asked(folder: Path, **message: object) -> dict[str, Any]:
+    """One request through the command line to the node that runs there; the answer, also when it is a refusal."""
+    done = subprocess.run(
+        charge(str(folder), "--ask", json.dumps(message)), capture_output=True, text=True, check=False
+    )
+    return dict(json.loads(done.stdout or done.stderr))
+
+
+@contextmanager
+def running(folder: Path, *more: str) -> Iterator[dict[str, Any]]:
+    """What the program says when it is ready; it ends well."""
+    with subprocess.Popen(charge(str(folder), *more), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+
+
+def test_the_program_refuses_names_the_request_and_goes_on_when_told_to(old: Path) -> None:
+    refused = subprocess.run(charge(str(old)), capture_output=True, text=True, check=False)
+    assert refused.returncode != 0 and not refused.stdout
+    error = json.loads(refused.stderr)["error"]
+    assert error["code"] == "charging_old_groups"
+    assert "request bad of account a, rating group -1" in error["where"]
+    assert "--accept-old-groups" in error["cure"]
+    assert not (old / OLD_GROUPS).exists(), "nothing is accepted that nobody was asked for"
+
+    once = {"op": "debit", "account": "a", "meter": "car.sms", "units": 1, "rating_group": -1}
+    with running(old, "--accept-old-groups") as ready:
+        assert ready["accounts"] == 1 and ready["recovered_requests"] == 6
+        again = asked(old, **once, id="bad")
+        assert again["ok"] and again["rating_group"] == -1, "what was answered stays answered"
+        assert asked(old, **once, id="new")["code"] == "bad_rating_group"
+        assert asked(old, **{**once, "rating_group": 7}, id="good too")["ok"]
+    with running(old) as ready:
+        assert ready["accounts"] == 1, "the flag is needed once"
+        assert asked(old, **{**once, "rating_group": 7}, id="and on")["ok"]
