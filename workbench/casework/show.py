@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from workbench.model.show import ready_charts
+
 if TYPE_CHECKING:
     from workbench.casework.evidence import Evidence
     from workbench.casework.upsell import Upsell
@@ -13,8 +15,7 @@ if TYPE_CHECKING:
 
 def evidence_plot(seen: Evidence) -> Any:
     """The series of a case in the band that was expected."""
-    import hvplot.pandas  # noqa: F401
-
+    ready_charts()
     frame = seen.series
     band = frame.hvplot.area(
         x="at", y="low", y2="high", color="#64748b", alpha=0.25, line_alpha=0, label="expected"
@@ -30,8 +31,7 @@ def evidence_plot(seen: Evidence) -> Any:
 
 def tier_plot(found: Upsell) -> Any:
     """Use so far and likely use as shares of the tier at which the next plan gets cheaper."""
-    import hvplot.pandas  # noqa: F401
-
+    ready_charts()
     rows = [
         {
             "customer": one.name,

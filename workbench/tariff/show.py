@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from workbench.model.money import MINOR_DIGITS, NANO, decimal_text
+from workbench.model.show import ready_charts
 from workbench.tariff.calendar import zone_of
 from workbench.tariff.units_text import block_text, quantity_words
 
@@ -255,9 +256,9 @@ def _axis(last: int, quote: Quote) -> tuple[int, str]:
 
 def quote_plot(quote: Quote) -> Any:
     """The bill curve and the quoted point; floats are for the eye only."""
-    import hvplot.pandas  # noqa: F401
     import pandas as pd
 
+    ready_charts()
     curve = pd.DataFrame(
         {quote.unit: [u for u, _ in quote.shape], quote.currency: [float(a) for _, a in quote.shape]}
     )
@@ -265,5 +266,11 @@ def quote_plot(quote: Quote) -> Any:
     line = curve.hvplot.line(x=quote.unit, y=quote.currency, title=headline(quote), line_width=2, grid=True, height=320,
                              responsive=True, yformatter="%.2f")  # fmt: skip
     return line * point.hvplot.scatter(
-        x=quote.unit, y=quote.currency, size=120, color="#d62728", hover_cols="all"
+        x=quote.unit,
+        y=quote.currency,
+        size=120,
+        color="#d62728",
+        hover_cols="all",
+        height=320,
+        responsive=True,
     )

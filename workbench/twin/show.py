@@ -7,6 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from workbench.model.money import MINOR_DIGITS, round_half_away
+from workbench.model.show import ready_charts
 
 if TYPE_CHECKING:
     from workbench.twin.simulation import Simulation
@@ -55,8 +56,7 @@ def simulation_html(sim: Simulation) -> str:
 
 def waterfall_plot(sim: Simulation, scenario: str | None = None) -> Any:
     """What each rule adds or takes, as bars; floats are for the eye only."""
-    import hvplot.pandas  # noqa: F401
-
+    ready_charts()
     steps = sim.waterfall(scenario)
     bars = steps[~steps["step"].isin(["production", "candidate"])].copy()
     bars["delta"] = [float(amount) for amount in bars["delta"]]
