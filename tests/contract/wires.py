@@ -238,14 +238,11 @@ class PulsarWire(Wire):
 
     def _unconfirmed(self, payloads: list[bytes], device: str) -> list[bytes]:
         """Publish; returns what was not confirmed."""
-        import logging
-
         import pulsar
 
         assert self.broker is not None
-        client = pulsar.Client(
-            self.broker.url, operation_timeout_seconds=60, logger=logging.getLogger("tests.pulsar")
-        )
+        quiet = pulsar.FileLogger(pulsar.LoggerLevel.Error, os.devnull)  # Python's is called after its end
+        client = pulsar.Client(self.broker.url, operation_timeout_seconds=60, logger=quiet)
         try:
             producer = client.create_producer(
                 f"persistent://public/default/{self.topic}", send_timeout_millis=60_000, block_if_queue_full=True,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -71,7 +70,11 @@ class PulsarCollector(Collector):
             self._client = pulsar.Client(
                 self.source.url,
                 operation_timeout_seconds=15,
-                logger=logging.getLogger("workbench.collectors.pulsar.client"),
+                # A logger of Python's would be called by the client's own threads, and now and then after the
+                # interpreter has ended: the process then aborts (apache/pulsar-client-python, issue 256).
+                logger=pulsar.FileLogger(
+                    pulsar.LoggerLevel.Warn, str(self.journal.folder / "pulsar-client.log")
+                ),
                 **said,
             )
             self._consumer = self._client.subscribe(
