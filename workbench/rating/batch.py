@@ -243,16 +243,16 @@ class Rater:
     def _check(self, stream: Stream, records: str) -> None:
         if not stream.ordered and not stream.bounded:
             return
+        events = "coalesce(max(n_events), 0)" if stream.bounded else "0"
         row = first(
             self.con,
-            f"SELECT min(window_start), max(window_start), coalesce(max(n_events), 0) FROM {records} r "
-            f"WHERE {self.within}",
+            f"SELECT min(window_start), max(window_start), {events} FROM {records} r WHERE {self.within}",
         )
         assert row is not None  # sums over no rows are a row, too
-        begins, ends, events = row
-        if stream.bounded and events > 1:
+        begins, ends, most = row
+        if most > 1:
             raise RatingError(
-                f"A price on '{stream.name}' looks at single events, but a record holds {events} events.",
+                f"A price on '{stream.name}' looks at single events, but a record holds {most} events.",
                 where=stream.name,
                 code="grid_too_coarse",
                 cure="Aggregate this stream with the grid `event`.",

@@ -45,7 +45,7 @@ def charges(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
 
 
 def level_one(con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: str) -> None:
-    """Each counter's use in the partition, and whether it stays on one step throughout."""
+    """Each counter's use in the partition, its number in it (``nth``), and whether it stays on one step throughout."""
     n = stream.number
     run(
         con,
@@ -53,8 +53,8 @@ def level_one(con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: st
         "units, bool_or(wavers) AS wavers, "
         f"min(rate_no) AS rate_no, max(rate_no) AS rate_no_max FROM {source} WHERE NOT jumps AND NOT "
         "alone GROUP BY ALL), "
-        "met AS (SELECT u.* EXCLUDE (units), coalesce(c.used, 0)::HUGEINT AS c0, coalesce(c.used, 0) + units AS c1 "
-        f"FROM used u LEFT JOIN {s}.counters c ON {same('u', 'c')}) {_classified(s, stream, 'met')}",
+        "met AS (SELECT u.* EXCLUDE (units), (row_number() OVER ())::INTEGER AS nth, coalesce(c.used, 0)::HUGEINT AS c0, "
+        f"coalesce(c.used, 0) + units AS c1 FROM used u LEFT JOIN {s}.counters c ON {same('u', 'c')}) {_classified(s, stream, 'met')}",
     )
     run(
         con,
@@ -64,20 +64,23 @@ def level_one(con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: st
     )
 
 
-def level_two(con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: str) -> None:
-    """The windows of the counters that changed their step."""
+def level_two(
+    con: duckdb.DuckDBPyConnection, s: str, stream: Stream, source: str, *, wide: str = "HUGEINT"
+) -> None:
+    """The windows of the counters that changed their step; ``wide`` is the integer in which they are reckoned."""
     n = stream.number
     run(
         con,
         f"CREATE OR REPLACE TABLE {s}.level2_{n} AS WITH used AS ("
-        "SELECT u.account_no, u.holder, u.counter_no, u.life, u.window_start, any_value(l.c0) AS c0, "
+        "SELECT l.nth, u.window_start, any_value(l.c0) AS c0, "
         "sum(u.measured)::HUGEINT AS units, bool_or(u.wavers) AS wavers, min(u.rate_no) AS rate_no, "
         "max(u.rate_no) AS rate_no_max "
         f"FROM {source} u JOIN {s}.level1_{n} l ON NOT l.uniform AND {same('u', 'l')} "
         "WHERE NOT u.jumps AND NOT u.alone GROUP BY ALL), "
-        "ran AS (SELECT *, (c0 + sum(units) OVER (PARTITION BY account_no, holder, counter_no, life "
-        "ORDER BY window_start ROWS UNBOUNDED PRECEDING))::HUGEINT AS total FROM used), "
-        "met AS (SELECT * EXCLUDE (c0, units, total), total - units AS c0, total AS c1 FROM ran) "
+        "ran AS (SELECT *, (c0 + sum(units) OVER (PARTITION BY nth ORDER BY window_start "
+        "ROWS UNBOUNDED PRECEDING))::HUGEINT AS total FROM used), "
+        f"met AS (SELECT l.account_no, l.holder, l.counter_no, l.life, r.* EXCLUDE (c0, units, total), "
+        f"(r.total - r.units)::{wide} AS c0, r.total::{wide} AS c1 FROM ran r JOIN {s}.level1_{n} l USING (nth)) "
         f"{_classified(s, stream, 'met')}",
     )
 

@@ -1,9 +1,9 @@
-"""Counters of plain prices, the common case made fast: one price per device and stretch of time.
+"""Counters of plain prices, the common case made fast: one price per counter and stretch of time.
 
 A stream is *plain* when each price on it that needs a counter has one row, lives for the billing period and counts units
 as they are: graduated and package prices over devices, groups and pools. Then the use of every counter and window is one
 aggregation; windows in which the price does not change are put together into stretches; and a record is charged by a
-look at its own device's stretches. Only the few windows that hold a tier's bound are left to running sums.
+look at its counter's stretches. Only the few windows that hold a tier's bound are left to running sums.
 """
 
 from __future__ import annotations
@@ -47,17 +47,33 @@ def charges(
             f"FROM ({found}) GROUP BY ALL",
         )
         found = f"SELECT * FROM {s}.folded_{n}"
-    source = (
+    by_window = (
         f"(SELECT c.account_no, c.holder, c.counter_no, c.rate_no, f.window_start, f.measured, {_LIKE_USE} "
         f"FROM ({found}) f JOIN {s}.cells_{n} c USING (cell))"
     )
-    counted.level_one(con, s, stream, source)
-    counted.level_two(con, s, stream, source)
+    whole = (
+        f"(SELECT c.account_no, c.holder, c.counter_no, c.rate_no, f.measured, {_LIKE_USE} FROM (SELECT cell, "
+        f"sum(measured) AS measured FROM ({found}) GROUP BY cell) f JOIN {s}.cells_{n} c USING (cell))"
+    )
+    counted.level_one(con, s, stream, whole)
+    narrow = _narrow(con, s, n)
+    counted.level_two(con, s, stream, by_window, wide="BIGINT" if narrow else "HUGEINT")
     _stretches(con, s, n)
+    if stream.pooled:  # few counters: their stretches are looked up beside the devices
+        sloped = (
+            f"{celled} JOIN {s}.stretched_{n} t ON t.place = p.place AND r.window_start >= t.from_at "
+            "AND r.window_start < t.until_at"
+        )
+    else:
+        _by_device(con, s, n)
+        sloped = (
+            f"JOIN {s}.sloped_{n} p ON r.device_key = p.device_key AND r.window_start >= p.from_at "
+            "AND r.window_start < p.until_at"
+        )
+    t = "t" if stream.pooled else "p"
     plain = (
-        f"SELECT p.line_no, r.device_key, r.window_start, {units} AS units, ({units} * p.slope)::BIGINT AS amount, "
-        f"p.step{columns(stream.dims, 'r.')} FROM {records} r JOIN {s}.sloped_{n} p ON r.device_key = p.device_key "
-        f"AND r.window_start >= p.from_at AND r.window_start < p.until_at WHERE {within}"
+        f"SELECT p.line_no, r.device_key, r.window_start, {units} AS units, ({units} * {t}.slope)::BIGINT AS amount, "
+        f"{t}.step{columns(stream.dims, 'r.')} FROM {records} r {sloped} WHERE {within}"
     )
     bounds = run(
         con,
@@ -69,7 +85,7 @@ def charges(
     if len(bounds) < _LISTED:  # few and all: listed, they are compared while the records are read
         at = ", ".join(f"TIMESTAMP '{window}'" for (window,) in bounds)
     early = f"(SELECT * FROM {records} r WHERE {within} AND r.window_start IN ({at}))"
-    return [plain, _bounds(s, n, stream, f"FROM {early} r {celled}", units, _narrow(con, s, n))]
+    return [plain, _bounds(s, n, stream, f"FROM {early} r {celled}", units, narrow)]
 
 
 def _narrow(con: duckdb.DuckDBPyConnection, s: str, n: int) -> bool:
@@ -85,18 +101,18 @@ def _narrow(con: duckdb.DuckDBPyConnection, s: str, n: int) -> bool:
 def _bounds(s: str, n: int, stream: Stream, under: str, units: str, narrow: bool) -> str:
     """The charges of the windows that hold a tier's bound: each record's running sum, C(after) - C(before)."""
     wide = "BIGINT" if narrow else "HUGEINT"
-    bound = (
-        f"SELECT r.device_key, r.window_start, {units} AS units, p.line_no, p.cell, c.place{columns(stream.dims, 'r.')} "
-        f"{under} JOIN {s}.cells_{n} c USING (cell)"
+    held = (
+        f"(SELECT (row_number() OVER ())::INTEGER AS bound, c.place, l.window_start, l.c0::{wide} AS c0 FROM {s}.level2_{n} l "
+        f"JOIN {s}.level1_{n} o USING (nth) JOIN (SELECT DISTINCT place, account_no, holder, counter_no FROM {s}.cells_{n}) c "
+        "ON c.account_no = o.account_no AND c.holder = o.holder AND c.counter_no = o.counter_no WHERE NOT l.uniform)"
     )
     ran = (
-        f"SELECT u.*, l.c0::{wide} AS c0, sum(u.units) OVER (PARTITION BY u.place, u.window_start ORDER BY u.device_key, u.line_no"
-        f"{columns(stream.dims, 'u.')} ROWS UNBOUNDED PRECEDING)::{wide} AS run FROM ({bound}) u "
-        f"JOIN (SELECT DISTINCT c.place, l.window_start, l.c0 FROM {s}.level2_{n} l JOIN {s}.cells_{n} c "
-        "USING (account_no, holder, counter_no) WHERE NOT l.uniform) l USING (place, window_start)"
+        f"SELECT r.device_key, r.window_start, {units} AS units, p.line_no, p.cell, l.c0, sum({units}) OVER (PARTITION BY "
+        f"l.bound ORDER BY r.device_key, p.line_no{columns(stream.dims, 'r.')} ROWS UNBOUNDED PRECEDING)::{wide} AS run"
+        f"{columns(stream.dims, 'r.')} {under} JOIN {held} l ON l.place = p.place AND l.window_start = r.window_start"
     )
     rule = (Sql("c.increment_units"), Sql("c.increment_add"), Sql("c.free_units"))
-    q0, q1 = (chargeable(Sql(held), *rule) for held in ("(b.c0 + b.run - b.units)", "(b.c0 + b.run)"))
+    q0, q1 = (chargeable(Sql(total), *rule) for total in ("(b.c0 + b.run - b.units)", "(b.c0 + b.run)"))
     c0, c1 = (
         cost(
             Sql(f"a.{q}"),
@@ -113,7 +129,7 @@ def _bounds(s: str, n: int, stream: Stream, under: str, units: str, narrow: bool
 
 def _cells(con: duckdb.DuckDBPyConnection, s: str, n: int) -> None:
     """``cells_<n>``: a number for each counter (``place``), and for it under each of its rates (``cell``);
-    ``celled_<n>``: each device under its cell.
+    ``celled_<n>``: each device under both.
     """
     priced = (
         f"(SELECT p.*, r.counter_no, r.rate_no FROM {s}.priced_{n} p JOIN {s}.rates r ON r.rate_no = p.only_rate "
@@ -131,31 +147,41 @@ def _cells(con: duckdb.DuckDBPyConnection, s: str, n: int) -> None:
     run(
         con,
         f"CREATE TABLE IF NOT EXISTS {s}.celled_{n} AS SELECT p.device_key, p.from_at, p.until_at, p.line_no, p.counts, "
-        f"c.cell FROM {priced} p JOIN {s}.cells_{n} c USING (account_no, holder, counter_no, rate_no) ORDER BY ALL",
+        f"c.cell, c.place FROM {priced} p JOIN {s}.cells_{n} c USING (account_no, holder, counter_no, rate_no) ORDER BY ALL",
     )
 
 
 def _stretches(con: duckdb.DuckDBPyConnection, s: str, n: int) -> None:
-    """``sloped_<n>``: each device's price per unit and the time in which it holds.
+    """``stretched_<n>``: each counter's (``place``) price per unit and the time in which it holds.
 
     Neighbouring windows of a counter with one price make a stretch; between them nobody used anything. A counter that
     stays on one step for the whole partition has one stretch without end.
     """
-    key = "account_no, holder, counter_no"
+    changed = " OR ".join(
+        f"{name} IS DISTINCT FROM lag({name}) OVER w" for name in ("uniform", "rate_no", "slope", "step")
+    )
     island = (
-        f"SELECT {key}, window_start, uniform, rate_no, slope, step, sum(fresh) OVER (PARTITION BY {key} ORDER BY "
-        f"window_start) AS island FROM (SELECT *, ((uniform, rate_no, slope, step) IS DISTINCT FROM lag((uniform, rate_no, "
-        f"slope, step)) OVER (PARTITION BY {key} ORDER BY window_start))::INTEGER AS fresh FROM {s}.level2_{n})"
+        "SELECT nth, window_start, uniform, slope, step, sum(fresh) OVER (PARTITION BY nth ORDER BY window_start) AS island "
+        f"FROM (SELECT *, ({changed})::INTEGER AS fresh FROM {s}.level2_{n} WINDOW w AS (PARTITION BY nth ORDER BY window_start))"
     )
     run(
         con,
-        f"CREATE OR REPLACE TABLE {s}.sloped_{n} AS WITH stretches AS ("
-        f"SELECT {key}, slope, step, '-infinity'::TIMESTAMP AS from_at, 'infinity'::TIMESTAMP AS until_at "
+        f"CREATE OR REPLACE TABLE {s}.stretched_{n} AS WITH found AS ("
+        f"SELECT nth, slope, step, '-infinity'::TIMESTAMP AS from_at, 'infinity'::TIMESTAMP AS until_at "
         f"FROM {s}.level1_{n} WHERE uniform UNION ALL "
-        f"SELECT {key}, slope, step, min(window_start), max(window_start) + INTERVAL 1 MICROSECOND FROM ({island}) "
-        f"WHERE uniform GROUP BY {key}, island, slope, step) "
-        "SELECT p.device_key, greatest(p.from_at, t.from_at) AS from_at, least(p.until_at, t.until_at) AS until_at, "
-        f"p.line_no, p.counts, t.slope, t.step FROM {s}.celled_{n} p JOIN {s}.cells_{n} c USING (cell) "
-        "JOIN stretches t ON t.account_no = c.account_no AND t.holder = c.holder AND t.counter_no = c.counter_no "
-        "WHERE p.from_at < t.until_at AND t.from_at < p.until_at",
+        f"SELECT nth, slope, step, min(window_start), max(window_start) + INTERVAL 1 MICROSECOND FROM ({island}) "
+        "WHERE uniform GROUP BY nth, island, slope, step) "
+        f"SELECT c.place, f.from_at, f.until_at, f.slope, f.step FROM found f JOIN {s}.level1_{n} l USING (nth) "
+        f"JOIN (SELECT DISTINCT place, account_no, holder, counter_no FROM {s}.cells_{n}) c "
+        "ON c.account_no = l.account_no AND c.holder = l.holder AND c.counter_no = l.counter_no",
+    )
+
+
+def _by_device(con: duckdb.DuckDBPyConnection, s: str, n: int) -> None:
+    """``sloped_<n>``: the stretches of each device, where each is a counter of its own."""
+    run(
+        con,
+        f"CREATE OR REPLACE TABLE {s}.sloped_{n} AS SELECT p.device_key, greatest(p.from_at, t.from_at) AS from_at, "
+        f"least(p.until_at, t.until_at) AS until_at, p.line_no, p.counts, t.slope, t.step FROM {s}.celled_{n} p "
+        f"JOIN {s}.stretched_{n} t USING (place) WHERE p.from_at < t.until_at AND t.from_at < p.until_at",
     )
