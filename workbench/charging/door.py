@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+
+import msgspec
 
 from workbench.charging.messages import decode_answer
 from workbench.charging.refusals import CURES, REFUSALS
@@ -43,7 +44,7 @@ def cured(answer: bytes) -> bytes:
             f"{name} {value}" for name, value in (("account", told.account), ("request", told.id)) if value
         ]
         more["where"] = ", ".join(parts) or "the request"
-    return answer[:-1] + b"," + json.dumps(more).encode()[1:]
+    return answer[:-1] + b"," + msgspec.json.encode(more)[1:]
 
 
 def said(answer: bytes, home: str = "") -> tuple[int, list[tuple[bytes, bytes]]]:
