@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from workbench.model.show import ready_charts
+from workbench.tariff.show import ready_charts
 
 if TYPE_CHECKING:
     from workbench.casework.evidence import Evidence

@@ -7,7 +7,6 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from workbench.model.money import MINOR_DIGITS, NANO, decimal_text
-from workbench.model.show import ready_charts
 from workbench.tariff.calendar import zone_of
 from workbench.tariff.units_text import block_text, quantity_words
 
@@ -252,6 +251,17 @@ def _axis(last: int, quote: Quote) -> tuple[int, str]:
     known = (size for size in sizes if size <= last and not block_text(size, quote.unit)[0].isdigit())
     size = next(known, 1)
     return size, quantity_words(2 * size, quote.unit).rpartition(" ")[2]
+
+
+def ready_charts() -> None:
+    """Give data frames ``.hvplot`` whose charts bring their scripts along: they show without internet, exported as HTML too.
+
+    Before the first chart; a notebook that imported hvPlot itself keeps what it chose.
+    """
+    import hvplot
+
+    hvplot.extension.inline = True
+    import hvplot.pandas
 
 
 def quote_plot(quote: Quote) -> Any:

@@ -7,7 +7,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from workbench.model.money import MINOR_DIGITS, round_half_away
-from workbench.model.show import ready_charts
+from workbench.tariff.show import ready_charts
 
 if TYPE_CHECKING:
     from workbench.twin.simulation import Simulation
