@@ -63,7 +63,7 @@ def test_the_diff_speaks() -> None:
     )
     assert diff_catalogues(old, new) == [
         "Tier 2 of 'data' of 'Smart meter S' falls from 0.0004 to 0.0003 EUR per MB from 1 March 2026.",
-        "The fee 'base' of 'Smart meter S' rises from 1 to 1.5 EUR per device and period from 1 March 2026.",
+        "The fee 'base' of 'Smart meter S' rises from 1 to 1.5 EUR per device every month from 1 March 2026.",
         "The share of 'op' in 'Smart meter S' falls from 70 to 60 % from 1 March 2026.",
     ]
     assert diff_catalogues(old, old) == []

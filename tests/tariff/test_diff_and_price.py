@@ -31,20 +31,22 @@ def test_another_number_of_tiers_says_all_prices() -> None:
         )
     )
     assert said == (
-        "'data' of 'Pooled M2M data plan' has 3 tiers instead of 2: it was up to 1 GB 0.1; beyond 0.06 EUR per MB, each "
-        "unit at its tier, and is up to 1 GB 0.1; up to 2 GB 0.08; beyond 0.06 EUR per MB, each unit at its tier from "
-        "1 January 2026."
+        "From 1 January 2026 'data' of 'Pooled M2M data plan' is up to 1 GB 0.1; up to 2 GB 0.08; beyond 0.06 EUR per MB, "
+        "each unit at its tier; it was up to 1 GB 0.1; beyond 0.06 EUR per MB, each unit at its tier."
     )
 
 
 def test_what_has_parts_is_told_by_those_that_differ() -> None:
     said = changed(("units: 20 MB", "units: 30 MB"), ("cap: 10 GB", "cap: 5 GB"), ("rate: 19 %", "rate: 7 %"))
     start = " from 1 January 2026."
+    free = "20 MB free from each member, by its days (unused ones live 2 more months, at most 10 GB)"
+    now = free.replace("20", "30").replace("10", "5")
     assert said == [
-        f"The units of the allowance of price 'data' in 'Pooled M2M data plan' rise from 20 MB to 30 MB{start}",
-        f"The cap of the rollover of the allowance of price 'data' in 'Pooled M2M data plan' falls from 10 GB to 5 GB{start}",
-        f"The rate of the taxes of 'Pooled M2M data plan' falls from 19 % to 7 %{start}",
+        f"From 1 January 2026 the free units of 'data' of 'Pooled M2M data plan' are {now}; they were {free}.",
+        f"The tax 'standard' of 'Pooled M2M data plan' falls from 19 to 7 %{start}",
     ]
+    (said,) = changed(("units: 20 MB", "units: 30 MB"))
+    assert said == f"The free units of 'data' of 'Pooled M2M data plan' rise from 20 MB to 30 MB{start}"
 
 
 def test_another_model_says_both_prices() -> None:
@@ -54,8 +56,8 @@ def test_another_model_says_both_prices() -> None:
             "per_unit: {amount: 0.07, per: 1 MB}",
         )
     )
-    assert "(up to 1 GB 0.1; beyond 0.06 EUR per MB, each unit at its tier)" in said
-    assert "(0.07 EUR per MB)" in said
+    assert "it was up to 1 GB 0.1; beyond 0.06 EUR per MB, each unit at its tier." in said
+    assert "is 0.07 EUR per MB;" in said
 
 
 def test_of_several_offers_one_is_named() -> None:

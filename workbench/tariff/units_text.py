@@ -56,6 +56,6 @@ def _plural(word: str) -> str:
 
 
 def block_text(per: int, base: str) -> str:
-    """The block a price is for: ``MB`` rather than ``1 MB``."""
-    text = quantity_text(per, base)
+    """The block a price is for: ``MB`` rather than ``1 MB``, ``100 messages``."""
+    text = quantity_words(per, base)
     return text[2:] if text.startswith("1 ") else text
