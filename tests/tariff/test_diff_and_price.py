@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from babel.core import get_global
 
 from workbench.errors import CatalogueError, UsageError
+from workbench.model.money import MINOR_DIGITS
 from workbench.tariff.catalogue import load, loads
 from workbench.tariff.diff import diff_catalogues
 from workbench.tariff.quote import price
@@ -84,10 +86,28 @@ def test_a_dimension_the_meter_does_not_have_is_refused() -> None:
     [
         ("    scope: pool\n", "    scope: pool\n    scope: pool\n", "Keep one of the two."),
         ("rate: 19 %", "rate: 19", "Write `19 %` if that is what is meant."),
-        ("currency: EUR", "currency: EURO", "Use an ISO 4217 code."),
+        ("currency: EUR", "currency: EURO", "Use the ISO 4217 code of a currency in use."),
     ],
 )
 def test_the_cure_fits_the_mistake(before: str, after: str, cure: str) -> None:
     with pytest.raises(CatalogueError) as caught:
         loads(POOLED.read_text(encoding="utf-8").replace(before, after))
     assert caught.value.cure == cure
+
+
+@pytest.mark.parametrize("code", ["RSD", "PKR", "LKR", "BDT", "GEL", "LYD", "RWF"])
+def test_a_currency_in_use_is_known(code: str) -> None:
+    text = ROAMING.read_text(encoding="utf-8").replace("currency: EUR", f"currency: {code}")
+    assert {offer.currency for offer in loads(text).offers} == {code}
+
+
+def test_currencies_are_those_in_use_somewhere() -> None:
+    """The locale data of another library, as far as it goes: what is tender in a territory today has minor digits here."""
+    tender = {
+        code
+        for rows in get_global("territory_currencies").values()
+        for code, _, until, legal in rows
+        if until is None and legal
+    }
+    assert tender <= set(MINOR_DIGITS)
+    assert (MINOR_DIGITS["RSD"], MINOR_DIGITS["IQD"], MINOR_DIGITS["KMF"]) == (2, 3, 0)

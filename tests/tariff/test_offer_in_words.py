@@ -15,6 +15,7 @@ from workbench.tariff.catalogue import load, loads
 from workbench.tariff.check import check
 from workbench.tariff.describe import describe
 from workbench.tariff.quote import price
+from workbench.tariff.schema import schema
 from workbench.tariff.show import amount_text, details, headline
 from workbench.tariff.units_text import quantity_text, quantity_words
 
@@ -162,3 +163,17 @@ def test_what_a_notebook_shows_needs_nothing_from_elsewhere(file: Path) -> None:
                 tuple(map(int, pair.split(","))) for pair in root.find(".//polyline").get("points").split()
             ]  # type: ignore[union-attr]
             assert all(0 <= x <= 524 and 0 <= y <= 256 for x, y in drawn)
+
+
+def test_who_pays_is_said_where_it_surprises() -> None:
+    said = dict(told(EXAMPLE))
+    assert said["ota"].endswith(
+        "100.00 EUR a month; what does not fit whole into what is left of it, record by record, the user pays"
+    )
+    assert (
+        "off the account's charges, once, when one of its subscriptions carries the code SPRING26"
+        in said["spring"]
+    )
+    fields = schema()["properties"]["offers"]["items"]["properties"]
+    assert "fits whole" in fields["sponsorships"]["items"]["properties"]["budget"]["description"]
+    assert "any of its subscriptions" in fields["discounts"]["items"]["properties"]["code"]["description"]

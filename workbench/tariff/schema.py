@@ -41,6 +41,23 @@ _TEXT = {"type": "string", "maxLength": 200}
 _FLAG = {"type": "boolean"}
 
 
+_BUDGET = {
+    **_DECIMAL,
+    "description": "The most the sponsor pays per period. A record is paid when it fits whole into what is left; what does not "
+    "fit is the fallback's. A record is what mediation aggregates, so a coarser grid may change who pays.",
+}
+_FIXED = {
+    **_DECIMAL,
+    "description": "An amount off the account's charges under this offer (of `components`, when named), once per period, never "
+    "below zero.",
+}
+_CODE = {
+    **_ID,
+    "description": "A coupon. A percentage is taken off the charges of the subscriptions that carry the code; a fixed amount off "
+    "the account's, once, when any of its subscriptions to this offer carries it.",
+}
+
+
 def _whole(least: int = 0) -> Schema:
     return {"type": "integer", "minimum": least}
 
@@ -144,7 +161,7 @@ def _fees_and_limits() -> dict[str, Schema]:
         "trial": _map("days", days=_whole(1)),
         "discounts": _list(
             _one(
-                _map("id", id=_ID, percent=_PERCENT, fixed=_DECIMAL, components=_IDS, code=_ID, **phase),
+                _map("id", id=_ID, percent=_PERCENT, fixed=_FIXED, components=_IDS, code=_CODE, **phase),
                 "percent",
                 "fixed",
             )
@@ -159,7 +176,7 @@ def _fees_and_limits() -> dict[str, Schema]:
         ),
         "sponsorships": _list(
             _map(
-                "id account components", id=_ID, account=_ID, components=_IDS, match=_match(), budget=_DECIMAL,
+                "id account components", id=_ID, account=_ID, components=_IDS, match=_match(), budget=_BUDGET,
                 fallback=_one_of("user", "block"),
             )
         ),

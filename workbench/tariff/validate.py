@@ -93,7 +93,7 @@ def _meter(meter: Meter, where: str) -> None:
             f"The currency {meter.currency!r} of meter '{meter.id}' is not known.",
             where=where,
             code="currency",
-            cure="Use an ISO 4217 code.",
+            cure="Use the ISO 4217 code of a currency in use.",
         )
 
 
@@ -117,7 +117,7 @@ def _header(offer: Offer, name: str) -> Iterator[Mistake]:
             f"The currency {offer.currency!r} of {name} is not known.",
             "@currency",
             "currency",
-            "Use an ISO 4217 code.",
+            "Use the ISO 4217 code of a currency in use.",
         )
     for rate in offer.fx:
         if rate.currency not in MINOR_DIGITS or rate.currency == offer.currency:
