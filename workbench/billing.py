@@ -21,7 +21,7 @@ from workbench.model.offer import Catalogue
 from workbench.model.plan import Period
 from workbench.rating import node
 from workbench.rating.batch import Rater
-from workbench.rating.carry import credits_from, credits_table, stock_from, stock_table
+from workbench.rating.carry import counted_over, credits_from, credits_table, stock_from, stock_table
 from workbench.rating.wallet import Balance
 from workbench.settlement import adjust, close
 from workbench.settlement.holds import Hold, waiting
@@ -94,6 +94,7 @@ def plan_of(
         tenant=lake.tenant,
         grids=grids,
         stock=stock_from(_handed_over(lake, "stock", period)),
+        held=counted_over(credits_before(lake, period)),
         desk=desk,
     )
 

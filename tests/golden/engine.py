@@ -25,6 +25,7 @@ from workbench.model.offer import Catalogue
 from workbench.model.party import Parties
 from workbench.model.plan import Period, Stock
 from workbench.rating.batch import Rater
+from workbench.rating.carry import counted_over
 from workbench.rating.wallet import Balance
 from workbench.reference.results import Use
 from workbench.tariff.compile import compile_offer
@@ -119,7 +120,8 @@ def rate_together(
     uses = [use for case in marked for use in case.uses if span[0] <= use.at < span[1]]
     outcomes = {number: Outcome(charges=[], uncharged=[], silent=is_made_at_close) for number in cases}
     with duckdb.connect(config={"threads": manner.threads}) as con:
-        plan = compile_plan(catalogue, parties, Period(*span), con=con, stock=carried.stock)
+        held = counted_over(carried.balances)
+        plan = compile_plan(catalogue, parties, Period(*span), con=con, stock=carried.stock, held=held)
         keys = {device_key("main", device.device_id): device.device_id for device in parties.devices}
         charges, reasons = rate(con, plan, uses, carried, manner, marked[0].outages)
         share_out(outcomes, plan, keys, charges)

@@ -8,7 +8,8 @@ from datetime import date
 from hypothesis import given, reject
 from hypothesis import strategies as st
 
-from tests.rating.test_every_construct import METERS, limited
+from tests.rating.drawn_offers import METERS
+from tests.rating.test_every_construct import limited
 from tests.rating.worlds import prices as tiered_prices
 from workbench.errors import AmountOverflow, CatalogueError
 from workbench.model.offer import (

@@ -76,10 +76,10 @@ def bounds(most: int = 4) -> st.SearchStrategy[list[int | None]]:
 
 
 @st.composite
-def prices(draw: st.DrawFn) -> Price:
-    kind = draw(
-        st.sampled_from(("per_unit", "graduated", "volume", "stair", "package", "graduated_percentage"))
-    )
+def prices(draw: st.DrawFn, *, jumps: bool = True) -> Price:
+    """Any counted price; without those that jump where a fold or a short increment forbids them."""
+    steady = ("per_unit", "graduated", "package", "graduated_percentage")
+    kind = draw(st.sampled_from((*steady, "volume", "stair") if jumps else steady))
     if kind == "per_unit":
         return PerUnit(draw(amounts), draw(pers))
     if kind == "package":

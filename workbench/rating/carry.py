@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC
 from decimal import Decimal
 from fractions import Fraction
+from math import lcm
 
 import pyarrow as pa
 
@@ -44,6 +45,11 @@ def credits_table(balances: Balances) -> pa.Table:
     return pa.table(
         [pa.array(list(c), f.type) for c, f in zip(columns, _CREDITS, strict=True)], schema=_CREDITS
     )
+
+
+def counted_over(balances: Balances) -> dict[tuple[str, str], int]:
+    """By (account id, offer id): the denominator over which all that is left of its credits is whole."""
+    return {key: lcm(*(b.left.denominator for b in wallet)) for key, wallet in balances.items() if wallet}
 
 
 def credits_from(table: pa.Table) -> dict[tuple[str, str], list[Balance]]:

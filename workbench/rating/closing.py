@@ -119,11 +119,15 @@ def reckoned(
         charges: every charge of the period that is no adjustment. balances: as the period began.
     """
     names = {row["account_no"]: row["account_id"] for row in plan.tables["accounts"].to_pylist()}
-    for group in _groups(con, tables, plan, charges).values():
+    groups = _groups(con, tables, plan, charges)
+    for (account_no, offer_id, version), group in groups.items():
         parts = {part for part, (line, _) in group.lines.items() if line == line_no}
         if parts:
-            key = (names[group.account_no], group.offer.id)
-            wallet = [replace(balance) for balance in balances.get(key, ())]
+            wallet = [replace(balance) for balance in balances.get((names[account_no], offer_id), ())]
+            for earlier in sorted(
+                v for no, name, v in groups if (no, name) == (account_no, offer_id) and v < version
+            ):
+                _adjust(con, tables, plan, charges, groups[account_no, offer_id, earlier], wallet)
             _adjust(con, tables, plan, charges, group, wallet)
             return group.rules.get((parts.pop(), device_key))
     return None

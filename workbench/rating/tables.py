@@ -34,6 +34,7 @@ _PLAN = (
     "bursts",
     "heard",
     "assignments",
+    "formerly",
     "line_keys",
     "lines",
     "fees",

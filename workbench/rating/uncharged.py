@@ -2,7 +2,7 @@
 
 Reasons, the first that fits: ``charged_online`` (a charging node owns the meter) · ``trial`` · ``sim_inventory`` ·
 ``sim_terminated`` · ``rate_unmatched`` (the price list says that unmatched use is free) · ``meter_not_priced`` (the
-device's offers do not sell this meter) · ``not_in_force`` (its subscription does not cover the time) ·
+device's offers do not sell this meter) · ``not_in_force`` (its subscription does not cover the time, in this period or another) ·
 ``no_subscription``.
 """
 
@@ -43,8 +43,9 @@ def _with_reason(tables: PlanTables, stream: str, left: str) -> str:
         f"SELECT '{name}' AS stream, device_key, window_start, units, "
         f"list_extract({list(REASONS)!r}, rank + 1) AS reason FROM ("
         "SELECT l.device_key, l.window_start, l.units, l.row_no, coalesce(min(t.rank) FILTER ("
-        "l.window_start >= t.from_at AND l.window_start < t.until_at), CASE WHEN count(t.rank) > 0 THEN 6 ELSE 7 END) "
-        f"AS rank FROM (SELECT *, row_number() OVER () AS row_no FROM ({left})) l LEFT JOIN ({terms}) t "
+        "l.window_start >= t.from_at AND l.window_start < t.until_at), CASE WHEN count(t.rank) > 0 OR "
+        "bool_or(l.elsewhen) THEN 6 ELSE 7 END) AS rank FROM (SELECT *, row_number() OVER () AS row_no, "
+        f"device_key IN (SELECT device_key FROM {s}.formerly) AS elsewhen FROM ({left})) l LEFT JOIN ({terms}) t "
         "USING (device_key) "
         "GROUP BY ALL)"
     )

@@ -169,6 +169,8 @@ def promotional(
     wallet = state.carry.wallets.setdefault((account_id, offer.id), Wallet())
     for subscription in subscriptions:
         began = who.began[subscription.subscription_id]
+        if not who.is_first(subscription):
+            continue  # its credits are those of the offer it began the period with
         if who.version_at(subscription, max(began, who.start)) == offer:
             for balance in new_grants(offer, subscription, began, who.start, who.end):
                 if balance.kind == "paid":  # it settles invoices, so it is held in their currency

@@ -11,7 +11,7 @@ from workbench.reference.days import local_day
 from workbench.reference.discounts import percent_factor
 from workbench.reference.results import ZERO, Charge, LineKey
 from workbench.reference.rounding import NANO
-from workbench.reference.who import Who
+from workbench.reference.who import Who, with_own_prices
 
 
 def fee_charges(who: Who, subscription: Subscription, offer: Offer) -> list[Charge]:
@@ -19,7 +19,7 @@ def fee_charges(who: Who, subscription: Subscription, offer: Offer) -> list[Char
     included.
     """
     charges = []
-    for fee in offer.fees:
+    for fee in with_own_prices(subscription, offer).fees:
         amount = fee_amount(who, subscription, offer, fee)
         if amount is None:
             continue
@@ -41,15 +41,40 @@ def fee_amount(who: Who, subscription: Subscription, offer: Offer, fee: Fee) -> 
     covered = who.covered_days(subscription, offer)
     if fee.every == "once":
         return fee.amount * NANO if first_day_due(who, subscription, fee) in covered else None
-    number = who.period_number(subscription, offer.period)
-    if number < fee.from_period or (fee.to_period is not None and number > fee.to_period):
-        return None
-    paid = [day for day in covered if not who.is_trial(subscription, offer, day)]
-    if not paid:
+    paid = days_due(who, subscription, offer, fee)
+    if not paid or (is_whole(fee) and last_day_due(who, subscription, fee) not in paid):
         return None
     if fee.every == "day":
         return fee.amount * NANO * len(paid)
     return fee.amount * NANO * prorated(fee.proration, paid, who.days_in_period(offer.zone))
+
+
+def days_due(who: Who, subscription: Subscription, offer: Offer, fee: Fee) -> list[date]:
+    """The days of the period for which a recurring fee is due by one row of a subscription on one version."""
+    number = who.period_number(subscription, offer.period)
+    if number < fee.from_period or (fee.to_period is not None and number > fee.to_period):
+        return []
+    if subscription.sim_state not in fee.states:
+        return []
+    days = who.covered_days(subscription, offer)
+    return [day for day in days if not who.is_trial(subscription, offer, day)]
+
+
+def is_whole(fee: Fee) -> bool:
+    """Whether a fee is due once in a period, "whole as soon as one day is covered"."""
+    return fee.every == "period" and fee.proration == "full_if_active"
+
+
+def last_day_due(who: Who, subscription: Subscription, fee: Fee) -> date | None:
+    """The last day on which any row of the subscription, on any version, owes a whole fee: that one pays it."""
+    days: list[date] = []
+    for row in who.subscriptions:
+        if row.subscription_id == subscription.subscription_id:
+            for offer in who.versions[row.offer_id]:
+                for same in offer.fees:
+                    if same.id == fee.id and is_whole(same):
+                        days += days_due(who, row, offer, same)
+    return max(days, default=None)
 
 
 def first_day_due(who: Who, subscription: Subscription, fee: Fee) -> date | None:

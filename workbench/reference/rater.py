@@ -27,7 +27,7 @@ from workbench.reference.lines import make_invoices, make_lines, make_shares, ma
 from workbench.reference.results import Bill, Charge, Uncharged, Use
 from workbench.reference.state import Carry, State
 from workbench.reference.usage import counts_for, usage_charges
-from workbench.reference.who import Who
+from workbench.reference.who import Who, with_own_prices
 
 Span = tuple[datetime, datetime]
 
@@ -104,14 +104,19 @@ def in_order(uses: Iterable[Use], tenant: str) -> list[Use]:
 
 
 def rate_use(state: State, use: Use) -> None:
-    """Charge one use to every subscription and component that prices its meter, or note why there is none."""
-    charges: list[Charge] = []
+    """Charge one use to every subscription and component that prices its meter, or note why nobody pays for it.
+
+    What is bought is charged beside what is sold; a use that is only bought is listed as uncharged all the same.
+    """
+    sold: list[Charge] = []
     reasons = ["not_in_force" if state.who.is_known(use.device_id) else "no_subscription"]
     for subscription in state.who.subscribed(use.device_id, use.at):
         offer = state.who.version_at(subscription, use.at)
         if offer is None:
             continue
+        offer = with_own_prices(subscription, offer)
         components = [component for component in offer.components if counts_for(component, use.meter)]
+        charges: list[Charge] = []
         reason = "rate_unmatched" if components else "meter_not_priced"
         if subscription.sim_state in UNCHARGED_STATES:
             reason = f"sim_{subscription.sim_state}"
@@ -120,10 +125,12 @@ def rate_use(state: State, use: Use) -> None:
         else:
             for component in components:
                 charges += usage_charges(state, use, subscription, offer, component)
-        reasons.append(reason)
-    if not charges:
+        state.bill.charges.extend(charges)
+        if offer.side == "sell":
+            sold.extend(charges)
+            reasons.append(reason)
+    if not sold:
         state.bill.uncharged.append(Uncharged(use, min(reasons, key=REASONS.index)))
-    state.bill.charges.extend(charges)
 
 
 def close(state: State) -> None:

@@ -37,7 +37,7 @@ class Counter:
 
     quantity: Quantity
     by_member: dict[str, int] = field(default_factory=dict)
-    known: dict[Key, Fraction] = field(default_factory=dict)
+    known: dict[tuple[str, str, Price], Fraction] = field(default_factory=dict)
 
     def add(self, use: Use) -> None:
         """Move the counter."""
@@ -47,7 +47,7 @@ class Counter:
 
     def cost(self, offer: Offer, component: Component, rate: Rate, free: int) -> Fraction:
         """C of what has been counted so far, by the price of one offer version."""
-        key = (str(offer.version), str(free))
+        key = (str(offer.version), str(free), rate.price)
         if key not in self.known:
             beyond = self.beyond_cap(offer, component)
             drawn = max(0, self.quantity.value() - beyond - free)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, datetime
+from fractions import Fraction
 
-from workbench.model.offer import Catalogue, Offer
+from workbench.model.offer import Catalogue, Component, Offer
 from workbench.model.party import Account, Parties, Subscription
+from workbench.model.price import PerUnit
 from workbench.reference.days import days_between, first_instant, local_day, period_of
 
 
@@ -56,8 +59,20 @@ class Who:
                 yield subscription
 
     def is_known(self, device_id: str) -> bool:
-        """Whether any subscription, at any time, is for a device."""
-        return bool(self.by_device.get(device_id) or self.by_group.get(self.group_of.get(device_id, "")))
+        """Whether any subscription that sells something is for a device, at any time."""
+        rows = [*self.by_device.get(device_id, []), *self.by_group.get(self.group_of.get(device_id, ""), [])]
+        return any(offer.side == "sell" for row in rows for offer in self.versions[row.offer_id])
+
+    def is_first(self, subscription: Subscription) -> bool:
+        """Whether a row is the first of its subscription that holds in the period (others say what changed later)."""
+        rows = [
+            row
+            for row in self.by_account[subscription.account_id]
+            if row.subscription_id == subscription.subscription_id
+            and row.starts_at < self.end
+            and (row.ends_at is None or row.ends_at > self.start)
+        ]
+        return bool(rows) and rows[0] is subscription
 
     def devices_of(self, subscription: Subscription) -> list[str]:
         """The devices a subscription stands for: its own, its group's, or none."""
@@ -109,6 +124,7 @@ class Who:
         (``now``), at the first period that starts then or later (``next_period``), or never (``keep``).
         """
         pinned = overrides(subscription).get("version")
+        began = self.began[subscription.subscription_id]  # a later row of it is no new subscription
         current: Offer | None = None
         for offer in self.versions[subscription.offer_id]:
             effective = self.effective[(offer.id, offer.version)]
@@ -116,7 +132,7 @@ class Who:
                 if offer.version == pinned:
                     return offer
             elif (
-                effective <= subscription.starts_at
+                effective <= began
                 or (current is None and effective <= at)
                 or (offer.publish.running == "now" and effective <= at)
                 or (offer.publish.running == "next_period" and effective <= self.start)
@@ -154,7 +170,8 @@ class Who:
         covered = []
         for day in days_between(first, end, offer.zone):
             at = max(first_instant(day, offer.zone), subscription.starts_at)
-            if self.version_at(subscription, at) == offer:
+            found = self.version_at(subscription, at)
+            if found is not None and found.version == offer.version:
                 covered.append(day)
         return covered
 
@@ -166,8 +183,37 @@ class Who:
         return (day - began).days < offer.trial.days
 
 
+def with_own_prices(subscription: Subscription, offer: Offer) -> Offer:
+    """The version with the subscription's "price overrides": per-unit prices and fees of its own."""
+    said = overrides(subscription)
+    prices, fees = said.get("prices"), said.get("fees")
+    if isinstance(prices, dict):
+        own = tuple(own_price(component, prices.get(component.id)) for component in offer.components)
+        offer = replace(offer, components=own)
+    if isinstance(fees, dict):
+        offer = replace(
+            offer,
+            fees=tuple(
+                replace(fee, amount=Fraction(fees[fee.id])) if fee.id in fees else fee for fee in offer.fees
+            ),
+        )
+    return offer
+
+
+def own_price(component: Component, amount: str | None) -> Component:
+    """A component at another amount per block, when one is named."""
+    if amount is None:
+        return component
+    rates = [
+        replace(rate, price=replace(rate.price, amount=Fraction(amount)))
+        for rate in component.rates
+        if isinstance(rate.price, PerUnit)
+    ]
+    return replace(component, rates=tuple(rates))
+
+
 def overrides(subscription: Subscription) -> dict[str, object]:
-    """What a subscription says differently: ``version`` and ``coupons``."""
+    """What a subscription says differently: ``version``, ``coupons``, ``prices`` and ``fees``."""
     if subscription.overrides in ("", "{}"):
         return {}
     found = json.loads(subscription.overrides)

@@ -33,13 +33,15 @@ class _Grant:
     nano: int
     granted_at: datetime
     expires_at: datetime
+    copy: int = 1
     used: int = 0
 
     @property
     def key(self) -> str:
-        """Names the grant for good: the same account is given the same credit once at an instant."""
-        named = "\x1f".join((self.account, self.offer, self.id, self.granted_at.isoformat()))
-        return hashlib.sha256(named.encode()).hexdigest()[:24]
+        """Names the grant for good: an account is given a credit once at an instant for each SIM that begins then."""
+        parts = (self.account, self.offer, self.id, self.granted_at.isoformat())
+        named = (*parts, str(self.copy)) if self.copy > 1 else parts
+        return hashlib.sha256("\x1f".join(named).encode()).hexdigest()[:24]
 
 
 def postings(lake: Lake, period: str) -> list[Posting]:
@@ -104,12 +106,13 @@ def _grants(lake: Lake, period: str) -> Iterator[_Grant]:
         return  # rated before there were paid credits
     rows = lake.con.execute(
         f"SELECT account_id, l.currency, offer_id, credit_id, left_nano::HUGEINT // left_denominator::HUGEINT, "
-        f"granted_at, expires_at FROM {held} c JOIN (SELECT DISTINCT account_id, "
+        "granted_at, expires_at, row_number() OVER (PARTITION BY account_id, offer_id, l.currency, credit_id, granted_at "
+        f"ORDER BY left_nano) FROM {held} c JOIN (SELECT DISTINCT account_id, "
         f"offer_id, currency FROM {lake.scan('lines', period=period)}) l USING (account_id, offer_id) "
         "WHERE kind = 'paid' ORDER BY account_id, priority, expires_at, granted_at, credit_id, offer_id"
     ).fetchall()
-    for account, currency, offer, name, nano, granted_at, expires_at in rows:
-        yield _Grant(account, currency, offer, name, int(nano), granted_at, expires_at)
+    for account, currency, offer, name, nano, granted_at, expires_at, copy in rows:
+        yield _Grant(account, currency, offer, name, int(nano), granted_at, expires_at, copy)
 
 
 def _unseen(lake: Lake, grants: list[_Grant]) -> list[_Grant]:

@@ -395,5 +395,5 @@ def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
 
 def drop(con: duckdb.DuckDBPyConnection) -> None:
     """Drop the working tables."""
-    for name in (*_WORK, "line_keys", "grants", "members", "credits"):
+    for name in (*_WORK, "line_keys", "grants", "members", "credits", "formerly"):
         run(con, f"DROP TABLE IF EXISTS plan_{name}")

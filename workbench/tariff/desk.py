@@ -31,6 +31,7 @@ _COLUMNS = {
     "assignments": "device_key, sub_no, account_no, offer_no, group_no, from_at, until_at, trial, sim_state, phase, "
     "first_at, before_states, lasts",
     "accounts": "*",
+    "formerly": "device_key",
 }
 """Tables of a plan's party side, and their columns."""
 

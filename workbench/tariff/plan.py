@@ -42,7 +42,9 @@ from workbench.model.plan import Period, PlanOffer, Stock
 from workbench.tariff import assign
 from workbench.tariff.canonical import canonical
 from workbench.tariff.desk import Desk
+from workbench.tariff.formerly import formerly
 from workbench.tariff.grants import grants
+from workbench.tariff.purse import Held, widen
 from workbench.tariff.tables import offer_tables
 from workbench.tariff.variants import variants
 
@@ -128,6 +130,7 @@ def compile_plan(
     tenant: str = "main",
     grids: Mapping[str, int] | None = None,
     stock: Sequence[Stock] = (),
+    held: Held | None = None,
     desk: Desk | None = None,
 ) -> Plan:
     """Everything needed to rate one billing period.
@@ -141,6 +144,8 @@ def compile_plan(
         tenant: whose device keys.
         grids: stream to grid seconds of its records; instants at which prices change must lie on it.
         stock: free units left over, as ``Rater.stock`` gave them at the end of the period before.
+        held: over which denominator credits of the period before are left, per (account id, offer id): what pays with them
+            is counted over it too.
         desk: to compile several plans of the same parties on; its connection is worked on, not ``con``.
 
     Raises:
@@ -163,6 +168,7 @@ def compile_plan(
                 tenant=tenant,
                 grids=grids,
                 stock=stock,
+                held=held,
                 desk=desk,
             )
     work = desk.con
@@ -175,6 +181,8 @@ def compile_plan(
     desk.assign(found, catalogue, period, billing or period)
     assign.payers(work, tables)
     assign.lines(work, period)
+    widen(work, catalogue, held or {})
+    formerly(work, assign.relations(parties), catalogue, tenant)
     grants(work, tables, stock)
     tables |= desk.tables()
     offers = tuple(variant.offer for variant in found)
