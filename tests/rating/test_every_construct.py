@@ -1,7 +1,8 @@
 """Batch = online = reference over random offers that may say anything the engine prices, in any order and cut anyhow.
 
 ``drawn_offers.py`` draws what is sold and bought, ``drawn_cases.py`` who takes it and what he uses; ``drawn_words.py`` names all
-that must be among it. What a close says beside the lines (tax, invoices, shares, statements, remainders, paid balances) is not asked here.
+that must be among it. What a close says beside the lines (tax, invoices, shares, statements, remainders, paid balances)
+is not asked here.
 Bundles over several prices stand in the golden cases alone.
 """
 
