@@ -17,13 +17,14 @@ from workbench.errors import RatingError
 from workbench.model.offer import Offer
 from workbench.model.party import Subscription
 from workbench.model.plan import Period, PlanComponent
-from workbench.rating.online import OnlineRater, not_online
+from workbench.rating.online import OnlineRater
 from workbench.reference.allowance import own_grant
 from workbench.reference.days import local_day
 from workbench.reference.discounts import holds
 from workbench.reference.rater import UNCHARGED_STATES, in_order
 from workbench.reference.results import Use
 from workbench.reference.who import Who
+from workbench.tariff.at_close import not_online
 from workbench.tariff.compile import compile_offer
 
 Charges = list[tuple[tuple[str, ...], Fraction]]

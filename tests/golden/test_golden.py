@@ -13,7 +13,8 @@ from tests.golden.outcome import by_reference
 from tests.golden.suite import BY_ID, CASES, check, with_gaps
 from workbench.errors import RatingError
 from workbench.model.plan import Period
-from workbench.rating.online import OnlineRater, not_online
+from workbench.rating.online import OnlineRater
+from workbench.tariff.at_close import not_online
 from workbench.tariff.compile import compile_offer
 
 

@@ -8,7 +8,8 @@ import pytest
 
 from workbench.errors import RatingError
 from workbench.model.plan import Period
-from workbench.rating.online import OnlineRater, Price, not_online
+from workbench.rating.online import OnlineRater, Price
+from workbench.tariff.at_close import not_online
 from workbench.tariff.catalogue import loads
 from workbench.tariff.compile import compile_offer
 

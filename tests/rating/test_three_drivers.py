@@ -12,8 +12,9 @@ from tests.rating.worlds import END, METER, START, World, distinct, rate_batch, 
 from workbench.errors import AmountOverflow
 from workbench.model.ids import device_key
 from workbench.model.plan import Period, PlanComponent, PlanOffer
-from workbench.rating.online import OnlineRater, not_online
+from workbench.rating.online import OnlineRater
 from workbench.reference.rater import rate
+from workbench.tariff.at_close import not_online
 from workbench.tariff.compile import compile_offer
 
 MANY = settings(

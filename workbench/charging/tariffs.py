@@ -13,6 +13,7 @@ from workbench.errors import WorkbenchError
 from workbench.model.offer import Catalogue, Offer
 from workbench.model.when import HolidayCalendar
 from workbench.rating.online import CounterKey, OnlineRater, Price
+from workbench.tariff.at_close import not_at_a_node
 from workbench.tariff.calendar import period_at
 from workbench.tariff.catalogue import loads
 from workbench.tariff.compile import compile_offer
@@ -71,7 +72,7 @@ class Tariffs:
         self.refused: dict[str, str] = {}
         denominators = [1]
         for offer in self.catalogue.offers:
-            why = _only_at_close(offer)
+            why = not_at_a_node(offer)
             try:
                 for currency in (offer.currency, *(rate.currency for rate in offer.fx)):
                     compiled = compile_offer(offer, self.catalogue, currency=currency)
@@ -127,21 +128,3 @@ class Tariffs:
                 offer, OnlineRater(compiled, period, self._calendars), from_, end, self.scale
             )
         return self._made[key]
-
-
-def _only_at_close(offer: Offer) -> str:
-    """Why an offer's usage cannot be charged to the unit before its period is closed; empty when it can."""
-    if offer.side != "sell":
-        return "It is bought, not sold."
-    if any(discount.kind == "percent" for discount in offer.discounts):
-        return "A percentage discount depends on when the subscription began."
-    if offer.trial is not None:
-        return "A trial depends on when the subscription began."
-    if offer.publish.counters == "reset" or offer.publish.running != "next_period":
-        return "A version that takes over within a period would price what is already held."
-    for component in offer.components:
-        if component.allowance and (
-            component.allowance.rollover or component.allowance.contribution == "prorated"
-        ):
-            return f"The free units of '{component.id}' are known at the close of the period before."
-    return ""

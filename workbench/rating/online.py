@@ -15,6 +15,7 @@ from workbench.errors import RatingError
 from workbench.model.plan import Period, PlanComponent, PlanConversion, PlanOffer, PlanRate
 from workbench.model.when import HolidayCalendar
 from workbench.tariff.amount import chargeable, converted, cost, rounded
+from workbench.tariff.at_close import not_online
 from workbench.tariff.calendar import counter_windows, expand
 from workbench.tariff.lookup import Intervals, rate_at
 
@@ -24,7 +25,6 @@ and its device.
 """
 Counters = dict[CounterKey, int]
 _NONE: Mapping[str, object] = {}
-_AT_CLOSE = {"commitment": "commitment's true-up", "maximum": "maximum of the period"}
 
 
 class Charged(NamedTuple):
@@ -109,26 +109,6 @@ class OnlineRater:
             if (charged := price.charge(self.counters, holder, units, at, dimensions, events, device))
             is not None
         ]
-
-
-def not_online(offer: PlanOffer) -> list[str]:
-    """What an offer says that cannot be decided at the event, by name."""
-    found = [f"the bundle '{bundle.id}'" for bundle in offer.bundles]
-    found += [f"the sponsorship '{sponsor.id}'" for sponsor in offer.sponsors]
-    found += [f"the {_AT_CLOSE[a.id]}" for a in offer.adjustments if a.id in _AT_CLOSE]
-    found += [f"the fixed discount '{name}'" for name in offer.fixed_discounts]
-    for component in offer.components:
-        if component.fold not in ("sum", "count", "max"):
-            found.append(f"fold {component.fold} of '{component.id}'")
-        if component.shared:
-            found.append(f"the pool's cap or excess of '{component.id}'")
-            continue
-        for rate in component.rates:
-            if rate.percentile is not None:
-                found.append(f"the percentile price of '{component.id}'")
-            elif rate.jumps:
-                found.append(f"the volume or stair-step price of '{component.id}'")
-    return found
 
 
 class Price:

@@ -53,7 +53,10 @@ def loads(text: str, name: str = "catalogue") -> Catalogue:
 
 
 def _files(path: Path) -> list[Path]:
-    if not path.is_dir():
+    try:
+        if not path.is_dir():
+            return [path]
+    except (OSError, ValueError):  # a name that no file can have; reading it says so
         return [path]
     found = sorted(file for file in path.iterdir() if file.suffix in (".yaml", ".yml"))
     if not found:

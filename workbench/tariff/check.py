@@ -11,15 +11,17 @@ from fractions import Fraction
 from itertools import combinations
 from pathlib import Path
 
-from workbench.errors import CatalogueError
+from workbench.errors import AmountOverflow, CatalogueError, WorkbenchError
 from workbench.model.money import NANO, decimal_text, minor_nano
 from workbench.model.offer import Catalogue, Offer
 from workbench.model.plan import PlanComponent, PlanOffer, PlanRate
 from workbench.model.price import Percentile
+from workbench.tariff.at_close import not_at_a_node, not_online
 from workbench.tariff.catalogue import where_written
 from workbench.tariff.compile import compile_offer
 from workbench.tariff.shape import MUCH, Bill, amount, crossings
 from workbench.tariff.show import money
+from workbench.tariff.widest import TOGETHER, codes_of, too_wide
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +69,37 @@ def check(catalogue: Catalogue, path: str | Path | None = None) -> list[Finding]
 
 
 def _compiled(offer: Offer, catalogue: Catalogue, path: str | Path | None) -> PlanOffer:
+    """An offer that every customer can be billed by, now and later."""
     try:
-        return compile_offer(offer, catalogue)
-    except CatalogueError as error:
-        if path is None:
-            raise
-        where = where_written(path, offer, error.what)
+        plan = compile_offer(offer, catalogue)
+        if wide := too_wide(offer, catalogue, plan):
+            raise AmountOverflow(wide, cure="Use fewer digits in its amounts, discounts or exchange rate.")
+        _hold_online(offer, plan)
+    except WorkbenchError as error:
+        where = error.where or f"offer {offer.id}"
+        if path is not None:
+            limit = next((name for name in ("maximum", "commitment") if f"the {name}" in error.what), "")
+            where = where_written(path, offer, f"'@{limit}'" if limit else error.what)
         raise CatalogueError(error.what, where=where, code=error.code, cure=error.cure) from error
+    return plan
+
+
+def _hold_online(offer: Offer, plan: PlanOffer) -> None:
+    """Refuse what is prepaid or charged by a node and can only be decided at the close of a period."""
+    if not (offer.prepaid or offer.charged == "node"):
+        return
+    found = [f"{what} is decided at close." for what in not_online(plan)]
+    found += [
+        f"the fixed discount '{d.id}' is decided at close." for d in offer.discounts if d.kind == "fixed"
+    ]
+    if offer.charged == "node" and (why := not_at_a_node(offer)):
+        found.append(why[0].lower() + why[1:])
+    for what in found:
+        raise CatalogueError(
+            f"Offer '{offer.id}' cannot be charged online: {what}",
+            code="not_online",
+            cure="Charge it in batch (without `prepaid: true` and `charged: node`), or change the price.",
+        )
 
 
 def _offer(offer: Offer, plan: PlanOffer, catalogue: Catalogue) -> Iterator[Finding]:
@@ -81,7 +107,18 @@ def _offer(offer: Offer, plan: PlanOffer, catalogue: Catalogue) -> Iterator[Find
         for rate in component.rates:
             yield from _falls(offer, component, rate)
             yield from _vanishes(offer, component, rate)
+    yield from _coupons(offer, plan, catalogue)
     yield from _notes(offer)
+
+
+def _coupons(offer: Offer, plan: PlanOffer, catalogue: Catalogue) -> Iterator[Finding]:
+    """More coupons than anybody holds at once, which still nobody forbids."""
+    number = len(codes_of(offer))
+    if number > TOGETHER and (wide := too_wide(offer, catalogue, plan, number)):
+        yield Finding(
+            "coupons_together", "warning", offer.id, offer.version, "",
+            f"{wide} A subscription that holds so many coupons cannot be billed.",
+        )  # fmt: skip
 
 
 def _name(component: PlanComponent, rate: PlanRate) -> str:

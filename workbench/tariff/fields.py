@@ -18,7 +18,8 @@ from workbench.yamltext import Items, Node, Pairs, Scalar
 
 IDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}\Z", re.ASCII)
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}\Z", re.ASCII)
-_QUANTITY = re.compile(r"([0-9_.eE+]+)\s*([A-Za-z/0-9]*)\Z", re.ASCII)
+_QUANTITY = re.compile(r"([0-9.][0-9_.]*(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z/][A-Za-z/0-9]*)?\Z", re.ASCII)
+_LONGEST_NUMBER = 100
 _MAX_UNITS = 10**18
 
 
@@ -189,7 +190,7 @@ class Table:
         """``1 kWh`` (or a bare whole number) in the meter's base ``unit``."""
         if default is not None and not self.has(key):
             return default
-        node = self.scalar(key)
+        node = self._short(self.scalar(key), key)
         found = _QUANTITY.match(node.text.strip())
         number_text, word = found.groups() if found else ("1", node.text.strip())
         number = self._number(Scalar(number_text, node.line), key)
@@ -229,9 +230,20 @@ class Table:
             ) from None
         return found
 
+    def _short(self, node: Scalar, key: str) -> Scalar:
+        """A number as people write them: nothing long is looked at closely."""
+        if len(node.text) > _LONGEST_NUMBER:
+            raise self.wrong(
+                f"`{key}` has {len(node.text):,} characters; a number has {_LONGEST_NUMBER} at most.",
+                "number",
+                "Write it like 0.00005, with a point and without a currency.",
+                node,
+            )
+        return node
+
     def _number(self, node: Scalar, key: str) -> Fraction:
         try:
-            return exact(node.text)
+            return exact(self._short(node, key).text)
         except ValueError:
             raise self.wrong(
                 f"`{key}` is not a decimal number: {node.text[:40]!r}.",

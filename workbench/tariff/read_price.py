@@ -315,6 +315,11 @@ def _percentile(table: Table, unit: str) -> Price:
             "Meter bytes.",
         )
     percentile = table.rate("percentile") if table.has("percentile") else Fraction(95, 100)
+    if percentile == 0:
+        raise table.wrong(
+            f"{table.place} has the percentile 0, below which there is no slot.", "percent_range",
+            "Write a percentile above 0, as `95 %`.", table.child("percentile"),
+        )  # fmt: skip
     return Percentile(
         amount=table.amount("amount"),
         per=table.quantity("per", "bit/s", 1, least=1),

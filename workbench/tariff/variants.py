@@ -80,7 +80,7 @@ def _variants_of(
         offer = override(stretch.offer, overrides, where)
         held = [discount for discount in offer.discounts if not discount.code or discount.code in coupons]
         for phase_from, phase_until in phases(held):
-            inside = [discount for discount in held if _holds(discount, phase_from)]
+            inside = [discount for discount in held if holds(discount, phase_from)]
             yield Variant(
                 overrides,
                 stretch,
@@ -90,7 +90,8 @@ def _variants_of(
             )
 
 
-def _holds(discount: Discount, phase: int) -> bool:
+def holds(discount: Discount, phase: int) -> bool:
+    """Whether a discount is in force in a period of the subscription."""
     return discount.from_period <= phase <= (discount.to_period or ENDLESS)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from stat import S_ISREG
 
 from workbench.errors import CatalogueError, FileUnreadable
 from workbench.yamltext import Pairs, Refused, tree_of
@@ -20,11 +21,18 @@ def read_file(path: Path) -> Pairs:
     """The tree of one catalogue file.
 
     Raises:
-        FileUnreadable: missing, not UTF-8, or larger than ``MAX_BYTES``.
+        FileUnreadable: missing, no file (a pipe would be waited for), not UTF-8, or larger than ``MAX_BYTES``.
         CatalogueError: not the YAML subset described above.
     """
     try:
-        size = path.stat().st_size
+        found = path.stat()
+        if not S_ISREG(found.st_mode):
+            raise FileUnreadable(
+                "The catalogue is no file and no folder.",
+                where=str(path),
+                cure="Name a `.yaml` file, or a folder of them.",
+            )
+        size = found.st_size
         if size > MAX_BYTES:
             raise FileUnreadable(
                 f"The catalogue file has {size:,} bytes; {MAX_BYTES:,} is the most.",
@@ -33,15 +41,17 @@ def read_file(path: Path) -> Pairs:
                 code="catalogue_too_large",
             )
         text = path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise FileUnreadable(
-            "The catalogue file cannot be read.", where=str(path), cure=f"Check the path ({error.strerror})."
-        ) from None
     except UnicodeDecodeError as error:
         raise FileUnreadable(
             f"The catalogue file is not UTF-8 (byte {error.start}).",
             where=str(path),
             cure="Save it as UTF-8.",
+        ) from None
+    except (OSError, ValueError) as error:
+        raise FileUnreadable(
+            "The catalogue file cannot be read.",
+            where=str(path),
+            cure=f"Check the path ({getattr(error, 'strerror', None) or error}).",
         ) from None
     return read_text(text, str(path))
 
