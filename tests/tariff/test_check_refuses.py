@@ -6,6 +6,7 @@ import json
 import os
 from itertools import combinations
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -179,3 +180,26 @@ def test_what_an_offer_says_compiles_in_every_currency_it_names() -> None:
     catalogue = loads(HEAD + REAL + "    fx: [{currency: USD, rate: 1.1, as_of: 2026-01-01}]\n")
     assert check(catalogue) == []
     assert compile_offer(catalogue.offers[0], catalogue, currency="USD").currency == "USD"
+
+
+def test_lines_are_the_same_whichever_parser_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where libyaml is not built in, PyYAML's own parser gives the same trees and refuses the same."""
+    import yaml
+
+    from workbench import yamltext
+
+    texts = [HEAD + REAL, "", "# nothing\n", "---\n", "a: [1, {b: 'x'}]\n", "a: |\n  x\n\nb: \"~\"\n", "a: &x 1\n", "a: !!str 1\n",
+             "a: 1\na: 2\n", "a: {<<: 1}\n", "? [a]\n: 1\n", "a: 1\n---\nb: 2\n", "a: <<\n", "[" * 30 + "]" * 30]  # fmt: skip
+    fast = [_read(yamltext, text) for text in texts]
+    monkeypatch.setattr(yamltext, "_PARSER", yaml.SafeLoader)
+    assert [_read(yamltext, text) for text in texts] == fast
+    assert [code for code in fast if isinstance(code, tuple)] == [
+        ("alias", 1), ("tag", 1), ("duplicate_key", 2), ("alias", 1), ("key", 1), ("syntax", 2), ("alias", 1), ("depth", 1),
+    ]  # fmt: skip
+
+
+def _read(module: ModuleType, text: str) -> object:
+    try:
+        return module.tree_of(text)
+    except module.Refused as refusal:
+        return refusal.code, refusal.line

@@ -31,8 +31,10 @@ def check(path: CatalogPath, as_json: shell.JsonOption = False) -> None:
     from workbench.tariff.catalogue import load
     from workbench.tariff.check import check as judge
 
-    catalogue = load(path)
-    findings = judge(catalogue, path)
+    with shell.remarks().status("reading") as status:
+        catalogue = load(path)
+        total = f"{len(catalogue.offers):,}"
+        findings = judge(catalogue, path, lambda done: status.update(f"checking {done:,} of {total} offers"))
     data = {
         "offers": len(catalogue.offers),
         "sha256": catalogue.sha256,

@@ -134,7 +134,17 @@ def _remember(places: Places, offer: Offer, row: Table) -> None:
         for item in node.nodes if isinstance(node, Items) else ():
             if isinstance(item, Pairs) and isinstance(name := item.nodes.get("id"), Scalar):
                 places.put(offer, name.text, f"{row.file}:{item.line}")
-    for section in ("split", "zone", "currency", "effective", "commitment", "maximum"):
+    for section in (
+        "split",
+        "zone",
+        "currency",
+        "effective",
+        "commitment",
+        "maximum",
+        "fx",
+        "pool_cap_units",
+        "overage",
+    ):
         if section in row.node.nodes:
             places.put(offer, f"@{section}", f"{row.file}:{row.node.nodes[section].line}")
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
@@ -13,11 +13,12 @@ from pathlib import Path
 
 from workbench.errors import AmountOverflow, CatalogueError, WorkbenchError
 from workbench.model.money import NANO, decimal_text, minor_nano
-from workbench.model.offer import Catalogue, Offer
+from workbench.model.offer import Catalogue, Component, Fee, Offer
 from workbench.model.plan import PlanComponent, PlanOffer, PlanRate
 from workbench.model.price import Percentile
 from workbench.tariff.at_close import not_at_a_node, not_online
 from workbench.tariff.catalogue import where_written
+from workbench.tariff.compare import rivals
 from workbench.tariff.compile import compile_offer
 from workbench.tariff.shape import MUCH, Bill, amount, crossings
 from workbench.tariff.show import money
@@ -52,19 +53,32 @@ class Finding:
         }
 
 
-def check(catalogue: Catalogue, path: str | Path | None = None) -> list[Finding]:
+def check(
+    catalogue: Catalogue,
+    path: str | Path | None = None,
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[Finding]:
     """Everything worth saying about a catalogue, offers in order, warnings before notes.
 
     Args:
         path: where it was read from; an error then names file and line.
+        progress: told how many offers have been judged so far.
 
     Raises:
-        CatalogueError: an offer says what the engine does not price.
+        CatalogueError: an offer says what the engine does not price, or what some customer could not be billed by.
     """
-    compiled = [(offer, _compiled(offer, catalogue, path)) for offer in catalogue.offers]
-    found = [finding for offer, plan in compiled for finding in _offer(offer, plan, catalogue)]
-    newest = [pair for pair in compiled if pair[0] == catalogue.offer(pair[0].id)]
-    found += list(_arbitrage(newest))
+    meters = {meter.id: meter for meter in catalogue.meters}
+    found: list[Finding] = []
+    newest: dict[str, tuple[Offer, PlanOffer]] = {}
+    for number, offer in enumerate(catalogue.offers, 1):
+        used = tuple(meters[name] for name in dict.fromkeys(c.meter for c in offer.components))
+        own = Catalogue(used)  # looking for a meter among thousands costs more than pricing the offer
+        plan = _compiled(offer, own, path)
+        found += _offer(offer, plan, own)
+        if offer.id not in newest or newest[offer.id][0].version < offer.version:
+            newest[offer.id] = (offer, plan)
+        progress(number)
+    found += _arbitrage(list(newest.values()))
     return sorted(found, key=lambda f: (f.severity != "warning", f.offer_id, f.version, f.part, f.code))
 
 
@@ -108,6 +122,9 @@ def _offer(offer: Offer, plan: PlanOffer, catalogue: Catalogue) -> Iterator[Find
             yield from _falls(offer, component, rate)
             yield from _vanishes(offer, component, rate)
     yield from _coupons(offer, plan, catalogue)
+    yield from _untaxed(offer)
+    yield from _second_rates(offer)
+    yield from _pool_rules(offer)
     yield from _notes(offer)
 
 
@@ -171,6 +188,42 @@ def _vanishes(offer: Offer, component: PlanComponent, rate: PlanRate) -> Iterato
         )  # fmt: skip
 
 
+def _untaxed(offer: Offer) -> Iterator[Finding]:
+    """A category that no tax of the offer names, where others are named: perhaps exempt, perhaps misspelt."""
+    named = {tax.category for tax in offer.taxes}
+    priced: tuple[Component | Fee, ...] = (*offer.components, *offer.fees)
+    for part in priced:
+        if named and part.tax_category not in named:
+            yield Finding(
+                "tax_category_unnamed", "warning", offer.id, offer.version, part.id,
+                f"'{part.id}' is in the tax category '{part.tax_category}', which no tax of the offer names: it is billed "
+                f"without tax. Named: {', '.join(sorted(named))}.",
+            )  # fmt: skip
+
+
+def _second_rates(offer: Offer) -> Iterator[Finding]:
+    """The first exchange rate to a currency is the one that holds."""
+    seen: set[str] = set()
+    for rate in offer.fx:
+        if rate.currency in seen:
+            yield Finding(
+                "fx_ignored", "warning", offer.id, offer.version, "",
+                f"Of the exchange rates to {rate.currency} the first one holds; that of {rate.as_of} is never used.",
+            )  # fmt: skip
+        seen.add(rate.currency)
+
+
+def _pool_rules(offer: Offer) -> Iterator[Finding]:
+    """What an offer says of a pool's free units, when no pool shares any."""
+    pooled = any((c.scope or offer.scope) == "pool" and c.allowance is not None for c in offer.components)
+    said = {"pool_cap_units": offer.pool_cap_units is not None, "overage": offer.overage == "excess"}
+    for field in (name for name, written in said.items() if written and not pooled):
+        yield Finding(
+            "pool_rule_idle", "warning", offer.id, offer.version, "",
+            f"`{field}` does nothing: no price with `scope: pool` has an `allowance`.",
+        )  # fmt: skip
+
+
 def _notes(offer: Offer) -> Iterator[Finding]:
     for sponsorship in offer.sponsorships:
         yield Finding(
@@ -194,15 +247,16 @@ def _notes(offer: Offer) -> Iterator[Finding]:
 
 def _arbitrage(offers: Sequence[tuple[Offer, PlanOffer]]) -> Iterator[Finding]:
     """Two offers for one meter between which the cheaper one changes: the crossing point, with both amounts."""
-    for (left, left_plan), (right, right_plan) in combinations(offers, 2):
-        if (left.side, left.currency, left.period) != (right.side, right.currency, right.period):
-            continue
-        for meter in sorted(
-            {c.meter for c in left_plan.components} & {c.meter for c in right_plan.components}
-        ):
-            bills = [Bill(offer, plan, meter) for offer, plan in ((left, left_plan), (right, right_plan))]
-            if all(bill.plain for bill in bills):
-                yield from _crossing(meter, bills[0], bills[1])
+    for group in rivals(offers):
+        for left, right in combinations(group.bills, 2):
+            yield from _crossing(group.meter, left, right)
+        if len(group.bills) < group.number:
+            first = group.bills[0].offer
+            yield Finding(
+                "arbitrage_part", "note", first.id, first.version, group.meter,
+                f"{group.number:,} offers price {group.meter}: compared with each other were only those that are the "
+                f"cheapest of all at 0, 1, 10, 100 ... units ({len(group.bills)}).",
+            )  # fmt: skip
 
 
 def _crossing(meter: str, left: Bill, right: Bill) -> Iterator[Finding]:

@@ -355,3 +355,10 @@ def _fee(fee: Fee, factor: Fraction) -> PlanFee:
         tax_category=fee.tax_category,
         title=fee.title,
     )
+
+
+def day_parts(fee: PlanFee, days: int) -> int:
+    """Into how many parts a period's fee is cut, so that each day's part is whole: the days, or 30ths."""
+    if fee.every != "period" or fee.proration == "full_if_active":
+        return 1
+    return 30 if fee.proration == "30-day" else days

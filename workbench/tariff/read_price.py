@@ -29,6 +29,7 @@ from workbench.tariff.fields import NAME, Table
 from workbench.yamltext import Items, Node, Scalar
 
 _CLOCK = re.compile(r"([01]\d|2[0-4]):([0-5]\d)\Z", re.ASCII)
+MOST_TIERS = 1_000
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _NAMES = (*(name for name in MODEL_NAMES.values() if name != "percentile"), "p95")
 
@@ -189,6 +190,11 @@ def _tiers(table: Table, unit: str) -> tuple[Tier, ...]:
 
 
 def _rows(table: Table, key: str) -> list[Table]:
+    if len(table.items(key)) > MOST_TIERS:
+        raise table.wrong(
+            f"{table.place} has {len(table.items(key)):,} `{key}`; {MOST_TIERS:,} is the most.",
+            "tiers_too_many", "Use fewer, or a price per unit.",
+        )  # fmt: skip
     rows = table.tables(key, f"tier of {table.place}")
     if not rows:
         raise table.wrong(

@@ -14,7 +14,7 @@ from workbench.model.offer import Catalogue
 from workbench.model.plan import Period, PlanComponent, PlanFee, PlanOffer, PlanRate, PlanSponsor
 from workbench.tariff.amount import part_unit
 from workbench.tariff.calendar import billed_days, counter_windows, expand
-from workbench.tariff.compile import INT64
+from workbench.tariff.compile import INT64, day_parts
 from workbench.tariff.variants import Variant
 
 _TYPES: dict[str, pa.DataType] = {
@@ -368,13 +368,6 @@ def _fee_row(number: int, offer_no: int, offer: PlanOffer, fee: PlanFee, billing
 def _whole(fee: PlanFee) -> bool:
     """Due as a whole or not at all."""
     return fee.every == "once" or (fee.every == "period" and fee.proration == "full_if_active")
-
-
-def day_parts(fee: PlanFee, days: int) -> int:
-    """Into how many parts a period's fee is cut, so that each day's part is whole: the days, or 30ths."""
-    if fee.every != "period" or fee.proration == "full_if_active":
-        return 1
-    return 30 if fee.proration == "30-day" else days
 
 
 def day_amount(fee: PlanFee, day: int, days: int) -> int:

@@ -15,6 +15,7 @@ from workbench.model.offer import Catalogue, Component, Meter, Offer
 from workbench.model.price import Percentile, StairStep, Volume
 from workbench.tariff.calendar import zone_of
 from workbench.tariff.fields import NAME
+from workbench.tariff.slips import Mistake, slips
 
 RESERVED_DIMENSIONS = frozenset(
     "device_key window_start units n_events n_duplicates first_at last_at fingerprint flags amount step line_no "
@@ -64,12 +65,19 @@ def validate(catalogue: Catalogue, places: Places | None = None) -> None:
     at = places or Places()
     for meter in catalogue.meters:
         _meter(meter, at.of_meter(meter))
+    declared = _Declared(catalogue)
     for offer in catalogue.offers:
-        for what, part, code, cure in _mistakes(offer, catalogue):
+        for what, part, code, cure in _mistakes(offer, declared):
             raise CatalogueError(what, where=at.of(offer, part), code=code, cure=cure)
 
 
-Mistake = tuple[str, str, str, str]  # what, part, code, cure
+class _Declared:
+    """What offers may name, looked up once for all of them."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.meters = {meter.id: meter for meter in catalogue.meters}
+        self.calendars = {calendar.id for calendar in catalogue.holidays}
+        self.partners = {partner.id for partner in catalogue.partners}
 
 
 def _meter(meter: Meter, where: str) -> None:
@@ -97,18 +105,17 @@ def _meter(meter: Meter, where: str) -> None:
         )
 
 
-def _mistakes(offer: Offer, catalogue: Catalogue) -> Iterator[Mistake]:
+def _mistakes(offer: Offer, declared: _Declared) -> Iterator[Mistake]:
     name = f"offer '{offer.id}'"
     yield from _header(offer, name)
-    meters = {meter.id: meter for meter in catalogue.meters}
-    calendars = {calendar.id for calendar in catalogue.holidays}
     yield from _ids(offer, name)
     for component in offer.components:
-        yield from _component(offer, component, meters, calendars)
+        yield from _component(offer, component, declared.meters, declared.calendars)
     yield from _references(offer, name)
     yield from _bundles(offer)
-    yield from _sponsors(offer, meters)
-    yield from _split(offer, name, {partner.id for partner in catalogue.partners})
+    yield from _sponsors(offer, declared.meters)
+    yield from _split(offer, name, declared.partners)
+    yield from slips(offer, declared.meters)
 
 
 def _header(offer: Offer, name: str) -> Iterator[Mistake]:

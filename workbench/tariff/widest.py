@@ -14,8 +14,7 @@ from math import lcm
 from workbench.errors import AmountOverflow
 from workbench.model.offer import Catalogue, Discount, Offer
 from workbench.model.plan import PlanComponent, PlanOffer
-from workbench.tariff.compile import INT64, compile_offer
-from workbench.tariff.tables import day_parts
+from workbench.tariff.compile import INT64, compile_offer, day_parts
 from workbench.tariff.variants import holds, phases
 
 TOGETHER = 3
@@ -124,7 +123,7 @@ def _product(discounts: Iterable[Discount]) -> Fraction:
 def _finest(denominators: Sequence[int], most: int) -> int:
     """What the worst ``most`` of these denominators multiply to, for each prime on its own."""
     found = 1
-    for prime in (2, 5):
+    for prime in (2, 5):  # all there is in decimals
         powers = sorted((_power(denominator, prime) for denominator in denominators), reverse=True)
         found *= prime ** sum(powers[:most])
     return found

@@ -20,9 +20,9 @@ from workbench.rating import closing
 from workbench.rating.batch import Rater
 from workbench.rating.explain import explain_charge
 from workbench.tariff.calendar import billed_days
+from workbench.tariff.compile import day_parts
 from workbench.tariff.explain import Explanation, explain_rule
 from workbench.tariff.plan import Plan
-from workbench.tariff.tables import day_parts
 from workbench.tariff.trace_check import seal_of
 from workbench.verify.context import Context
 

@@ -1,0 +1,118 @@
+"""Slips that change money: refused with the line, or told as a warning where they may be meant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from workbench.errors import CatalogueError
+from workbench.tariff.catalogue import load, loads
+from workbench.tariff.check import check
+
+HEAD = """meters:
+  - {id: m.data, unit: byte, dimensions: [country, net]}
+  - {id: m.up, unit: byte}
+  - {id: m.time, unit: second}
+partners: [{id: op}, {id: pa}]
+offers:
+  - id: o
+    version: 1
+    currency: EUR
+    effective: 2026-01-01
+    split: %s
+    prices: [{id: p, meter: m.data, %s}]
+    %s
+"""
+EACH, REST = "per_unit: {amount: 1}", "{rest: op}"
+
+
+def catalogue(price: str = EACH, more: str = "critical: true", split: str = REST) -> str:
+    return HEAD % (split, price, more)
+
+
+def rows(*conditions: str) -> str:
+    """Rate rows under these conditions, in this order."""
+    said = (f"{{id: r{n}, {c}{', ' if c else ''}{EACH}}}" for n, c in enumerate(conditions))
+    return f"rates: [{', '.join(said)}]"
+
+
+SLIPS = [
+    (catalogue(more="fees: [{id: f, amount: 5, from_period: 5, to_period: 2}]"), 13, "phase_empty"),
+    (catalogue(more="discounts: [{id: d, fixed: 5, from_period: 3, to_period: 2}]"), 13, "phase_empty"),
+    (catalogue(more="fx: [{currency: USD, rate: 1, as_of: 2026-01-01}, {currency: USD, rate: 2, as_of: 2026-01-01}]"),
+     13, "fx_rate"),
+    (catalogue(more="sponsorships: [{id: s, account: a, components: []}]"), 13, "covers_nothing"),
+    (catalogue(more="bundles: [{id: b, credits: 5, weights: {}}]"), 13, "covers_nothing"),
+    (catalogue(split="{rest: op, rules: [{partner: pa, percent: 10 %, guarantee: 10, cap: 5}]}"), 11, "floor_above_cap"),
+    (catalogue("p95: {amount: 1, out_meter: m.data}"), 12, "out_meter"),
+    (catalogue("p95: {amount: 1, out_meter: m.time}"), 12, "unit_mismatch"),
+    (catalogue("p95: {amount: 1, slot_seconds: 7}"), 12, "p95_slots"),
+    (catalogue(rows("windows: [{}]", "")), 12, "rate_unreachable"),
+    (catalogue(rows("windows: [{to: '12:00'}, {from: '12:00'}]", "")), 12, "rate_unreachable"),
+    (catalogue(rows("windows: [{from: '22:00', to: '06:00'}, {from: '06:00', to: '22:00'}]", "")), 12,
+     "rate_unreachable"),
+    (catalogue(rows("match: {country: CH}", "match: {country: GB}", "match: {country: [CH, GB]}", "")), 12,
+     "rate_unreachable"),
+    (catalogue(rows("match: {country: CH}, windows: [{from: '06:00', to: '22:00'}]", "match: {country: CH}",
+                    "match: {country: CH, net: a}", "")), 12, "rate_unreachable"),
+    (catalogue(rows("windows: [{from: '06:00', to: '22:00'}]", "windows: [{from: '08:00', to: '09:00'}]", "")), 12,
+     "rate_unreachable"),
+    (catalogue("graduated: {tiers: [" + ", ".join(f"{{up_to: {n}, amount: 1}}" for n in range(1, 1001))
+               + ", {amount: 1}]}"), 12, "tiers_too_many"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "line", "code"), SLIPS, ids=lambda value: str(value)[-40:])
+def test_a_slip_is_refused_where_it_stands(tmp_path: Path, text: str, line: int, code: str) -> None:
+    file = tmp_path / "o.yaml"
+    file.write_text(text)
+    with pytest.raises(CatalogueError) as caught:
+        load(file)
+    assert (caught.value.code, caught.value.where) == (code, f"{file}:{line}")
+    assert caught.value.cure
+
+
+MEANT = [
+    catalogue(more="fees: [{id: f, amount: 5, from_period: 2, to_period: 2}]"),
+    catalogue(price="scope: pool, allowance: {units: 5}, " + EACH, more="overage: excess"),
+    catalogue(split="{rest: op, rules: [{partner: pa, percent: 10 %, guarantee: 5, cap: 5}]}"),
+    catalogue("p95: {amount: 1, out_meter: m.up, slot_seconds: 900}"),
+    catalogue(rows("windows: [{from: '06:00', to: '22:00'}]", "windows: [{from: '22:00', to: '06:00'}]", "")),
+    catalogue(rows("match: {country: CH}", "match: {net: a}", "match: {country: [CH, GB]}", "")),
+    catalogue(rows("match: {country: CH}", "match: {country: [CH, GB]}", "")),
+    catalogue(rows("windows: [{from: '06:00', to: '22:00'}]", "windows: [{from: '08:00', to: '23:00'}]", "")),
+    catalogue(rows("windows: [{from: '06:00', to: '22:00', zone: UTC}]",
+                   "windows: [{from: '08:00', to: '09:00', zone: Asia/Tokyo}]", "")),
+    catalogue(rows("windows: [{days: mon-fri}]", "windows: [{days: sat}]", "match: {country: CH}", "")),
+    catalogue("graduated: {tiers: [" + ", ".join(f"{{up_to: {n}, amount: 1}}" for n in range(1, 1000))
+              + ", {amount: 1}]}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", MEANT, ids=lambda value: value[-60:])
+def test_what_stands_just_beside_a_slip_is_priced(text: str) -> None:
+    assert len(loads(text).offers) == 1
+
+
+def test_what_may_be_meant_is_a_warning() -> None:
+    taxed = catalogue(EACH + ", tax_category: lux", more="taxes: [{category: standard, rate: 19 %}]")
+    (finding,) = [f for f in check(loads(taxed)) if f.severity == "warning"]
+    assert (finding.code, finding.part) == ("tax_category_unnamed", "p")
+    assert check(loads(taxed.replace("category: standard", "category: lux"))) == []
+    assert check(loads(catalogue(EACH + ", tax_category: lux"))) == []
+    twice = catalogue(
+        more="fx: [{currency: USD, rate: 1, as_of: 2026-01-01}, {currency: USD, rate: 2, as_of: 2026-02-01}]"
+    )
+    assert [f.code for f in check(loads(twice))] == ["fx_ignored"]
+
+
+def test_a_rule_about_a_pool_that_nobody_shares_is_a_warning() -> None:
+    for price, rule, told in (
+        (EACH, "pool_cap_units: 5", ["pool_rule_idle"]),
+        ("scope: pool, " + EACH, "overage: excess", ["pool_rule_idle"]),
+        ("allowance: {units: 5}, " + EACH, "overage: excess", ["pool_rule_idle"]),
+        ("scope: pool, allowance: {units: 5}, " + EACH, "overage: excess", []),
+        (EACH, "overage: use", []),
+    ):
+        assert [f.code for f in check(loads(catalogue(price, rule)))] == told
