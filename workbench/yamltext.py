@@ -8,6 +8,7 @@ duplicate keys, several documents, deep nesting and big files are refused before
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -25,6 +26,8 @@ from yaml.events import (
 
 MAX_CHARACTERS = 1_000_000
 MAX_DEPTH = 24
+_UNREADABLE = re.compile("[^\\t\\n\\r\\x20-\\x7e\\x85\\xa0-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+"""What YAML does not let stand in a text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,4 +151,5 @@ def tree_of(text: str) -> Node | None:
         raise Refused("syntax", said, mark.line + 1 if mark else 1) from None
     except (yaml.YAMLError, ValueError) as error:
         said = f"The YAML cannot be read: {str(error).splitlines()[0]}."
-        raise Refused("character", said, 1) from None
+        bad = _UNREADABLE.search(text)
+        raise Refused("character", said, 1 + text.count("\n", 0, bad.start() if bad else 0)) from None

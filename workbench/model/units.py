@@ -35,6 +35,15 @@ def kind_of(unit: str) -> str:
     return found[0] if found else singular(unit)
 
 
+def look_alike(unit: str) -> str:
+    """The known unit that a word differs from in case or blanks only (``Byte``, ``by te``); empty when there is none."""
+    if _find(unit):
+        return ""
+    words = {known.casefold(): known for known in _KNOWN}
+    bare = "".join(unit.split()).casefold()
+    return words.get(bare) or words.get(singular(bare), "")
+
+
 def singular(unit: str) -> str:
     """``messages`` -> ``message``, ``presses`` -> ``press``; known units come back unchanged."""
     if unit in _KNOWN:

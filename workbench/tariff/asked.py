@@ -14,6 +14,7 @@ from workbench.model.plan import Period, PlanComponent, PlanOffer, PlanRate
 from workbench.model.units import UnitMismatch, kind_of, ratio, to_base
 from workbench.tariff.calendar import expand, period_at
 from workbench.tariff.catalogue import load
+from workbench.tariff.fields import number_and_unit
 from workbench.tariff.lookup import rate_at
 
 
@@ -84,12 +85,11 @@ def units_asked(units: int | str, component: PlanComponent, currency: str, rate:
 
 def _number_and_unit(text: str) -> tuple[str, str]:
     """``2.5 GB``, ``2.5GB`` and ``3,000,000`` as people write them."""
-    words = text.strip()
+    words = re.sub(r"^\d{1,3}(,\d{3})+(?![\d,])", lambda found: found[0].replace(",", ""), text.strip())
+    if (found := number_and_unit(words)) is not None:
+        return found
     end = next((place for place, letter in enumerate(words) if letter.isalpha() or letter == " "), len(words))
-    number = words[:end]
-    if re.fullmatch(r"\d{1,3}(,\d{3})+", number):
-        number = number.replace(",", "")
-    return number, words[end:].strip()
+    return words[:end], words[end:].strip()
 
 
 def rate_asked(

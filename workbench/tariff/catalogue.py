@@ -142,6 +142,7 @@ def _remember(places: Places, offer: Offer, row: Table) -> None:
         "commitment",
         "maximum",
         "fx",
+        "taxes",
         "pool_cap_units",
         "overage",
     ):

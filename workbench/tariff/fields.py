@@ -18,9 +18,18 @@ from workbench.yamltext import Items, Node, Pairs, Scalar
 
 IDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}\Z", re.ASCII)
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}\Z", re.ASCII)
-_QUANTITY = re.compile(r"([0-9.][0-9_.]*(?:[eE][+-]?[0-9]+)?)\s*([A-Za-z/][A-Za-z/0-9]*)?\Z", re.ASCII)
+_QUANTITY = re.compile(
+    r"([-+]?[0-9][0-9_]*(?:\.[0-9_]*)?(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z/][A-Za-z/0-9]*)?\Z", re.ASCII
+)
+_DECIMAL = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z", re.ASCII)
 _LONGEST_NUMBER = 100
 _MAX_UNITS = 10**18
+
+
+def number_and_unit(text: str) -> tuple[str, str] | None:
+    """``2.5 GB``, ``1e6`` and ``-5`` as a number's text and a unit; None where the text is no quantity."""
+    found = _QUANTITY.match(text.strip())
+    return (found[1], found[2] or "") if found else None
 
 
 class Table:
@@ -159,7 +168,7 @@ class Table:
             raise self.wrong(
                 f"`{key}` is {node.text[:40]}; an amount cannot be negative.",
                 "amount_negative",
-                "Use a discount to take money off.",
+                "Write zero or more." if key in ("rate", "factor") else "Use a discount to take money off.",
                 node,
             )
         return number
@@ -180,7 +189,7 @@ class Table:
                 f"`{key}` is {text[:40]}, which is not between 0 and {most * 100} %.",
                 "percent_range",
                 f"Write `{text} %` if that is what is meant."
-                if 1 < number <= 100
+                if 1 < number <= 100 and not text.endswith("%")
                 else "Write `30 %` or `0.3`.",
                 node,
             )
@@ -191,8 +200,7 @@ class Table:
         if default is not None and not self.has(key):
             return default
         node = self._short(self.scalar(key), key)
-        found = _QUANTITY.match(node.text.strip())
-        number_text, word = found.groups() if found else ("1", node.text.strip())
+        number_text, word = number_and_unit(node.text) or ("1", node.text.strip())
         number = self._number(Scalar(number_text, node.line), key)
         try:
             units = to_base(number, word or unit, unit)
@@ -218,6 +226,7 @@ class Table:
 
     def check_day(self, node: Node, key: str) -> date:
         """The node as a date."""
+        shown = node.text[:40] if isinstance(node, Scalar) else "a list or map"
         try:
             if not isinstance(node, Scalar) or not re.match(r"\d{4}-\d\d-\d\d\Z", node.text, re.ASCII):
                 raise ValueError
@@ -226,7 +235,10 @@ class Table:
                 raise ValueError
         except ValueError:
             raise self.wrong(
-                f"`{key}` is not a date from 1970 to 2200.", "field_date", "Write it as 2026-03-01.", node
+                f"`{key}` is not a date from 1970 to 2200: {shown!r}.",
+                "field_date",
+                "Write it as 2026-03-01.",
+                node,
             ) from None
         return found
 
@@ -236,15 +248,30 @@ class Table:
             raise self.wrong(
                 f"`{key}` has {len(node.text):,} characters; a number has {_LONGEST_NUMBER} at most.",
                 "number",
-                "Write it like 0.00005, with a point and without a currency.",
+                "Write at most 30 digits on either side of the point.",
                 node,
             )
         return node
 
     def _number(self, node: Scalar, key: str) -> Fraction:
+        text = self._short(node, key).text.strip().replace("_", "")
+        if re.match(r"[-+]?0[0-9]", text):
+            raise self.wrong(
+                f"`{key}` begins with a zero: {node.text[:40]!r}.",
+                "number",
+                "Leave out the zeros in front.",
+                node,
+            )
         try:
-            return exact(self._short(node, key).text)
+            return exact(node.text)
         except ValueError:
+            if _DECIMAL.match(text):
+                raise self.wrong(
+                    f"`{key}` has more digits than are read: {node.text[:40]!r}.",
+                    "number",
+                    "Write at most 30 digits on either side of the point.",
+                    node,
+                ) from None
             raise self.wrong(
                 f"`{key}` is not a decimal number: {node.text[:40]!r}.",
                 "number",

@@ -26,6 +26,7 @@ from workbench.model.offer import (
     Tax,
     Trial,
 )
+from workbench.model.units import look_alike
 from workbench.tariff.fields import Table
 from workbench.tariff.read_price import read_match, read_rates
 from workbench.tariff.read_split import read_split
@@ -79,9 +80,17 @@ def read_offer(table: Table, meters: Mapping[str, Meter]) -> Offer:
 def read_meter(table: Table) -> Meter:
     """One meter."""
     table.place = f"meter '{table.ident('id')}'"
+    unit = table.text("unit", most=20)
+    if near := look_alike(unit):
+        raise table.wrong(
+            f"The unit {unit!r} of {table.place} is not `{near}`, but looks like it.",
+            "unit_mismatch",
+            f"Write `unit: {near}`, or a word of its own for what is counted.",
+            table.child("unit"),
+        )
     meter = Meter(
         id=table.ident("id"),
-        unit=table.text("unit", most=20),
+        unit=unit,
         title=table.text("title", ""),
         dimensions=table.idents("dimensions"),
         currency=table.text("currency", "", most=12),
@@ -213,9 +222,8 @@ def _trial(table: Table) -> Trial | None:
 def _discount(table: Table) -> Discount:
     table.place = f"discount '{table.ident('id')}'"
     if table.has("percent") == table.has("fixed"):
-        raise table.wrong(
-            f"{table.place} needs `percent` or `fixed`.", "discount_kind", "Write one of the two."
-        )
+        says = "has both `percent` and `fixed`" if table.has("percent") else "needs `percent` or `fixed`"
+        raise table.wrong(f"{table.place} {says}.", "discount_kind", "Write one of the two.")
     percent = table.has("percent")
     found = Discount(
         id=table.ident("id"),

@@ -130,7 +130,7 @@ def _header(offer: Offer, name: str) -> Iterator[Mistake]:
         if rate.currency not in MINOR_DIGITS or rate.currency == offer.currency:
             yield (
                 f"The exchange rate of {name} to {rate.currency!r} makes no sense.",
-                "",
+                "@fx",
                 "fx_rate",
                 "Name another currency.",
             )

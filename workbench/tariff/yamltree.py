@@ -13,6 +13,8 @@ _CURES = {
     "alias": "Write the value out.",
     "syntax": "Mend the indentation or the quoting there.",
     "character": "Remove the character.",
+    "tag": "Leave the tag out.",
+    "key": "Write `word: value`.",
     "duplicate_key": "Keep one of the two.",
 }
 
