@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,13 @@ def test_a_rule_about_a_pool_that_nobody_shares_is_a_warning() -> None:
         (EACH, "overage: use", []),
     ):
         assert [f.code for f in check(loads(catalogue(price, rule)))] == told
+
+
+def test_a_fixed_share_above_the_price_has_a_witness() -> None:
+    price = "graduated: {tiers: [{up_to: 500, amount: 1}, {amount: 0.1}]}"
+    share = "{rest: op%s, rules: [{partner: pa, fixed: 0.95, per: 1 byte}]}"
+    (found,) = check(loads(catalogue(price, split=share % "")))
+    assert (found.code, found.severity, found.part) == ("share_above_price", "note", "p")
+    assert found.witness == ((1000, Fraction(550)), (1000, Fraction(950)))
+    assert check(loads(catalogue(price, split=share % ", fixed_overrun: capped"))) == []
+    assert check(loads(catalogue(price, split=(share % "").replace("0.95", "0.1")))) == []

@@ -125,6 +125,7 @@ def _offer(offer: Offer, plan: PlanOffer, catalogue: Catalogue) -> Iterator[Find
     yield from _untaxed(offer)
     yield from _second_rates(offer)
     yield from _pool_rules(offer)
+    yield from _overrun(offer, plan)
     yield from _notes(offer)
 
 
@@ -222,6 +223,30 @@ def _pool_rules(offer: Offer) -> Iterator[Finding]:
             "pool_rule_idle", "warning", offer.id, offer.version, "",
             f"`{field}` does nothing: no price with `scope: pool` has an `allowance`.",
         )  # fmt: skip
+
+
+def _overrun(offer: Offer, plan: PlanOffer) -> Iterator[Finding]:
+    """A fixed share per unit that is more than the units cost: whoever gets the rest pays it."""
+    split = offer.split
+    if split is None or split.fixed_overrun == "capped":
+        return
+    for rule in (rule for rule in split.rules if rule.kind == "fixed" and rule.per == "unit"):
+        for component in (c for c in plan.components if not rule.components or c.id in rule.components):
+            if len(component.rates) > 1 or component.rates[0].conversion or component.rates[0].percentile:
+                continue
+            for units in (rule.per_units * 10**power for power in range(7)):
+                price, share = (
+                    amount(component, component.rates[0], units),
+                    rule.amount * units / rule.per_units,
+                )
+                if share > price:
+                    yield Finding(
+                        "share_above_price", "note", offer.id, offer.version, component.id,
+                        f"Of {units:,} {component.unit} of '{component.id}', which cost {money(price, offer.currency)}, "
+                        f"'{rule.partner}' gets {money(share, offer.currency)}: '{split.rest}' pays the difference.",
+                        ((units, price), (units, share)),
+                    )  # fmt: skip
+                    break
 
 
 def _notes(offer: Offer) -> Iterator[Finding]:
