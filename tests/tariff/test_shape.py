@@ -48,6 +48,23 @@ def test_without_adjustments_it_is_what_the_calculator_says(units: int) -> None:
         (", discounts: [{id: d, percent: 10 %}]", 100, "9"),
         (", discounts: [{id: d, percent: 10 %, code: SECRET}]", 100, "10"),
         (", discounts: [{id: d, fixed: 3}]", 10, "0"),
+        (
+            ", discounts: [{id: d, fixed: 3}], maximum: {amount: 5}",
+            100,
+            "5",
+        ),  # 10 - 3 = 7, and 2 over the maximum
+        (
+            ", discounts: [{id: d, fixed: 3}], commitment: {amount: 7}",
+            50,
+            "7",
+        ),  # 5 - 3 = 2, and 5 are missing
+        (
+            ", discounts: [{id: d, fixed: 3, components: [use]}], fees: [{id: base, amount: 2}]",
+            10,
+            "2",
+        ),  # 1 - 1 + 2
+        (", maximum: {amount: 5, scope: device}, fees: [{id: base, amount: 2, per: account}]", 100, "7"),
+        (", commitment: {amount: 5, scope: device}, fees: [{id: base, amount: 2, per: account}]", 10, "7"),
         (", maximum: {amount: 5}, fees: [{id: base, amount: 2}]", 100, "5"),
         (", maximum: {amount: 5, components: [use]}, fees: [{id: base, amount: 2}]", 100, "7"),
     ],

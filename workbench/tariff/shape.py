@@ -117,15 +117,30 @@ def _left(discounts: Sequence[Discount], part: str) -> Fraction:
 
 
 def _adjusted(offer: Offer, parts: Mapping[str, Fraction], fixed_off: Sequence[Discount]) -> Fraction:
-    total = sum(parts.values(), _ZERO)
+    """Parts by name, then what close adds, in its order: fixed discounts, the maximum, the commitment.
+
+    Fees per account, fixed discounts and an account's maximum belong to no device, so a device's limits pass them over.
+    """
+    nobodys = {fee.id for fee in offer.fees if fee.per == "account"} | {discount.id for discount in fixed_off}
+    given = _ZERO
+    rows = dict(parts)
+    for discount in fixed_off:
+        off = min(discount.amount, max(_ZERO, _counted(parts, discount.components) - given))
+        rows[discount.id] = -off
+        given += off
     if offer.maximum is not None:
-        total -= max(_ZERO, _counted(parts, offer.maximum.components) - offer.maximum.amount)
+        held = _held(rows, offer.maximum.scope, nobodys)
+        rows["maximum"] = -max(_ZERO, _counted(held, offer.maximum.components) - offer.maximum.amount)
+        if offer.maximum.scope == "account":
+            nobodys.add("maximum")
     if offer.commitment is not None:
-        total += max(
-            _ZERO, offer.commitment.amount - min(total, _counted(parts, offer.commitment.components))
-        )
-    off = sum((discount.amount for discount in fixed_off), _ZERO)
-    return max(_ZERO, total - off)
+        held = _held(rows, offer.commitment.scope, nobodys)
+        rows["commitment"] = max(_ZERO, offer.commitment.amount - _counted(held, offer.commitment.components))
+    return sum(rows.values(), _ZERO)
+
+
+def _held(rows: Mapping[str, Fraction], scope: str, nobodys: set[str]) -> Mapping[str, Fraction]:
+    return {name: value for name, value in rows.items() if scope == "account" or name not in nobodys}
 
 
 def _counted(parts: Mapping[str, Fraction], names: Sequence[str]) -> Fraction:
