@@ -114,10 +114,10 @@ def _factors(discounts: Iterable[Discount]) -> dict[str, Fraction]:
 
 
 def _product(discounts: Iterable[Discount]) -> Fraction:
-    kept = _ONE
+    left = _ONE
     for discount in discounts:
-        kept *= 1 - discount.rate
-    return kept
+        left *= 1 - discount.rate
+    return left
 
 
 def _finest(denominators: Sequence[int], most: int) -> int:

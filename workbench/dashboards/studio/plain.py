@@ -92,10 +92,15 @@ def scalar(value: str | None) -> str:
 
 def _flow(value: Plain) -> str:
     if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{scalar(key)}: {_flow(item)}".rstrip() for key, item in value.items()) + "}"
+        return "{" + ", ".join(f"{scalar(key)}: {_inner(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
-        return "[" + ", ".join(_flow(item) if item is not None else "null" for item in value) + "]"
+        return "[" + ", ".join(_inner(item) for item in value) + "]"
     return scalar(value)
+
+
+def _inner(value: Plain) -> str:
+    """Inside brackets nothing is written out: libyaml does not read ``{a:}``."""
+    return "null" if value is None else _flow(value)
 
 
 def _short(value: Plain, room: int) -> bool:
