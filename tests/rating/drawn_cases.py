@@ -86,9 +86,11 @@ def rows_of(
     draw: st.DrawFn, device: str, account: str, at: datetime, listed: list[Offer], moves: bool
 ) -> list[Subscription]:
     """A device's subscription: with or without a coupon or a price of its own, on the version it was pinned to or any;
-    now and then ended, put to sleep, or moved to another offer on the way.
+    now and then ended, put to sleep, or moved to another offer on the way, or on the day it began.
     """
     then = START + timedelta(days=draw(st.integers(1, 50)), hours=draw(st.sampled_from([22, 23])))
+    if at >= START and draw(sometimes):
+        then = at + draw(st.integers(1, 40)) * QUARTER
     said = ['"coupons": ["GO"]'] if draw(st.booleans()) else []
     offer = listed[0]
     if (
@@ -103,14 +105,19 @@ def rows_of(
         f"s-{device}", account, "offer", at, device_id=device, sim_state=draw(states), overrides="{" + ", ".join(said) + "}"
     )  # fmt: skip
     ways = ["stays", "stays", "stays", "ends", "sleeps"] + ["moves", "moves"] * moves
-    way = draw(st.sampled_from(ways)) if then > at + timedelta(days=1) else "stays"
+    way = draw(st.sampled_from(ways)) if then > at else "stays"
     if way == "stays":
         return [row]
     before, after = replace(row, ends_at=then), replace(row, starts_at=then, overrides="{}")
     return {
         "ends": [before],
         "sleeps": [before, replace(row, starts_at=then, sim_state=draw(states))],
-        "moves": [before, replace(after, offer_id="other", subscription_id=f"t-{device}")],
+        "moves": [
+            before,
+            replace(
+                after, offer_id="other", subscription_id=draw(st.sampled_from(["s", "t"])) + f"-{device}"
+            ),
+        ],
     }[way]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
 from tests.golden.case import Case
 from workbench.model.offer import Offer
@@ -18,6 +19,11 @@ def said(case: Case) -> Iterator[str]:
     rows = case.parties.subscriptions
     yield from (f"sim {row.sim_state}" for row in rows)
     yield from ("ended" for row in rows if row.ends_at)
+    yield from (
+        "cut on the first day"
+        for row in rows
+        if row.ends_at and row.ends_at < row.starts_at + timedelta(hours=11)
+    )
     yield from ("own price" for row in rows if "prices" in row.overrides)
     yield from ("pinned" for row in rows if "version" in row.overrides)
     yield from ("group" for row in rows if row.group_id)
@@ -108,5 +114,5 @@ EVERYTHING = [
     }.items()
     for word in (words.split() if isinstance(words, str) else words)
 ] + ["discount percent coupon", "commitment account True", "commitment device False", "pool cap", "flat fee at zero",
-     "foreign money", "least invoice", "own price", "only fees", "put to sleep", "tax inclusive", "tax on top",
+     "foreign money", "least invoice", "cut on the first day", "own price", "only fees", "put to sleep", "tax inclusive", "tax on top",
      "1 periods", "2 periods", "3 periods"]  # fmt: skip

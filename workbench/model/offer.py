@@ -161,7 +161,9 @@ class Fee:
     the 31st adds nothing, the last day of a short month completes it), ``full_if_active`` (whole as soon as one day is
     covered). The day of a change belongs to the new version.
     states: the SIM states in which the fee is due. from_period, to_period: phase, counted from 1 since the
-    subscription began (``to_period`` inclusive, ``None``: no end). A ``once`` fee is due on the first day covered.
+    subscription began (``to_period`` inclusive, ``None``: no end). A ``once`` fee is due once per
+    subscription, on the first local day it was in such a state, however that day is cut: the last row that began on it
+    in such a state owes it.
     """
 
     id: str

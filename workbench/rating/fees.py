@@ -10,33 +10,39 @@ def charges(tables: PlanTables) -> str:
 
     A day is covered when the term holds at its end, so that the day of a change belongs to the new version. Fees per
     day have a row per day; prorated ones a row per term; whole ones a row on the last day covered; one-off fees a row
-    on the first day the subscription was ever in a state in which they are due, trial or not. Where an offer's first
-    flat fee is due without usage, each counter's ``C(0)`` is a row of its usage line.
+    on the first day the subscription was ever in a state in which they are due, trial or not: of the rows that began on
+    that day in such a state the last one owes it, also when it ended on that day. Where an offer's first flat fee is due
+    without usage, each counter's ``C(0)`` is a row of its usage line.
     """
     s = tables.schema
     holders = (
         "SELECT sub_no, account_no, offer_no, device_key, from_at, until_at, trial, sim_state, "
-        f"phase, first_at, before_states, 'device' AS per FROM {s}.assignments UNION ALL "
+        f"phase, first_at, ends, 'device' AS per FROM {s}.assignments UNION ALL "
         "SELECT sub_no, account_no, offer_no, NULL, from_at, least(until_at, coalesce(trial_until, from_at)), true, "
-        f"sim_state, phase, first_at, before_states, 'account' FROM {s}.terms WHERE trial_until > from_at UNION ALL "
+        f"sim_state, phase, first_at, ends, 'account' FROM {s}.terms WHERE trial_until > from_at UNION ALL "
         "SELECT sub_no, account_no, offer_no, NULL, greatest(from_at, coalesce(trial_until, from_at)), "
         "until_at, false, "
-        f"sim_state, phase, first_at, before_states, 'account' FROM {s}.terms WHERE coalesce(trial_until, "
+        f"sim_state, phase, first_at, ends, 'account' FROM {s}.terms WHERE coalesce(trial_until, "
         "from_at) < until_at"
     )
     return (
         f"WITH holders AS ({holders}), due AS ("
-        "SELECT h.sub_no, h.device_key, f.fee_id, f.every, f.whole, k.line_no, d.day_no, d.day_start, d.amount "
+        "SELECT h.sub_no, h.device_key, f.fee_id, f.every, f.whole, f.states, h.first_at, k.line_no, d.day_no, d.day_start, "
+        "d.day_end, d.amount "
         f"FROM holders h JOIN {s}.fees f ON f.offer_no = h.offer_no AND f.per = h.per "
         "AND h.phase >= f.phase_from AND h.phase < f.phase_until "
         "AND list_contains(string_split(f.states, ','), h.sim_state) "
-        f"JOIN {s}.fee_days d ON d.fee_no = f.fee_no AND h.from_at < d.day_end AND d.day_end <= h.until_at "
+        f"JOIN {s}.fee_days d ON d.fee_no = f.fee_no AND h.from_at < d.day_end AND (d.day_end <= h.until_at "
+        "OR (f.every = 'once' AND h.ends)) "
         f"JOIN {s}.line_keys k ON k.account_no = h.account_no AND k.offer_no = h.offer_no AND k.part_id = f.fee_id "
         "AND k.kind <> 'usage' "
         "WHERE CASE WHEN f.every = 'once' THEN d.day_start <= h.first_at AND h.first_at < d.day_end "
-        "AND NOT list_has_any(string_split(f.states, ','), string_split(h.before_states, ',')) ELSE NOT h.trial END), "
+        "ELSE NOT h.trial END), "
+        f"barred AS (SELECT DISTINCT u.sub_no, u.fee_id, u.every, u.first_at FROM due u JOIN {s}.turns t "
+        "ON t.sub_no = u.sub_no WHERE u.every = 'once' AND list_contains(string_split(u.states, ','), t.sim_state) "
+        "AND (t.first_at < u.day_start OR (t.first_at > u.first_at AND t.first_at < u.day_end))), "
         "last AS (SELECT *, row_number() OVER (PARTITION BY sub_no, device_key, fee_id ORDER BY day_no DESC) AS place "
-        "FROM due WHERE whole) "
+        "FROM due ANTI JOIN barred USING (sub_no, fee_id, every, first_at) WHERE whole) "
         "SELECT line_no, device_key, day_start AS window_start, 1::BIGINT AS units, amount, 0::SMALLINT AS step "
         "FROM due WHERE every = 'day' UNION ALL "
         "SELECT line_no, device_key, day_start, 1::BIGINT, amount, 0::SMALLINT FROM last WHERE place = 1 UNION ALL "

@@ -41,6 +41,7 @@ _PLAN = (
     "fee_days",
     "days",
     "terms",
+    "turns",
     "grants",
     "members",
     "accounts",

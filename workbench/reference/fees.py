@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from workbench.model.offer import Fee, Offer
 from workbench.model.party import Subscription
-from workbench.reference.days import local_day
+from workbench.reference.days import first_instant, local_day
 from workbench.reference.discounts import percent_factor
 from workbench.reference.results import ZERO, Charge, LineKey
 from workbench.reference.rounding import NANO
@@ -38,9 +38,8 @@ def fee_amount(who: Who, subscription: Subscription, offer: Offer, fee: Fee) -> 
     """What one device (or account) owes in nano; ``None`` when the fee is not due at all."""
     if subscription.sim_state not in fee.states:
         return None
-    covered = who.covered_days(subscription, offer)
     if fee.every == "once":
-        return fee.amount * NANO if first_day_due(who, subscription, fee) in covered else None
+        return fee.amount * NANO if owes_once(who, subscription, offer, fee) else None
     paid = days_due(who, subscription, offer, fee)
     if not paid or (is_whole(fee) and last_day_due(who, subscription, fee) not in paid):
         return None
@@ -77,19 +76,25 @@ def last_day_due(who: Who, subscription: Subscription, fee: Fee) -> date | None:
     return max(days, default=None)
 
 
-def first_day_due(who: Who, subscription: Subscription, fee: Fee) -> date | None:
-    """The first day the subscription ever covered in a state in which the fee is due."""
-    for row in who.subscriptions:
-        if row.subscription_id != subscription.subscription_id or row.sim_state not in fee.states:
-            continue
-        offers = who.versions[row.offer_id]
-        if not offers:
-            continue
-        zone = offers[0].zone
-        first = max(local_day(row.starts_at, zone), min(offer.effective for offer in offers))
-        if row.ends_at is None or first < local_day(row.ends_at, zone):
-            return first
-    return None
+def owes_once(who: Who, subscription: Subscription, offer: Offer, fee: Fee) -> bool:
+    """Whether a one-off fee is due in the period, by this row of the subscription and on this offer version.
+
+    It is due once per subscription, on the first local day the subscription was ever in a state in which the fee is
+    due. Several rows may have begun on that day in such a state, and all may have ended on it: "the day of a change
+    belongs to the new version", so the last of them owes it.
+    """
+    began = [
+        (local_day(at, offer.zone), row)
+        for row in who.subscriptions
+        if row.subscription_id == subscription.subscription_id and row.sim_state in fee.states
+        if (at := who.held_from(row)) is not None
+    ]
+    first = min((day for day, _ in began), default=None)
+    owing = [row for day, row in began if day == first]
+    if first not in who.days_in_period(offer.zone) or owing[-1] is not subscription:
+        return False
+    found = who.version_at(subscription, max(first_instant(first, offer.zone), subscription.starts_at))
+    return found is not None and found.version == offer.version
 
 
 def prorated(how: str, covered: list[date], days: list[date]) -> Fraction:

@@ -115,6 +115,14 @@ class Who:
             return subscription.group_id == group_id
         return self.group_of.get(subscription.device_id, "") == group_id
 
+    def held_from(self, subscription: Subscription) -> datetime | None:
+        """Since when a row holds: from its start, or from when its offer was first there; ``None`` when it had ended then."""
+        effective = [self.effective[(o.id, o.version)] for o in self.versions[subscription.offer_id]]
+        if not effective:
+            return None
+        at = max(subscription.starts_at, min(effective))
+        return at if subscription.ends_at is None or at < subscription.ends_at else None
+
     def version_at(self, subscription: Subscription, at: datetime) -> Offer | None:
         """The version of its offer a subscription is on at an instant; ``None`` before the first is
         effective.

@@ -92,13 +92,12 @@ def load(con: duckdb.DuckDBPyConnection, at: Mapping[str, str], period: Period, 
         con,
         "CREATE OR REPLACE TEMP TABLE plan_subs AS WITH dated AS (SELECT *, "
         "min(starts_at) OVER (PARTITION BY subscription_id) AS began_at, "
-        "lag(coalesce(ends_at, $2)) OVER w AS before_ends, "
-        "coalesce(string_agg(sim_state, ',') OVER (w ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), '') "
-        f"AS before_states FROM {at['subscriptions']} WINDOW w AS (PARTITION BY subscription_id ORDER BY starts_at)) "
+        "lag(coalesce(ends_at, $2)) OVER w AS before_ends "
+        f"FROM {at['subscriptions']} WINDOW w AS (PARTITION BY subscription_id ORDER BY starts_at)) "
         "SELECT dense_rank() OVER (ORDER BY s.subscription_id)::INTEGER AS sub_no, s.subscription_id, s.account_id, "
         "a.account_no, nullif(s.device_id, '') AS device_id, nullif(s.group_id, '') AS group_id, s.offer_id, "
         "s.starts_at, coalesce(s.ends_at, $2) AS ends_at, s.sim_state, coalesce(s.overrides, '') AS overrides, "
-        "a.currency, a.zone, a.billing_anchor_day, s.began_at, s.before_ends, s.before_states "
+        "a.currency, a.zone, a.billing_anchor_day, s.began_at, s.before_ends "
         "FROM dated s LEFT JOIN plan_accounts a USING (account_id) "
         "WHERE s.starts_at < $1 AND coalesce(s.ends_at, $2) > $3",
         [naive(period.end), naive(FOREVER), naive(period.start)],
@@ -181,7 +180,7 @@ def terms(
         "numbered AS (SELECT p.*, b.phase FROM phased p ASOF JOIN plan_bounds b "
         "ON p.zone = b.zone AND p.billing_anchor_day = b.anchor AND p.kind = b.kind AND p.began_at >= b.starts_at) "
         "SELECT n.sub_no, n.account_no, n.offer_no, n.device_id, n.group_id, n.sim_state, n.from_at, n.until_at, "
-        "n.phase, greatest(n.starts_at, n.offered_at) AS first_at, n.before_states, n.began_at, n.lasts, "
+        "n.phase, greatest(n.starts_at, n.offered_at) AS first_at, n.until_at = n.ends_at AS ends, n.began_at, n.lasts, "
         "t.trial_until FROM numbered n LEFT JOIN plan_trials t "
         "ON n.offer_zone = t.zone AND n.trial_days = t.trial_days AND n.began_at >= t.day_start "
         "AND n.began_at < t.day_end "
@@ -294,7 +293,7 @@ def assignments(con: duckdb.DuckDBPyConnection) -> None:
         "UNION ALL SELECT * REPLACE (trial_until AS from_at), false FROM reached "
         "WHERE trial_until > from_at AND trial_until < until_at) "
         "SELECT t.device_key, t.sub_no, t.account_no, t.offer_no, coalesce(t.group_no, 0)::BIGINT AS group_no, "
-        "t.from_at, t.until_at, t.trial, t.sim_state, t.phase, t.first_at, t.before_states, t.lasts "
+        "t.from_at, t.until_at, t.trial, t.sim_state, t.phase, t.first_at, t.ends, t.lasts "
         "FROM cut t ORDER BY t.device_key, t.offer_no, t.from_at, t.sub_no",
     )
     _check_overlaps(con)
@@ -395,5 +394,5 @@ def lines(con: duckdb.DuckDBPyConnection, period: Period) -> None:
 
 def drop(con: duckdb.DuckDBPyConnection) -> None:
     """Drop the working tables."""
-    for name in (*_WORK, "line_keys", "grants", "members", "credits", "formerly"):
+    for name in (*_WORK, "line_keys", "grants", "members", "credits", "formerly", "turns"):
         run(con, f"DROP TABLE IF EXISTS plan_{name}")

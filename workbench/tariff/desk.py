@@ -27,9 +27,9 @@ _SHARED = ("terms", "assignments")
 
 
 _COLUMNS = {
-    **dict.fromkeys(("terms", "line_keys", "lines", "grants", "members", "credits"), "*"),
+    **dict.fromkeys(("terms", "line_keys", "lines", "grants", "members", "credits", "turns"), "*"),
     "assignments": "device_key, sub_no, account_no, offer_no, group_no, from_at, until_at, trial, sim_state, phase, "
-    "first_at, before_states, lasts",
+    "first_at, ends, lasts",
     "accounts": "*",
     "formerly": "device_key",
 }

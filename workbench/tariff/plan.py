@@ -14,6 +14,7 @@
 | ``windows`` | rate_no, from_at, until_at: expanded time-of-use windows |
 | ``lives`` | comp_no, from_at, until_at: lives of short counters (hour, day …) |
 | ``terms`` | a subscription under one variant: sub_no, account_no, offer_no, from_at, until_at, phase |
+| ``turns`` | a row of a subscription that has several: sub_no, sim_state, first_at (since when it held) |
 | ``assignments`` | a device under a term: device_key, account_no, offer_no, group_no, from_at, until_at, trial |
 | ``line_keys`` | account_no, offer_no, part_id, line_no: which line a charge belongs to |
 | ``lines`` | the key table of charges (see the lake's kind ``lines``), plus side, primary_meter, tax_inclusive, title |
@@ -46,6 +47,7 @@ from workbench.tariff.formerly import formerly
 from workbench.tariff.grants import grants
 from workbench.tariff.purse import Held, widen
 from workbench.tariff.tables import offer_tables
+from workbench.tariff.turns import turns
 from workbench.tariff.variants import variants
 
 if TYPE_CHECKING:
@@ -183,6 +185,7 @@ def compile_plan(
     assign.lines(work, period)
     widen(work, catalogue, held or {})
     formerly(work, assign.relations(parties), catalogue, tenant)
+    turns(work, assign.relations(parties), catalogue)
     grants(work, tables, stock)
     tables |= desk.tables()
     offers = tuple(variant.offer for variant in found)
@@ -206,7 +209,7 @@ def _hash(desk: Desk, offers: Sequence[PlanOffer], period: Period, tables: Mappi
     digest.update(f"{period.start.isoformat()}/{period.end.isoformat()}".encode())
     for offer in offers:
         digest.update(canonical(offer).encode())
-    for name in ("terms", "assignments", "lines", "grants"):
+    for name in ("terms", "turns", "assignments", "lines", "grants"):
         digest.update(desk.digest(name, tables[name]))
     return digest.hexdigest()
 
