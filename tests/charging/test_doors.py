@@ -15,10 +15,23 @@ import jsonschema
 import pytest
 
 from tests.charging.world import CATALOGUE, EUR
+from workbench.charging.durable import LocalNode
 from workbench.charging.framed import Caller
 from workbench.charging.http import document
-from workbench.charging.messages import Answer, Balance, Command, Debit, Open, TopUp, decode_answer, encode
+from workbench.charging.messages import (
+    Answer,
+    Balance,
+    Command,
+    Debit,
+    Open,
+    Publish,
+    TopUp,
+    decode_answer,
+    encode,
+)
+from workbench.charging.node import OPERATOR
 from workbench.charging.serve import Doors, Threaded
+from workbench.errors import CatalogueError
 
 
 @pytest.fixture
@@ -148,3 +161,24 @@ def test_a_frame_that_is_too_large_is_skipped_and_the_caller_goes_on(node: Threa
     caller.send(b"x" * 10_000_000)
     assert decode_answer(caller.receive()).code == "too_large"
     assert said(caller, Balance(account="a")).ok
+
+
+def test_a_new_catalogue_with_a_slip_is_refused_at_the_door_and_a_held_one_stays(tmp_path: Path) -> None:
+    slip = "    fees: [{id: late, amount: 1, from_period: 5, to_period: 2}]\n    split:"
+    first, second = CATALOGUE.replace("    split:", slip), CATALOGUE[CATALOGUE.index("  - id: car\n") :]
+    second = second.replace("version: 1", "version: 2").replace("2020-01-01", "2030-01-01")
+
+    def opened(text: str) -> int:
+        with Threaded(Doors(tmp_path / "node", catalogue=text, socket=tmp_path / "s")) as node:
+            return len(node.running.service.durable.node.tariffs.catalogue.offers)
+
+    with pytest.raises(CatalogueError) as caught:
+        opened(first)
+    assert (caught.value.code, caught.value.where) == ("phase_empty", "--catalog:23")
+    local = LocalNode(tmp_path / "node")
+    assert decode_answer(local.ask(Publish(tenant=OPERATOR, id="catalogue", text=first))).ok
+    local.durable.close()
+    assert opened(first) == 1
+    with pytest.raises(CatalogueError):
+        opened(first + second.replace("    split:", slip))
+    assert opened(first + second) == 2

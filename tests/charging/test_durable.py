@@ -301,3 +301,23 @@ def test_a_page_is_asked_while_it_is_there(tmp_path: Path) -> None:
         newer = traffic(node, clock, 3, 30)
         assert node.durable.let_go(made["seq"], made["position"]) == seq
         assert [key.partition("\x1f")[2] for key, _ in node.durable.node.remembered()] == list(newer)
+
+
+SLIP = CATALOGUE.replace(
+    "    split:", "    fees: [{id: late, amount: 1, from_period: 5, to_period: 2}]\n    split:"
+)
+
+
+def test_a_log_with_a_slip_in_its_catalogue_is_read_again(tmp_path: Path) -> None:
+    clock = Clock()
+    (tmp_path / "apart").mkdir()
+    node = LocalNode(tmp_path / "node", now_ns=clock)
+    assert ask(node, Publish(tenant=OPERATOR, id="catalogue", text=SLIP)).ok
+    assert ask(node, Open(account="a", id="open a", offers=("car",))).ok
+    assert ask(node, TopUp(account="a", id="money", amount_nano=EUR)).ok
+    kept = snapshot.read(snapshot.write(tmp_path / "apart", node.durable.node, 0))
+    node.durable.close()
+    again = LocalNode(tmp_path / "node", now_ns=clock)
+    assert ask(again, Debit(account="a", id="d", meter="car.sms", units=2)).ok
+    again.durable.close()
+    assert snapshot.restore(kept, ("main",)).tariffs.text == SLIP

@@ -234,3 +234,25 @@ def test_periods_in_words(words: str, days: int) -> None:
 def test_what_is_no_period_is_refused(words: str) -> None:
     with pytest.raises(UsageError):
         period_in(words)
+
+
+def test_a_slip_by_which_was_billed_stops_no_recomputation(say: Say, desk: Path) -> None:
+    from workbench.tariff.catalogue import loads
+
+    slip = (
+        OFFER
+        + "    fees: [{id: late, amount: 1, every: period, per: device, from_period: 5, to_period: 2}]\n"
+    )
+    (desk / "offer.yaml").write_text(slip)
+    (offer,) = loads(slip, kept=None).offers
+    lock = desk / "catalog.lock"
+    lock.write_text(f"{offer.id} {offer.version} {offer.sha256} {offer.effective}\n")
+    lake = billed(say, desk)
+    lock.unlink()
+    again = say("rate", lake, "--period", "2026-03-03", "--catalog", desk / "offer.yaml")
+    assert again.code == 0, again.err
+    proven = say("verify", lake, "--full", "--catalog", desk / "offer.yaml", "--json")
+    assert proven.object["verify_ok"] is True
+    other = say("rate", desk / "other", "--period", "2026-03-02", "--catalog", desk / "offer.yaml")
+    assert other.code != 0
+    assert say("catalog", "check", desk / "offer.yaml").code != 0

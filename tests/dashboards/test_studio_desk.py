@@ -190,3 +190,18 @@ def test_the_component_hands_on_what_it_hears(desk: Desk) -> None:
     builder._handle_msg({"do": "undo"})
     builder._handle_msg("noise")
     assert heard == [{"do": "undo"}]
+
+
+def test_a_slip_in_force_does_not_stop_the_next_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = template("street-lamps")
+    slip = text.replace("every: day,", "every: day, from_period: 5, to_period: 2,")
+    assert slip != text
+    monkeypatch.setattr(Shelf, "in_force", lambda self: loads(slip, kept=None))
+    drafted = loads(text.replace("version: 1", "version: 2"))
+    found = Shelf(tmp_path).candidate(drafted, drafted.offers[0])
+    assert [offer.version for offer in found.offers] == [1, 2]
+    worse = loads(slip.replace("version: 1", "version: 2"), kept=None)
+    with pytest.raises(CatalogueError, match="before it begins"):
+        Shelf(tmp_path).candidate(worse, worse.offers[0])

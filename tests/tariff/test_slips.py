@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -59,12 +60,20 @@ SLIPS = [
                     "match: {country: CH, net: a}", "")), 12, "rate_unreachable"),
     (catalogue(rows("windows: [{from: '06:00', to: '22:00'}]", "windows: [{from: '08:00', to: '09:00'}]", "")), 12,
      "rate_unreachable"),
-    (catalogue("graduated: {tiers: [" + ", ".join(f"{{up_to: {n}, amount: 1}}" for n in range(1, 1001))
-               + ", {amount: 1}]}"), 12, "tiers_too_many"),
+    (catalogue(rows("match: {country: [], net: a}", "")), 12, "rate_unreachable"),
+    (catalogue(rows("match: {country: CH}", "match: {country: [GB, CH]}, windows: [{to: '12:00'}]",
+                    "match: {net: b, country: GB}", "match: {country: GB, net: b}", "")), 12, "rate_unreachable"),
+    (catalogue(rows("", "")), 12, "rate_unreachable"),
+    (catalogue(more="fx: [{currency: USD, rate: 1, as_of: 2026-01-01}, {currency: USD, rate: 2, as_of: 2026-02-01}]"),
+     13, "fx_rate"),
 ]  # fmt: skip
+TOO_MANY = (
+    catalogue("graduated: {tiers: [" + ", ".join(f"{{up_to: {n}, amount: 1}}" for n in range(1, 1001))
+              + ", {amount: 1}]}"), 12, "tiers_too_many",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "line", "code"), SLIPS, ids=lambda value: str(value)[-40:])
+@pytest.mark.parametrize(("text", "line", "code"), [*SLIPS, TOO_MANY], ids=lambda value: str(value)[-40:])
 def test_a_slip_is_refused_where_it_stands(tmp_path: Path, text: str, line: int, code: str) -> None:
     file = tmp_path / "o.yaml"
     file.write_text(text)
@@ -102,10 +111,6 @@ def test_what_may_be_meant_is_a_warning() -> None:
     assert (finding.code, finding.part) == ("tax_category_unnamed", "p")
     assert check(loads(taxed.replace("category: standard", "category: lux"))) == []
     assert check(loads(catalogue(EACH + ", tax_category: lux"))) == []
-    twice = catalogue(
-        more="fx: [{currency: USD, rate: 1, as_of: 2026-01-01}, {currency: USD, rate: 2, as_of: 2026-02-01}]"
-    )
-    assert [f.code for f in check(loads(twice))] == ["fx_ignored"]
 
 
 def test_a_rule_about_a_pool_that_nobody_shares_is_a_warning() -> None:
@@ -127,3 +132,70 @@ def test_a_fixed_share_above_the_price_has_a_witness() -> None:
     assert found.witness == ((1000, Fraction(550)), (1000, Fraction(950)))
     assert check(loads(catalogue(price, split=share % ", fixed_overrun: capped"))) == []
     assert check(loads(catalogue(price, split=(share % "").replace("0.95", "0.1")))) == []
+
+
+# -- what is published stays readable ------------------------------------------------------------------------
+
+
+def _published(folder: Path, text: str) -> Path:
+    """A price list whose slip went out before slips were looked for."""
+    file = folder / "o.yaml"
+    file.write_text(text, "utf-8")
+    offers = loads(text, kept=None).offers
+    lines = (f"{o.id} {o.version} {o.sha256} {o.effective}\n" for o in offers)
+    (folder / "catalog.lock").write_text("".join(lines), "utf-8")
+    return file
+
+
+@pytest.mark.parametrize(("text", "line", "code"), SLIPS)
+def test_a_published_version_with_a_slip_is_read_and_told_of(
+    text: str, line: int, code: str, tmp_path: Path
+) -> None:
+    file = _published(tmp_path, text)
+    for path in (file, tmp_path):
+        catalogue = load(path)
+        assert catalogue == load(path)
+    warnings = [finding for finding in check(catalogue, file) if finding.severity == "warning"]
+    assert code in {finding.code for finding in warnings}
+    assert "is in force and stays as it is. For the next version: " in warnings[0].sentence
+    with pytest.raises(CatalogueError) as caught:
+        loads(text)
+    assert caught.value.code == code
+
+
+def test_the_next_version_is_refused_for_the_slip_that_the_published_one_may_keep(tmp_path: Path) -> None:
+    text = catalogue(more="fees: [{id: f, amount: 5, from_period: 5, to_period: 2}]")
+    _published(tmp_path, text)
+    newer = text.replace("version: 1", "version: 2").replace("2026-01-01", "2026-02-01")
+    (tmp_path / "second.yaml").write_text(newer, "utf-8")
+    with pytest.raises(CatalogueError) as caught:
+        load(tmp_path)
+    assert (caught.value.code, Path(caught.value.where).name) == ("phase_empty", "second.yaml:13")
+    (tmp_path / "second.yaml").write_text(newer.replace("to_period: 2", "to_period: 9"), "utf-8")
+    assert [offer.version for offer in load(tmp_path).offers] == [1, 2]
+    # a slip is not let through under the name of another version, nor when the published text was changed
+    (tmp_path / "o.yaml").write_text(text.replace("amount: 5", "amount: 6"), "utf-8")
+    with pytest.raises(CatalogueError) as caught:
+        load(tmp_path / "o.yaml")
+    assert caught.value.code == "phase_empty"
+
+
+def test_thousands_of_rows_are_held_against_each_other_quickly() -> None:
+    many = [f"match: {{country: [X{n}, Y{n}], net: N{n % 7}}}" for n in range(3000)]
+    began = time.process_time()
+    loads(catalogue(rows(*many, "")))
+    with pytest.raises(CatalogueError):
+        loads(catalogue(rows(*many, "match: {country: Y5, net: N5}, windows: [{to: '12:00'}]", "")))
+    with pytest.raises(CatalogueError) as caught:
+        loads(catalogue(rows(*many, "", "")))
+    assert (
+        caught.value.what == "Rate 'r3001' of price 'p' can never apply: 'r3000' before it take everything."
+    )
+    assert time.process_time() - began < 15  # each row against each took minutes
+
+
+def test_what_cannot_be_priced_is_refused_whether_published_or_not(tmp_path: Path) -> None:
+    text = catalogue(rows("match: {country: CH}"))  # no default: some use would have no price
+    with pytest.raises(CatalogueError) as caught:
+        loads(text, kept=None)
+    assert caught.value.code == "rate_gap"

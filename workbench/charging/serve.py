@@ -26,6 +26,7 @@ from workbench.charging.notify import Notifier
 from workbench.charging.overflow import Limits
 from workbench.charging.placement import table_at
 from workbench.charging.service import SNAPSHOT_REQUESTS, Service
+from workbench.tariff.catalogue import loads
 
 SWITCH_SECONDS = 0.0005
 """How soon a thread that waits for the interpreter gets it: the thread that syncs must not wait 5 ms to say so."""
@@ -117,7 +118,9 @@ class Running:
             service.answers_max = EDGE_SNAPSHOT_REQUESTS
             edge = self.edge
             self._closers.append(lambda: asyncio.to_thread(edge.close))
-        if doors.catalogue and service.durable.node.tariffs.text != doors.catalogue:
+        held = service.durable.node.tariffs
+        if doors.catalogue and held.text != doors.catalogue:
+            loads(doors.catalogue, "--catalog", {offer.sha256 for offer in held.catalogue.offers})
             await self._publish(doors.catalogue)
         if doors.webhook or doors.mqtt:
             notifier = Notifier(doors.folder, doors.webhook, doors.secret, doors.mqtt, doors.mqtt_prefix)

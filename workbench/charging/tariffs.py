@@ -60,7 +60,8 @@ class Tariffs:
     """A catalogue at work.
 
     Args:
-        text: the catalogue's YAML; empty: nothing is priced, only amounts can be charged.
+        text: the catalogue's YAML; empty: nothing is priced, only amounts can be charged. Slips in it are let through,
+            for a log must be read again as it was read first; ``serve`` refuses them in a text that is new.
 
     Raises:
         CatalogueError: the text is no catalogue, or holds nothing that can be charged online.
@@ -68,7 +69,7 @@ class Tariffs:
 
     def __init__(self, text: str = "") -> None:
         self.text = text
-        self.catalogue = loads(text) if text.strip() else Catalogue()
+        self.catalogue = loads(text, kept=None) if text.strip() else Catalogue()
         self.refused: dict[str, str] = {}
         denominators = [1]
         for offer in self.catalogue.offers:

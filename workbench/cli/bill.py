@@ -79,6 +79,14 @@ def _midnight(day: date) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
+def in_force(lake: Lake) -> set[str]:
+    """Hashes of the offer versions by which periods of the lake were rated."""
+    if not (held := lake.segments("catalog")):
+        return set()
+    rows = lake.con.execute(f"SELECT DISTINCT sha256 FROM {lake.scan('catalog', segments=held)}").fetchall()
+    return {row[0] for row in rows}
+
+
 def catalogue_for(lake: Lake, paths: Sequence[Path] | None, period: str) -> Catalogue:
     """The catalogue in the files given, or the one the lake remembers for a period.
 
@@ -89,7 +97,7 @@ def catalogue_for(lake: Lake, paths: Sequence[Path] | None, period: str) -> Cata
     from workbench.tariff.restore import catalogue
 
     if paths:
-        return load(paths)
+        return load(paths, in_force(lake))
     held = lake.segments("catalog", period=period)
     if not held:
         raise UsageError(

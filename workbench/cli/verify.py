@@ -51,17 +51,18 @@ def verify(
 
     Ends with code 1 and the first counter-example when a promise does not hold.
     """
+    from workbench.cli.bill import in_force
     from workbench.errors import ManifestDamaged
     from workbench.lake.lake import Lake
     from workbench.tariff.catalogue import load
     from workbench.verify import run
 
-    given = load(catalogue) if catalogue else None
     try:
         with (
             Lake.open(lake, tenant, branch=branch, threads=threads) as opened,
             shell.remarks().status("Opening the lake") as status,
         ):
+            given = load(catalogue, in_force(opened)) if catalogue else None
 
             def tell(name: str, result: Result | None) -> None:
                 if result is None:

@@ -7,7 +7,7 @@ text gives the same nouns and the same hashes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from workbench.model.offer import Catalogue, Meter, Offer, PartnerRef
 from workbench.model.when import HolidayCalendar
 from workbench.tariff.canonical import sha256_of
 from workbench.tariff.fields import Table
-from workbench.tariff.publish import hold
+from workbench.tariff.publish import hold, read_lock
 from workbench.tariff.read_offer import read_meter, read_offer
 from workbench.tariff.validate import Places, validate
 from workbench.tariff.yamltree import read_file, read_text
@@ -26,11 +26,13 @@ T = TypeVar("T", Meter, PartnerRef, HolidayCalendar)
 _SECTIONS = ("prices", "fees", "bundles", "discounts", "credits", "sponsorships", "taxes", "fx")
 
 
-def load(paths: str | Path | Sequence[str | Path]) -> Catalogue:
+def load(paths: str | Path | Sequence[str | Path], kept: Collection[str] = ()) -> Catalogue:
     """Read, check and hash a catalogue.
 
     Args:
         paths: a YAML file, a folder (its ``*.yaml`` and ``*.yml``, sorted), or a list of either.
+        kept: hashes of versions in force elsewhere (a lake was rated by them). They are read like those that stand in
+            the folder's ``catalog.lock``: slips in them, which a new version would be refused for, are let through.
 
     Returns: the catalogue; every offer carries its ``sha256``.
 
@@ -41,15 +43,21 @@ def load(paths: str | Path | Sequence[str | Path]) -> Catalogue:
     """
     chosen = [paths] if isinstance(paths, str | Path) else list(paths)
     files = [file for path in chosen for file in _files(Path(path))]
-    catalogue = _build([(str(file), read_file(file)) for file in files])
-    for folder in sorted({file.parent for file in files}):
+    folders = sorted({file.parent for file in files})
+    published = {row.sha256 for folder in folders for row in read_lock(folder).values()}
+    catalogue = _build([(str(file), read_file(file)) for file in files], published.union(kept))
+    for folder in folders:
         hold(catalogue, folder)
     return catalogue
 
 
-def loads(text: str, name: str = "catalogue") -> Catalogue:
-    """A catalogue from YAML text; ``name`` stands for the file in errors."""
-    return _build([(name, read_text(text, name))])
+def loads(text: str, name: str = "catalogue", kept: Collection[str] | None = ()) -> Catalogue:
+    """A catalogue from YAML text; ``name`` stands for the file in errors.
+
+    Args:
+        kept: as in ``load``; None: the whole text was let in before (a node reads its own log again).
+    """
+    return _build([(name, read_text(text, name))], kept)
 
 
 def _files(path: Path) -> list[Path]:
@@ -66,7 +74,7 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _build(trees: Sequence[tuple[str, Pairs]]) -> Catalogue:
+def _build(trees: Sequence[tuple[str, Pairs]], kept: Collection[str] | None) -> Catalogue:
     tables = [Table(tree, name, "the catalogue") for name, tree in trees]
     places = Places()
     meters = _meters(tables, places)
@@ -80,7 +88,7 @@ def _build(trees: Sequence[tuple[str, Pairs]]) -> Catalogue:
     for table in tables:
         table.done()
     catalogue = Catalogue(tuple(meters.values()), tuple(partners.values()), tuple(holidays.values()), offers)
-    validate(catalogue, places)
+    validate(catalogue, places, {offer.sha256 for offer in offers} if kept is None else kept)
     return dataclasses.replace(catalogue, sha256=sha256_of(catalogue))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from workbench.errors import AmountOverflow, CatalogueError, WorkbenchError
 from workbench.model.money import NANO, decimal_text, minor_nano
-from workbench.model.offer import Catalogue, Component, Fee, Offer
+from workbench.model.offer import Catalogue, Component, Fee, Meter, Offer
 from workbench.model.plan import PlanComponent, PlanOffer, PlanRate
 from workbench.model.price import Percentile
 from workbench.tariff.at_close import not_at_a_node, not_online
@@ -22,6 +22,7 @@ from workbench.tariff.compare import rivals
 from workbench.tariff.compile import compile_offer
 from workbench.tariff.shape import MUCH, Bill, amount, crossings
 from workbench.tariff.show import money
+from workbench.tariff.slips import slips
 from workbench.tariff.widest import TOGETHER, codes_of, too_wide
 
 
@@ -75,6 +76,7 @@ def check(
         own = Catalogue(used)  # looking for a meter among thousands costs more than pricing the offer
         plan = _compiled(offer, own, path)
         found += _offer(offer, plan, own)
+        found += _slipped(offer, meters)
         if offer.id not in newest or newest[offer.id][0].version < offer.version:
             newest[offer.id] = (offer, plan)
         progress(number)
@@ -123,7 +125,6 @@ def _offer(offer: Offer, plan: PlanOffer, catalogue: Catalogue) -> Iterator[Find
             yield from _vanishes(offer, component, rate)
     yield from _coupons(offer, plan, catalogue)
     yield from _untaxed(offer)
-    yield from _second_rates(offer)
     yield from _pool_rules(offer)
     yield from _overrun(offer, plan)
     yield from _notes(offer)
@@ -202,16 +203,13 @@ def _untaxed(offer: Offer) -> Iterator[Finding]:
             )  # fmt: skip
 
 
-def _second_rates(offer: Offer) -> Iterator[Finding]:
-    """The first exchange rate to a currency is the one that holds."""
-    seen: set[str] = set()
-    for rate in offer.fx:
-        if rate.currency in seen:
-            yield Finding(
-                "fx_ignored", "warning", offer.id, offer.version, "",
-                f"Of the exchange rates to {rate.currency} the first one holds; that of {rate.as_of} is never used.",
-            )  # fmt: skip
-        seen.add(rate.currency)
+def _slipped(offer: Offer, meters: dict[str, Meter]) -> Iterator[Finding]:
+    """What a new version would be refused for: an older one was published before that was looked for, and stays."""
+    for what, part, code, cure in slips(offer, meters):
+        yield Finding(
+            code, "warning", offer.id, offer.version, "" if part.startswith("@") else part,
+            f"{what} Version {offer.version} is in force and stays as it is. For the next version: {cure}",
+        )  # fmt: skip
 
 
 def _pool_rules(offer: Offer) -> Iterator[Finding]:

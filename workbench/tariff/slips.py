@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from itertools import product
 
 from workbench.model.offer import Component, Discount, Fee, Meter, Offer, Rate
@@ -13,6 +14,7 @@ Mistake = tuple[str, str, str, str]  # what, part, code, cure
 _WEEK = frozenset((day, minute) for day in range(7) for minute in range(MINUTES_PER_DAY))
 _OTHER = "\0other"
 _MOST_POINTS = 2_000
+_MOST_RIVALS = 200
 
 
 def slips(offer: Offer, meters: dict[str, Meter]) -> Iterator[Mistake]:
@@ -39,13 +41,17 @@ def _phases(offer: Offer) -> Iterator[Mistake]:
 
 
 def _rates_of_exchange(offer: Offer) -> Iterator[Mistake]:
-    days = [(rate.currency, rate.as_of) for rate in offer.fx]
-    for currency, day in days:
-        if days.count((currency, day)) > 1:
+    """A version bills by one rate per currency, whatever the day; ``as_of`` says where the rate is from."""
+    seen: dict[str, date] = {}
+    for rate in offer.fx:
+        if rate.currency in seen:
+            first = seen[rate.currency]
+            days = f"both of {first}" if rate.as_of == first else f"of {first} and of {rate.as_of}"
             yield (
-                f"Offer '{offer.id}' has two exchange rates to {currency} of {day}.", "@fx", "fx_rate",
-                "Keep the one that holds.",
+                f"Offer '{offer.id}' has two exchange rates to {rate.currency}, {days}: only the first is ever used.",
+                "@fx", "fx_rate", "Keep the one that holds; another rate later on is a new version of the offer.",
             )  # fmt: skip
+        seen.setdefault(rate.currency, rate.as_of)
 
 
 def _nothing_covered(offer: Offer) -> Iterator[Mistake]:
@@ -100,11 +106,17 @@ def _unreachable(component: Component) -> Iterator[Mistake]:
 
     Day and night need a default after them (``rate_gap``), though nothing is left for it.
     """
-    for number, rate in enumerate(component.rates):
-        before = component.rates[:number]
+    rivals = _Rivals()
+    for rate in component.rates:
+        for dimension in (dimension for dimension, values in rate.match if not values):
+            yield (
+                f"Rate '{rate.id}' of price '{component.id}' can never apply: its `match` names no {dimension}.",
+                component.id, "rate_unreachable", f"Name the values of {dimension}, or leave it out of `match`.",
+            )  # fmt: skip
+            return
+        before = rivals.of(rate)
         default = not rate.match and not rate.windows
-        tried: list[Sequence[Rate]] = [[row] for row in before] if default else [before]
-        for rows in tried:
+        for rows in [[row] for row in before] if default else [before]:
             if rows and _taken(rate, rows):
                 names = ", ".join(f"'{row.id}'" for row in rows)
                 yield (
@@ -112,6 +124,39 @@ def _unreachable(component: Component) -> Iterator[Mistake]:
                     component.id, "rate_unreachable", "Put the more special row first, or remove one.",
                 )  # fmt: skip
                 return
+        rivals.add(rate)
+
+
+class _Rivals:
+    """Earlier rows that take some of a row, found without holding each row against each: a matrix has thousands."""
+
+    def __init__(self) -> None:
+        self._rows: list[Rate] = []
+        self._any: list[int] = []
+        self._named: dict[str, dict[str, list[int]]] = {}
+
+    def add(self, rate: Rate) -> None:
+        """Remember a row under every value of its first dimension."""
+        number = len(self._rows)
+        self._rows.append(rate)
+        if not rate.match:
+            self._any.append(number)
+            return
+        dimension, values = rate.match[0]
+        for value in values:
+            self._named.setdefault(dimension, {}).setdefault(value, []).append(number)
+
+    def of(self, rate: Rate) -> list[Rate]:
+        """The rows that may take some of ``rate``, in order; of too many to follow only those that match everything."""
+        own = dict(rate.match)
+        found = set(self._any)
+        for dimension, by_value in self._named.items():
+            for value in own.get(dimension, by_value):
+                found.update(by_value.get(value, ()))
+            if len(found) > _MOST_RIVALS:
+                found = set(self._any[:_MOST_RIVALS])
+                break
+        return [self._rows[number] for number in sorted(found)]
 
 
 def _taken(rate: Rate, before: Sequence[Rate]) -> bool:

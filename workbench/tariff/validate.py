@@ -6,7 +6,7 @@ held against each other. Judgements that need a witness (a bill that falls) are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from fractions import Fraction
 
 from workbench.errors import CatalogueError
@@ -56,8 +56,12 @@ class Places:
         return next((place for place in named if place), self.of(offer))
 
 
-def validate(catalogue: Catalogue, places: Places | None = None) -> None:
+def validate(catalogue: Catalogue, places: Places | None = None, kept: Collection[str] = ()) -> None:
     """Refuse a catalogue whose parts do not fit together.
+
+    Args:
+        kept: hashes of versions that are published or in force. Money was billed by them and they never change, so a
+            slip in one is no reason to refuse it: whoever recomputes has to read it. ``check`` tells of it.
 
     Raises:
         CatalogueError: the first mistake found, in file order.
@@ -68,6 +72,8 @@ def validate(catalogue: Catalogue, places: Places | None = None) -> None:
     declared = _Declared(catalogue)
     for offer in catalogue.offers:
         for what, part, code, cure in _mistakes(offer, declared):
+            raise CatalogueError(what, where=at.of(offer, part), code=code, cure=cure)
+        for what, part, code, cure in slips(offer, declared.meters) if offer.sha256 not in kept else ():
             raise CatalogueError(what, where=at.of(offer, part), code=code, cure=cure)
 
 
@@ -115,7 +121,6 @@ def _mistakes(offer: Offer, declared: _Declared) -> Iterator[Mistake]:
     yield from _bundles(offer)
     yield from _sponsors(offer, declared.meters)
     yield from _split(offer, name, declared.partners)
-    yield from slips(offer, declared.meters)
 
 
 def _header(offer: Offer, name: str) -> Iterator[Mistake]:
@@ -208,7 +213,7 @@ def _component(
 
 def _rows(component: Component, name: str, meter: Meter, calendars: set[str]) -> Iterator[Mistake]:
     where = component.id
-    for number, rate in enumerate(component.rates):
+    for rate in component.rates:
         for dimension, _ in rate.match:
             if dimension not in meter.dimensions:
                 yield (
@@ -230,26 +235,12 @@ def _rows(component: Component, name: str, meter: Meter, calendars: set[str]) ->
                     "calendar_unknown",
                     "Declare it under `holidays:`.",
                 )
-        for before in component.rates[:number]:
-            if _covers(before.match, rate.match) and not before.windows:
-                yield (
-                    f"Rate '{rate.id}' of {name} can never apply: '{before.id}' takes everything before it.", where,
-                    "rate_unreachable", "Put the more special row first.",
-                )  # fmt: skip
     last = component.rates[-1]
     if component.unmatched == "refuse" and (last.match or last.windows):
         yield (
             f"The {name} has no default rate, so some usage would have no price.", where, "rate_gap",
             "Add a last row without `match` and `windows`, or say `unmatched: free`.",
         )  # fmt: skip
-
-
-def _covers(
-    wide: tuple[tuple[str, tuple[str, ...]], ...], narrow: tuple[tuple[str, tuple[str, ...]], ...]
-) -> bool:
-    """Whether every record that fits ``narrow`` also fits ``wide``."""
-    inside = dict(narrow)
-    return all(name in inside and set(inside[name]) <= set(values) for name, values in wide)
 
 
 def _references(offer: Offer, name: str) -> Iterator[Mistake]:

@@ -9,7 +9,7 @@ Paths go along the nouns of ``workbench.model`` and may leave out what is obviou
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from fractions import Fraction
 from typing import Any, get_args, get_type_hints
@@ -21,6 +21,7 @@ from workbench.model.offer import Allowance, Catalogue, Commitment, Component, M
 from workbench.model.plan import Period
 from workbench.model.units import UnitMismatch, to_base
 from workbench.tariff.canonical import sha256_of
+from workbench.tariff.slips import slips
 from workbench.tariff.timeline import stretches
 from workbench.tariff.validate import validate
 from workbench.twin.scenario import Patch
@@ -42,6 +43,8 @@ def candidate(production: Catalogue, patches: Iterable[Patch], period: Period) -
     for one in patches:
         chosen.setdefault(one.offer, []).append(one)
     offers = list(production.offers)
+    meters = {meter.id: meter for meter in production.meters}
+    kept = {offer.sha256 for offer in offers}
     for offer_id, mine in chosen.items():
         versions = production.versions(offer_id)
         if not versions:
@@ -56,14 +59,16 @@ def candidate(production: Catalogue, patches: Iterable[Patch], period: Period) -
             changed = patched(offer, mine, production)
             offers.remove(offer)
             offers.append(_sealed(dataclasses.replace(changed, version=versions[-1].version + number)))
+            if any(slips(offer, meters)):  # what is in force holds a slip, and may be tried
+                kept.add(offers[-1].sha256)
     return checked(
-        dataclasses.replace(production, offers=tuple(sorted(offers, key=lambda o: (o.id, o.version))))
+        dataclasses.replace(production, offers=tuple(sorted(offers, key=lambda o: (o.id, o.version)))), kept
     )
 
 
-def checked(found: Catalogue) -> Catalogue:
-    """The catalogue, validated and hashed."""
-    validate(found)
+def checked(found: Catalogue, kept: Collection[str]) -> Catalogue:
+    """The catalogue, validated and hashed; slips in the versions ``kept`` are let through."""
+    validate(found, kept=kept)
     return dataclasses.replace(found, sha256=sha256_of(dataclasses.replace(found, sha256="")))
 
 
@@ -82,7 +87,8 @@ def as_if_in_force(proposed: Catalogue, production: Catalogue, period: Period) -
             _both(production.partners, proposed.partners),
             _both(production.holidays, proposed.holidays),
             tuple(sorted(offers, key=lambda o: (o.id, o.version))),
-        )
+        ),
+        {offer.sha256 for offer in offers},  # each was read already, or is in force
     )
 
 

@@ -116,7 +116,7 @@ class Shelf:
             holidays=_union(production.holidays, drafted.holidays),
             offers=tuple(sorted((*others, offer), key=lambda o: (o.id, o.version))),
         )
-        validate(found)
+        validate(found, kept={o.sha256 for o in others})
         return dataclasses.replace(found, sha256=sha256_of(found))
 
     def is_sold(self, offer_id: str) -> bool:
