@@ -181,7 +181,7 @@ def test_what_is_no_row_is_refused_by_name() -> None:
     with pytest.raises(CatalogueError) as caught:
         priced("counter_period: day, allowance: {units: 5}, per_unit: {amount: 1}")
     assert caught.value.code == "not_priced"
-    assert "an allowance over several rates or short counters of price 'a'" in caught.value.what
+    assert "an allowance with counters anew every day of price 'a'" in caught.value.what
 
 
 def test_a_tax_rate_is_whole_millionths() -> None:

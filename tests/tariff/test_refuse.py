@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from workbench.errors import CatalogueError
 from workbench.tariff.catalogue import loads
+from workbench.tariff.check import check
 from workbench.tariff.refuse import refused
 
 HEAD = """
@@ -36,7 +38,7 @@ def said(price: str, more: str = "", meter: str = "m.data") -> str:
     offer = loads(
         HEAD % f"prices: [{{id: a, meter: {meter}, {price}}}, {OTHER}]{more and ', ' + more}"
     ).offers[0]
-    return "; ".join(refused(offer))
+    return "; ".join(what for what, _ in refused(offer))
 
 
 def test_plain_prices_are_priced() -> None:
@@ -192,13 +194,40 @@ def test_what_is_rounded_day_by_day_does_not_jump() -> None:
 
 @pytest.mark.parametrize(
     ("price", "told"),
-    [(ROWS, "an allowance over several rates or short counters of price 'a'"),
-     (f"counter_period: day, {EACH}", "an allowance over several rates or short counters of price 'a'"),
+    [(ROWS, "an allowance over several rates of price 'a'"),
+     (f"counter_period: day, {EACH}", "an allowance with counters anew every day of price 'a'"),
      (f"scope: event, {EACH}", "an allowance per event of price 'a'")],
 )  # fmt: skip
 def test_free_units_are_those_of_one_price_in_a_period(price: str, told: str) -> None:
     assert said(f"{FREE}, {price}") == told
     assert said(price) == ""
+
+
+@pytest.mark.parametrize(
+    ("price", "more", "cure", "mended"),
+    [(ROWS, "", BUNDLE.replace("id: x, credits: 9", "id: included, credits: 5"), (ROWS, "{cure}")),
+     (f"scope: event, {EACH}", "", "graduated: {tiers: [{up_to: 5, amount: 0}, ...]}",
+      ("scope: event, graduated: {tiers: [{up_to: 5, amount: 0}, {amount: 1}]}", "")),
+     (f"counter_period: day, {BY_USE}", "", "graduated: {tiers: [{up_to: 5, amount: 0}, ...]}",
+      ("counter_period: day, graduated: {tiers: [{up_to: 5, amount: 0}, {up_to: 10, amount: 2}, {amount: 1}]}", "")),
+     ("counter_period: day, package: {amount: 1, size: 9, free: 2}", "", "free: 7",
+      ("counter_period: day, package: {amount: 1, size: 9, free: 7}", "")),
+     (f"counter_period: day, {JUMPS}", "", "", None),
+     (f"counter_period: day, {EACH}", "scope: pool", "", None),
+     (f"increment: {{units: 5}}, {ROWS}", "", "", None)],
+)  # fmt: skip
+def test_the_cure_says_how_free_units_are_said_otherwise_and_that_is_priced(
+    price: str, more: str, cure: str, mended: tuple[str, str] | None
+) -> None:
+    offer = HEAD % f"prices: [{{id: a, meter: m.data, {FREE}, {price}}}, {OTHER}]{more and ', ' + more}"
+    with pytest.raises(CatalogueError) as caught:
+        check(loads(offer))
+    assert caught.value.code == "not_priced"
+    if mended is None:
+        assert caught.value.cure == "Remove it, or rate it elsewhere; it is never ignored."
+    else:
+        assert f"`{cure}`" in caught.value.cure
+        assert said(mended[0], mended[1].format(cure=cure)) == ""
 
 
 def test_a_price_without_a_scope_has_its_offers() -> None:
@@ -220,7 +249,8 @@ def test_a_share_of_money_stands_alone() -> None:
     text = HEAD.replace("  - {id: m.sales, unit: nano, currency: EUR}\n", "").replace("meters:", money)
 
     def of(price: str) -> str:
-        return "; ".join(refused(loads(text % f"prices: [{{id: a, meter: m.sales, {price}}}]").offers[0]))
+        offer = loads(text % f"prices: [{{id: a, meter: m.sales, {price}}}]").offers[0]
+        return "; ".join(what for what, _ in refused(offer))
 
     assert of(SHARE) == ""
     assert of(SALES % "dynamic: {factor: 2}") == ""

@@ -87,12 +87,12 @@ def compile_offer(
     """
     target = currency or offer.currency
     factor = exchange(offer, target)
-    for what in refused(offer):
+    for what, cure in refused(offer):
         raise CatalogueError(
             f"Offer '{offer.id}' version {offer.version} says {what}, which this engine does not price.",
             where=f"offer {offer.id}",
             code="not_priced",
-            cure="Remove it, or rate it elsewhere; it is never ignored.",
+            cure=cure,
         )
     components = tuple(
         _component(

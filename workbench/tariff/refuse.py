@@ -7,13 +7,72 @@ from dataclasses import replace
 
 from workbench.model.offer import Component, Offer
 from workbench.model.plan import CLOSING_FOLDS
-from workbench.model.price import Dynamic, Percentage, Percentile, PerUnit, StairStep, Volume
+from workbench.model.price import (
+    Dynamic,
+    Graduated,
+    Package,
+    Percentage,
+    Percentile,
+    PerUnit,
+    StairStep,
+    Volume,
+)
+
+_NO_OTHER_WAY = "Remove it, or rate it elsewhere; it is never ignored."
 
 
-def refused(offer: Offer) -> Iterator[str]:
-    """The constructs of an offer that have no rows yet, each as words for an error."""
+def refused(offer: Offer) -> Iterator[tuple[str, str]]:
+    """The constructs of an offer that have no rows yet: words for an error, and how to say the same otherwise."""
     own = tuple(replace(component, scope=component.scope or offer.scope) for component in offer.components)
     offer = replace(offer, components=own)  # a price without a scope has its offer's
+    for component in offer.components:
+        yield from _refused_allowance(component)
+    yield from ((what, _NO_OTHER_WAY) for what in _refused(offer))
+
+
+def _refused_allowance(component: Component) -> Iterator[tuple[str, str]]:
+    """Free units that one counter of a billing period does not have."""
+    if component.allowance is None:
+        return
+    name = f"of price '{component.id}'"
+    if component.scope == "event":
+        yield f"an allowance per event {name}", _free_first(component)
+    if component.counter_period != "billing":
+        yield (
+            f"an allowance with counters anew every {component.counter_period} {name}",
+            _free_first(component),
+        )
+    if len(component.rates) > 1:
+        yield f"an allowance over several rates {name}", _as_credits(component)
+
+
+def _free_first(component: Component) -> str:
+    """Free units as the beginning of each counter, where that comes to the same."""
+    allowance, price = component.allowance, component.rates[0].price
+    assert allowance is not None
+    by_member = component.scope == "pool" and allowance.contribution != "none"
+    if len(component.rates) > 1 or allowance.rollover or allowance.contribution == "prorated" or by_member:
+        return _NO_OTHER_WAY
+    if isinstance(price, PerUnit | Graduated):
+        return f"Let the price begin with a tier of them: `graduated: {{tiers: [{{up_to: {allowance.units}, amount: 0}}, ...]}}`."
+    if isinstance(price, Package):
+        return f"Say it in the package: `free: {price.free + allowance.units}`."
+    return _NO_OTHER_WAY
+
+
+def _as_credits(component: Component) -> str:
+    """Free units that several rates share are a bundle's, one credit per unit, where a bundle may cover the price."""
+    allowance = component.allowance
+    assert allowance is not None
+    plain = all(isinstance(rate.price, PerUnit | Graduated | Package) for rate in component.rates)
+    billed = component.counter_period == "billing" and component.scope != "event"
+    if not (plain and billed) or component.increment or component.fold not in ("sum", "count"):
+        return _NO_OTHER_WAY
+    weights = f"weights: {{{component.id}: 1}}"
+    return f"Give them as credits: `bundles: [{{id: included, credits: {allowance.units}, {weights}}}]`."
+
+
+def _refused(offer: Offer) -> Iterator[str]:
     yield from _refused_bundles(offer)
     yield from _refused_sponsors(offer)
     for component in offer.components:
@@ -104,10 +163,6 @@ def _refused_component(component: Component) -> Iterator[str]:
         yield f"a fold of single events {name}"
     if increment and any(isinstance(rate.price, Percentage | Dynamic) for rate in component.rates):
         yield f"an increment of money per event {name}"
-    if component.allowance and (len(component.rates) > 1 or component.counter_period != "billing"):
-        yield f"an allowance over several rates or short counters {name}"
-    if component.allowance and component.scope == "event":
-        yield f"an allowance per event {name}"
     converts = any(isinstance(rate.price, Percentage | Dynamic) for rate in component.rates)
     counts = any(not isinstance(rate.price, Percentage | Dynamic | PerUnit) for rate in component.rates)
     if converts and (counts or component.allowance or component.fold != "sum"):
