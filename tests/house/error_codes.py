@@ -39,7 +39,7 @@ def drawn_tree(docstring: str) -> dict[str, str]:
 def finer_codes() -> dict[tuple[str, str], str]:
     """(class, finer code) of every ``SomeError("...", code="...")`` in the product, with its sentence.
 
-    What the program fills in reads ``…``; a sentence that is not written at that place is left empty.
+    What the program fills in reads ``…``; of several places with one code the first that writes its sentence itself counts.
     """
     names = {each.__name__ for each in error_classes()}
     found: dict[tuple[str, str], str] = {}
@@ -49,7 +49,8 @@ def finer_codes() -> dict[tuple[str, str], str]:
             if isinstance(node, ast.Call) and called in names:
                 code = next((each.value for each in node.keywords if each.arg == "code"), None)
                 if isinstance(code, ast.Constant) and isinstance(code.value, str):
-                    found.setdefault((called, code.value), sentence(node.args[0]) if node.args else "")
+                    key = called, code.value
+                    found[key] = found.get(key) or (sentence(node.args[0]) if node.args else "")
     return found
 
 
@@ -61,7 +62,9 @@ def called_name(node: ast.AST) -> str:
 
 
 def sentence(what: ast.expr) -> str:
-    """The text of an error's first argument, fit for a table's cell."""
+    """The text of an error's first argument, fit for a table's cell; of a choice between two, both."""
+    if isinstance(what, ast.IfExp):
+        return " / ".join(sentence(one) for one in (what.body, what.orelse))
     if isinstance(what, ast.JoinedStr):
         text = fstring_text(what).replace("{}", "…")
     else:

@@ -52,6 +52,11 @@ def test_finer_codes_are_well_formed() -> None:
     assert all(re.fullmatch(r"[a-z][a-z0-9_]*", code) for _, code in finer_codes())
 
 
+def test_every_finer_code_has_a_sentence_in_the_documentation() -> None:
+    mute = sorted(code for (_, code), text in finer_codes().items() if not text.strip("…. "))
+    assert not mute, "write the sentence where the error is raised, so that the page can tell it"
+
+
 def test_the_documentation_lists_every_code_and_no_other() -> None:
     real = {(each.__name__, each.code) for each in error_classes()} | set(finer_codes())
     listed = documented_codes((ROOT / PAGE).read_text())

@@ -81,10 +81,12 @@ def chosen(offer: str | Path | Catalogue | None, mapping: Mapping | None) -> tup
     if not wanted and len(names) == 1:
         wanted = names[0]
     if wanted not in names:
-        what = f"There is no offer {wanted!r}." if wanted else "There are several offers."
         cure = did_you_mean(wanted, names, "Name one after the file, as in offers.yaml#name; there are")
         raise UsageError(
-            what, where=str(offer) if isinstance(offer, str | Path) else "", cure=cure, code="offer_choice"
+            f"There is no offer {wanted!r}." if wanted else "There are several offers.",
+            where=str(offer) if isinstance(offer, str | Path) else "",
+            cure=cure,
+            code="offer_choice",
         )
     return catalogue, catalogue.offer(wanted)
 

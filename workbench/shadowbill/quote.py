@@ -170,7 +170,7 @@ def quote(
         prepared, skipped = _fitting(file, known, mapping, params, account, current)
         bill = bill_of(prepared, work / "lake", work, None, "", threads, watch, clock)
         if not bill.periods or not bill.lines:
-            raise _nothing(str(file), "The file holds nothing that could be priced.")
+            raise _nothing(str(file), empty=True)
         offers = [known.offer(name) for name in sorted({o.id for o in known.offers if o.side == "sell"})]
         offers = [offer for offer in offers if offer.id not in dict(skipped)]
         options = _options(work / "lake", known, offers, prepared.offer, bill.periods)
@@ -205,7 +205,7 @@ def _fitting(
         streams = {component.meter for component in one.offer.components} & set(one.mapping.streams)
         found.append((-len(streams), name, one))
     if not found:
-        raise _nothing(str(file), "No offer of the catalogue sells what the file holds.")
+        raise _nothing(str(file), empty=False)
     found.sort(key=lambda each: (each[0], each[1] != current, each[1]))
     most = found[0][0]
     skipped += [
@@ -265,8 +265,9 @@ def _moves(options: Sequence[Option]) -> tuple[Move, ...]:
     return tuple(moves) if any(move.saves for move in moves) else ()
 
 
-def _nothing(where: str, what: str) -> UsageError:
+def _nothing(where: str, *, empty: bool) -> UsageError:
     return UsageError(
-        what, where=where, code="quote_no_offer",
+        "The file holds nothing that could be priced." if empty else "No offer of the catalogue sells what the file holds.",
+        where=where, code="quote_no_offer",
         cure="Run `workbench shadow FILE` to see what the file says, and name a catalogue that sells it.",
     )  # fmt: skip

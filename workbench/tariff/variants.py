@@ -68,9 +68,9 @@ def _variants_of(
         offer for offer in catalogue.versions(offer_id) if data.get("version") in (None, offer.version)
     ]
     if not versions:
+        fixed = f" in version {data['version']}" if "version" in data else ""
         raise PartyError(
-            f"A subscription names the offer '{offer_id[:64]}', which the catalogue does not have"
-            + (f" in version {data['version']}." if "version" in data else "."),
+            f"A subscription names the offer '{offer_id[:64]}', which the catalogue does not have{fixed}.",
             where=where,
             code="offer_unknown",
             cure=f"Known: {', '.join(sorted({offer.id for offer in catalogue.offers}))[:200] or 'none'}.",
