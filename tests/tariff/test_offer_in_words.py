@@ -16,7 +16,7 @@ from workbench.tariff.check import check
 from workbench.tariff.describe import describe
 from workbench.tariff.quote import price
 from workbench.tariff.schema import schema
-from workbench.tariff.show import amount_text, details, headline
+from workbench.tariff.show import amount_text, curve_svg, details, headline
 from workbench.tariff.units_text import quantity_text, quantity_words
 
 CATALOG = Path("datasets/catalog")
@@ -54,10 +54,21 @@ CHANGES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("old", "new"), CHANGES, ids=[new for _, new in CHANGES])
-def test_whatever_an_offer_says_is_told(old: str, new: str) -> None:
+SAID = Path("tests/tariff/said.txt").read_text(encoding="utf-8").split("\n\n")
+"""What the README's example says, and after each change what it says otherwise: read by people once, word for word."""
+
+
+def test_the_example_of_the_readme_in_words() -> None:
+    assert "\n".join(f"{what}: {sentence}" for what, sentence in told(EXAMPLE)) == SAID[0].strip()
+
+
+@pytest.mark.parametrize(("number", "old", "new"), [(n, *each) for n, each in enumerate(CHANGES, 1)])
+def test_whatever_an_offer_says_is_told(number: int, old: str, new: str) -> None:
     assert old in EXAMPLE
-    assert told(EXAMPLE.replace(old, new, 1)) != told(EXAMPLE)
+    before, after = told(EXAMPLE), told(EXAMPLE.replace(old, new, 1))
+    assert before != after
+    fresh = [f"{what}: {sentence}" for what, sentence in after if (what, sentence) not in before]
+    assert "\n".join([f"{old} -> {new}", *fresh]) == SAID[number].strip()
 
 
 def test_the_example_of_the_readme_can_be_priced_and_has_no_warning() -> None:
@@ -163,6 +174,43 @@ def test_what_a_notebook_shows_needs_nothing_from_elsewhere(file: Path) -> None:
                 tuple(map(int, pair.split(","))) for pair in root.find(".//polyline").get("points").split()
             ]  # type: ignore[union-attr]
             assert all(0 <= x <= 524 and 0 <= y <= 256 for x, y in drawn)
+
+
+DRAWN = [
+    ("tiered", "1.5 GB", "0 EUR,5 EUR,10 EUR", "0,0.5,1,1.5,2,2.5", "GB"),
+    ("tiered", "0", "0 EUR,1 EUR,2 EUR", "0,50,100", "MB"),
+    ("falling", "1200", "0 USD,2 USD,4 USD,6 USD,8 USD,10 USD", "0,500,1,000,1,500", "messages"),
+    ("share", "12.5 EUR", "0 EUR,0.1 EUR,0.2 EUR,0.3 EUR,0.4 EUR", "0,5,10,15", "EUR"),
+    ("thirds", "7200", "0 JPY,0.5 JPY,1 JPY,1.5 JPY,2 JPY", "0,0.5,1,1.5,2", "hours"),
+    ("thirds", "1", "0 JPY,0.0002 JPY,0.0004 JPY", "0,1,2", "seconds"),
+    ("blocks", "3.2 kWh", "0 EUR,0.1 EUR,0.2 EUR,0.3 EUR,0.4 EUR", "0,1,2,3,4", "kWh"),
+]
+
+
+@pytest.mark.parametrize(("offer", "units", "money", "use", "unit"), DRAWN)
+def test_the_axes_of_a_curve_are_round_and_where_they_say(
+    offer: str, units: str, money: str, use: str, unit: str
+) -> None:
+    quote = price(Path("tests/cli/shown.yaml"), units, offer_id=offer)
+    root = ElementTree.fromstring(curve_svg(quote))
+    texts = [(int(e.get("x", 0)), int(e.get("y", 0)), e.get("text-anchor"), e.text) for e in root.iter("text")]
+    high = [(y - 4, text) for x, y, _, text in texts if x == 88]
+    low = [(x, anchor, text) for x, y, anchor, text in texts if y == 234]
+    assert [text for _, text in high] == money.split(",")
+    assert ",".join(str(text) for _, _, text in low) == use
+    assert [text for _, y, _, text in texts if y == 252] == [unit]
+    last, most = quote.curve[-1][0], max(amount for _, amount in quote.curve)
+    for y, text in high:
+        assert y == 214 - int(200 * Fraction(text.split()[0]) / most)  # type: ignore[union-attr]
+    size = {"GB": 10**9, "MB": 10**6, "EUR": 10**9, "hours": 3600, "kWh": 10**6}.get(unit, 1)
+    for x, anchor, text in low:
+        assert x == 96 + int(404 * Fraction(str(text).replace(",", "")) * size / last)
+        assert anchor == ("middle" if x < 470 else "end")
+    spot = root.find("circle")
+    assert (int(spot.get("cx", 0)), int(spot.get("cy", 0))) == (  # type: ignore[union-attr]
+        96 + 404 * quote.units // last,
+        214 - int(200 * quote.amount / most),
+    )
 
 
 def test_who_pays_is_said_where_it_surprises() -> None:

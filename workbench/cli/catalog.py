@@ -145,11 +145,12 @@ def _show(console: Console, catalogue: Catalogue) -> None:
     from workbench.tariff.describe import describe
 
     for offer in catalogue.offers:
-        title = (
-            f"{escape(offer.title or offer.id)} [dim]{offer.id} version {offer.version}, "
-            f"{offer.effective}, {offer.sha256[:12]}[/]"
+        title = f" ({escape(offer.title)})" if offer.title else ""
+        console.print(
+            f"[bold]{offer.id}[/]{title} [dim]version {offer.version}, from {offer.effective}, {offer.sha256[:12]}[/]",
+            highlight=False,
         )
-        table = Table(title=title, title_justify="left", box=None, show_header=False)
+        table = Table(box=None, show_header=False)
         for what, sentence in describe(offer, catalogue):
             table.add_row(f"[bold]{escape(what)}[/]", escape(sentence))
         console.print(table)

@@ -17,6 +17,9 @@ from workbench.tariff.catalogue import load
 from workbench.tariff.fields import number_and_unit
 from workbench.tariff.lookup import rate_at
 
+_EXAMPLES = {"data": "2.5 GB", "energy": "2.5 kWh", "time": "2 hour", "volume": "2 m3", "length": "2 km"}
+"""A quantity of each kind of unit, as one may be written."""
+
 
 def offer_asked(
     offer: str | Path | Offer | Catalogue, catalogue: Catalogue | None, offer_id: str
@@ -59,7 +62,8 @@ def component_asked(plan: PlanOffer, meter: str, component: str) -> PlanComponen
 def units_asked(units: int | str, component: PlanComponent, currency: str, rate: PlanRate | None) -> int:
     """A quantity in base units: ``1500``, ``2.5 GB``, ``3.50 EUR`` of a money meter, ``5 Mbit/s`` of a percentile's slot."""
     number, word = _number_and_unit(str(units))
-    unit, example = component.unit, f"2 {component.unit}"
+    unit = component.unit
+    example = _EXAMPLES.get(kind_of(unit), f"2 {unit}")
     burst = rate.percentile if rate else None
     if unit == "nano":
         example = f"3.50 {currency}"

@@ -23,6 +23,7 @@ from workbench.tariff.compile import compile_offer
 from workbench.tariff.shape import MUCH, Bill, amount, crossings
 from workbench.tariff.show import money
 from workbench.tariff.slips import slips
+from workbench.tariff.units_text import quantity_words
 from workbench.tariff.widest import TOGETHER, codes_of, too_wide
 
 
@@ -157,8 +158,8 @@ def _falls(offer: Offer, component: PlanComponent, rate: PlanRate) -> Iterator[F
         if after < before:
             yield Finding(
                 "bill_falls", "warning", offer.id, offer.version, _name(component, rate),
-                f"Using {units:,} instead of {units - 1:,} {component.unit} of '{component.id}' makes the "
-                "bill smaller: "
+                f"Using {quantity_words(units, component.unit)} of '{component.id}' instead of "
+                f"{quantity_words(units - 1, component.unit)} makes the bill smaller: "
                 f"{money(after, offer.currency)} instead of {money(before, offer.currency)}.",
                 ((units - 1, before), (units, after)),
             )  # fmt: skip
@@ -184,7 +185,7 @@ def _vanishes(offer: Offer, component: PlanComponent, rate: PlanRate) -> Iterato
     elif much < half:
         yield Finding(
             "rounds_to_zero", "warning", offer.id, offer.version, _name(component, rate),
-            f"Even {MUCH:,} {component.unit} of '{component.id}' cost {money(much, offer.currency)}, "
+            f"Even {quantity_words(MUCH, component.unit)} of '{component.id}' cost {money(much, offer.currency)}, "
             "which rounds to zero.",
             ((MUCH, much),),
         )  # fmt: skip
@@ -240,7 +241,7 @@ def _overrun(offer: Offer, plan: PlanOffer) -> Iterator[Finding]:
                 if share > price:
                     yield Finding(
                         "share_above_price", "note", offer.id, offer.version, component.id,
-                        f"Of {units:,} {component.unit} of '{component.id}', which cost {money(price, offer.currency)}, "
+                        f"Of {quantity_words(units, component.unit)} of '{component.id}', which cost {money(price, offer.currency)}, "
                         f"'{rule.partner}' gets {money(share, offer.currency)}: '{split.rest}' pays the difference.",
                         ((units, price), (units, share)),
                     )  # fmt: skip

@@ -23,6 +23,22 @@ _QUANTITY = re.compile(
 )
 _DECIMAL = re.compile(r"[-+]?[0-9]+(\.[0-9]+)?([eE][-+]?[0-9]+)?\Z", re.ASCII)
 _LONGEST_NUMBER = 100
+ELSEWHERE = {
+    **dict.fromkeys(("minimum", "minimum_amount", "minimum_spend", "true_up"), ("commitment",)),
+    **dict.fromkeys(("cap", "maximum_amount", "maximum_spend"), ("maximum", "cap")),
+    **dict.fromkeys(("free_units", "included", "included_units", "free"), ("allowance", "free")),
+    **dict.fromkeys(("flat_fee", "flat_amount"), ("flat",)),
+    **dict.fromkeys(("unit_amount", "unit_price", "price", "cost"), ("amount",)),
+    **dict.fromkeys(("tax", "vat", "tax_rate"), ("taxes",)),
+    **dict.fromkeys(("valid_from", "effective_from", "starts_at"), ("effective",)),
+    **dict.fromkeys(("name", "description"), ("title",)),
+    **dict.fromkeys(("charges", "components", "rate_cards"), ("prices",)),
+    **dict.fromkeys(("block_size", "package_size"), ("size",)),
+    **dict.fromkeys(("interval", "frequency", "billing_period"), ("every",)),
+}
+"""What others call a field of ours: the first that the map knows is proposed, since the nearest spelling may mean the
+opposite (`minimum` is near `maximum`).
+"""
 _MAX_UNITS = 10**18
 
 
@@ -78,7 +94,8 @@ class Table:
         """Refuse keys nobody asked for."""
         for key, node in self.node.nodes.items():
             if key not in self.asked:
-                near = difflib.get_close_matches(key, self.asked, 1)
+                meant = next((word for word in ELSEWHERE.get(key, ()) if word in self.asked), "")
+                near = [meant] if meant else difflib.get_close_matches(key, self.asked, 1)
                 cure = (
                     f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(sorted(self.asked))}."
                 )

@@ -17,6 +17,7 @@ from typing import Any
 from workbench.model.money import NANO, decimal_text, minor_nano, round_half_away
 from workbench.model.offer import Catalogue, Fee, Offer
 from workbench.model.plan import PlanComponent, PlanRate
+from workbench.model.price import StairStep, Volume
 from workbench.tariff.amount import chargeable, converted, cost
 from workbench.tariff.asked import component_asked, offer_asked, rate_asked, units_asked
 from workbench.tariff.compile import compile_offer
@@ -183,7 +184,7 @@ def price(
         units=quantity,
         at=instant,
         amount=amount,
-        portions=tuple(_portions(part, rate, quantity, words)),
+        portions=tuple(_portions(part, rate, quantity, words, whole=isinstance(stated, Volume | StairStep))),
         shape=tuple((point, _exact(part, rate, point)) for point in points),
         fees=tuple(_fee(fee) for fee in chosen.fees),
         invoiced=_invoiced(amount, chosen.currency),
@@ -247,12 +248,19 @@ def _tax(offer: Offer, category: str) -> str:
 def _ends(component: PlanComponent, rate: PlanRate) -> list[int]:
     """Used units at which a step ends: rounding and free units are undone."""
     last = [step.from_units - (0 if step.whole else 1) for step in rate.steps[1:]]
-    return [end + component.free_units for end in last if end > 0]
+    return [end + _free(component) for end in last if end > 0]
+
+
+def _free(component: PlanComponent) -> int:
+    """The free units that one device can draw."""
+    cap = component.pool_cap
+    return component.free_units if cap is None else min(component.free_units, cap)
 
 
 def _portions(
-    component: PlanComponent, rate: PlanRate | None, units: int, said: Sequence[str]
+    component: PlanComponent, rate: PlanRate | None, units: int, said: Sequence[str], *, whole: bool
 ) -> list[Portion]:
+    """What each step contributes; one portion where a price is for all units at once (``whole``), or per event."""
     if rate is None:
         return [Portion(0, 0, units, Fraction(0), said[0])]
     row = rate
@@ -268,14 +276,13 @@ def _portions(
     def label(step: int) -> str:
         return said[max(0, min(step - before, len(said) - 1))]
 
-    if rate.jumps or rate.conversion is not None:
+    if whole or rate.conversion is not None:
         return [Portion(at(units), 0, units, total(units), label(at(units)))]
-    edges = sorted(
-        {0, units, *(end for end in [component.free_units, *_ends(component, rate)] if 0 < end < units)}
-    )
+    free_units = _free(component)
+    edges = sorted({0, units, *(end for end in [free_units, *_ends(component, rate)] if 0 < end < units)})
     found = []
     for after, up_to in pairwise(edges):
-        free = up_to <= component.free_units or (
+        free = up_to <= free_units or (
             rate.steps[0].block_amount == 0 and not total(up_to) and len(said) == 1
         )
         words = "free units" if free else label(at(up_to))
@@ -291,7 +298,7 @@ def _points(component: PlanComponent, rate: PlanRate | None, units: int) -> list
     if rate is None:
         return sorted({0, units})
     ends = [end for end in _ends(component, rate) if end <= 10 * max(units, 1)] or _ends(component, rate)[:1]
-    most = max([units, component.free_units, *ends, 1]) * 5 // 4 + 1
+    most = max([units, _free(component), *ends, 1]) * 5 // 4 + 1
     stride = _round_number(max(1, most // 6))
     usual = max(
         cost_of(component, rate, point + 2) - cost_of(component, rate, point + 1) for point in (0, *ends)
@@ -301,8 +308,7 @@ def _points(component: PlanComponent, rate: PlanRate | None, units: int) -> list
         for end in ends
         if abs(cost_of(component, rate, end + 1) - cost_of(component, rate, end)) > 2 * usual
     ]
-    free = [component.free_units] if component.free_units else []
-    return sorted({0, units, *free, *ends, *jumps, *range(0, most + 1, stride)})
+    return sorted({0, units, _free(component), *ends, *jumps, *range(0, most + 1, stride)})
 
 
 def _more_points(component: PlanComponent, rate: PlanRate | None, points: Sequence[int]) -> list[int]:
@@ -312,7 +318,7 @@ def _more_points(component: PlanComponent, rate: PlanRate | None, points: Sequen
     last = rate.steps[-1] if rate else None
     size = last.block_units if last is not None and last.whole else component.increment_units
     if rate is not None and size > 1 and points[-1] // size <= 60:
-        first = component.free_units + (last.from_units if last is not None else 0)
+        first = _free(component) + (last.from_units if last is not None else 0)
         edges = set(range(first, points[-1] + 1, size)) | set(range(0, points[-1] + 1, size))
         found |= edges | {edge + 1 for edge in edges if edge < points[-1]}
     said = rate.conversion if rate else None

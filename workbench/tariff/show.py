@@ -212,7 +212,7 @@ def curve_svg(quote: Quote) -> str:
         for value in _ticks(most)
     )
     size, block = _axis(last, quote)
-    for value in _ticks(Fraction(last, size)):
+    for value in _ticks(Fraction(last, size), Fraction(1, size)):
         at = x(int(value * size))
         marks += (
             f"<line x1='{at}' x2='{at}' y1='{bottom}' y2='{bottom + 5}' stroke='currentColor' stroke-opacity='0.5'/>"
@@ -232,14 +232,14 @@ def curve_svg(quote: Quote) -> str:
     )
 
 
-def _ticks(last: Fraction) -> list[Fraction]:
-    """Round numbers from zero to ``last``, about five of them."""
+def _ticks(last: Fraction, least: Fraction = Fraction(0)) -> list[Fraction]:
+    """Round numbers from zero to ``last``, about five of them, no nearer to each other than ``least``."""
     about, step = last / 5, Fraction(1)
     while step < about:
         step *= 10
     while step / 10 >= about:
         step /= 10
-    step = next(part for part in (step / 5, step / 2, step) if part >= about)
+    step = max(least, next(part for part in (step / 5, step / 2, step) if part >= about))
     return [step * n for n in range(int(last / step) + 1)]
 
 
