@@ -38,7 +38,12 @@ def main() -> None:
     for command, _ in entries(FILE.read_text(encoding="utf-8")):
         words = [sys.executable, "-c", "from workbench.cli.main import main; main()", *command.split()]
         said = subprocess.run(
-            words, cwd=HERE, env=os.environ | {"COLUMNS": str(COLUMNS)}, capture_output=True, text=True, check=False
+            words,
+            cwd=HERE,
+            env=os.environ | {"COLUMNS": str(COLUMNS)},
+            capture_output=True,
+            text=True,
+            check=False,
         )
         parts.append(f"$ {command}\n{tidy(said.stdout or said.stderr)}\n")
     FILE.write_text("\n".join(parts), encoding="utf-8")

@@ -87,6 +87,12 @@ def test_a_dimension_the_meter_does_not_have_is_refused() -> None:
         ("    scope: pool\n", "    scope: pool\n    scope: pool\n", "Keep one of the two."),
         ("rate: 19 %", "rate: 19", "Write `19 %` if that is what is meant."),
         ("currency: EUR", "currency: EURO", "Use the ISO 4217 code of a currency in use."),
+        # what others call it, where the nearest spelling is another thing
+        ("    scope: pool\n", "    scope: pool\n    minimum: 20\n", "Did you mean `commitment`?"),
+        ("    scope: pool\n", "    scope: pool\n    cap: 20\n", "Did you mean `maximum`?"),
+        ("    scope: pool\n", "    scope: pool\n    vat: 19 %\n", "Did you mean `taxes`?"),
+        ("    scope: pool\n", "    scope: pool\n    valid_from: 2026-01-01\n", "Did you mean `effective`?"),
+        ("    scope: pool\n", "    scope: pool\n    scop: pool\n", "Did you mean `scope`?"),
     ],
 )
 def test_the_cure_fits_the_mistake(before: str, after: str, cure: str) -> None:

@@ -193,7 +193,9 @@ def test_the_axes_of_a_curve_are_round_and_where_they_say(
 ) -> None:
     quote = price(Path("tests/cli/shown.yaml"), units, offer_id=offer)
     root = ElementTree.fromstring(curve_svg(quote))
-    texts = [(int(e.get("x", 0)), int(e.get("y", 0)), e.get("text-anchor"), e.text) for e in root.iter("text")]
+    texts = [
+        (int(e.get("x", 0)), int(e.get("y", 0)), e.get("text-anchor"), e.text) for e in root.iter("text")
+    ]
     high = [(y - 4, text) for x, y, _, text in texts if x == 88]
     low = [(x, anchor, text) for x, y, anchor, text in texts if y == 234]
     assert [text for _, text in high] == money.split(",")

@@ -58,8 +58,8 @@ _CODE = {
 }
 
 
-def _whole(least: int = 0) -> Schema:
-    return {"type": "integer", "minimum": least}
+def _whole(least: int = 0, most: int = 10**18) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most}
 
 
 def _one_of(*words: str) -> Schema:
@@ -101,7 +101,7 @@ def _models() -> dict[str, Schema]:
         ),
         "dynamic": _map(factor=_DECIMAL, **event),
         "p95": _map(
-            "amount", amount=_DECIMAL, per=_QUANTITY, percentile=_PERCENT, slot_seconds=_whole(1),
+            "amount", amount=_DECIMAL, per=_QUANTITY, percentile=_PERCENT, slot_seconds=_whole(1, 86_400),
             direction=_one_of("max", "sum"), out_meter=_ID,
         ),
     }  # fmt: skip
@@ -121,7 +121,9 @@ def _price() -> Schema:
         from_=_CLOCK, to=_CLOCK, days={"type": ["string", "array"]}, zone=_TEXT,
         holidays=_one_of("ignore", "only", "except"), calendar=_ID,
     )  # fmt: skip
-    rollover = _map("periods", periods=_whole(1), cap=_QUANTITY, order=_one_of("own_first", "rollover_first"))
+    rollover = _map(
+        "periods", periods=_whole(1, 120), cap=_QUANTITY, order=_one_of("own_first", "rollover_first")
+    )
     contribution = _one_of("full", "prorated", "none")
     rate = _one(_map(id=_ID, match=_match(), windows=_list(window), **_models()), *_models())
     price = _map(
@@ -139,9 +141,11 @@ def _price() -> Schema:
 
 
 def _fees_and_limits() -> dict[str, Schema]:
-    phase = {"from_period": _whole(1), "to_period": _whole(1)}
+    phase = {"from_period": _whole(1, 10_000), "to_period": _whole(1, 10_000)}
     limit = {"amount": _DECIMAL, "scope": _one_of("account", "device"), "components": _IDS}
-    rollover = _map("periods", periods=_whole(1), cap=_whole(), order=_one_of("own_first", "rollover_first"))
+    rollover = _map(
+        "periods", periods=_whole(1, 120), cap=_whole(), order=_one_of("own_first", "rollover_first")
+    )
     return {
         "bundles": _list(
             _map(
@@ -158,7 +162,7 @@ def _fees_and_limits() -> dict[str, Schema]:
                 tax_category=_ID, **phase,
             )
         ),
-        "trial": _map("days", days=_whole(1)),
+        "trial": _map("days", days=_whole(1, 3_650)),
         "discounts": _list(
             _one(
                 _map("id", id=_ID, percent=_PERCENT, fixed=_FIXED, components=_IDS, code=_CODE, **phase),
@@ -170,8 +174,8 @@ def _fees_and_limits() -> dict[str, Schema]:
         "commitment": _map("amount", prorated=_FLAG, **limit),
         "credits": _list(
             _map(
-                "id amount", id=_ID, amount=_DECIMAL, kind=_one_of("promotional", "paid"), priority=_whole(),
-                every=_one_of("once", "period"), expires_after_days=_whole(1),
+                "id amount", id=_ID, amount=_DECIMAL, kind=_one_of("promotional", "paid"), priority=_whole(0, 10_000),
+                every=_one_of("once", "period"), expires_after_days=_whole(1, 36_500),
             )
         ),
         "sponsorships": _list(
@@ -198,7 +202,7 @@ def _split() -> Schema:
 
 def _offer() -> Schema:
     return _map(
-        "id version currency effective split", id=_ID, version=_whole(1), title=_TEXT, side=_one_of("sell", "buy"),
+        "id version currency effective split", id=_ID, version=_whole(1, 10**6), title=_TEXT, side=_one_of("sell", "buy"),
         currency=_CURRENCY, effective=_DATE, zone=_TEXT,
         period=_one_of("month", "week", "day", "quarter", "year"), scope=_one_of(*SCOPES),
         charged=_one_of("batch", "node"), prepaid=_FLAG, critical=_FLAG, pool_cap_units=_whole(1),

@@ -1,0 +1,60 @@
+"""How large a whole number may be: the reader and the published schema agree, to the last one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from tests.tariff.test_offer_in_words import EXAMPLE
+from tests.tariff.test_templates import as_values
+from workbench.errors import CatalogueError
+from workbench.tariff.catalogue import loads
+from workbench.tariff.schema import schema
+from workbench.tariff.yamltree import read_text
+
+BURST = Path("datasets/catalog/burstable-gateway.yaml").read_text(encoding="utf-8")
+LIMITS = [
+    ("version: 3", "version: ", 1, 10**6),
+    ("periods: 1,", "periods: ", 1, 120),
+    ("credits: 1000", "credits: ", 1, 10**18),
+    ("{sms: 10}", "{sms: ", 1, 10**18),
+    ("from_period: 13", "from_period: ", 1, 10_000),
+    ("to_period: 3", "to_period: ", 1, 10_000),
+    ("trial: {days: 14", "trial: {days: ", 1, 3_650),
+    ("expires_after_days: 90", "expires_after_days: ", 1, 36_500),
+    ("kind: promotional", "kind: promotional, priority: ", 0, 10_000),
+    ("scope: pool ", "scope: pool\n    pool_cap_units: ", 1, 10**18),
+    ("direction: max,", "direction: max, slot_seconds: ", 1, 86_400),
+]
+
+
+def written(old: str, new: str, number: int) -> str:
+    """A good catalogue with another number in one place."""
+    text = EXAMPLE if old in EXAMPLE else BURST
+    assert text.count(old) >= 1
+    tail = old[-1] if old[-1] in ",}" else " "
+    return text.replace(old, f"{new}{number}{tail}", 1)
+
+
+def said(text: str) -> tuple[str, int]:
+    """(code of what the reader refuses, complaints of the schema)."""
+    try:
+        loads(text)
+        code = ""
+    except CatalogueError as error:
+        code = error.code
+    return code, len(list(Draft202012Validator(schema()).iter_errors(as_values(read_text(text, "limits")))))
+
+
+@pytest.mark.parametrize(("old", "new", "least", "most"), LIMITS, ids=[new for _, new, *_ in LIMITS])
+def test_the_reader_and_the_schema_end_at_the_same_number(old: str, new: str, least: int, most: int) -> None:
+    for number in (least, most):
+        code, complaints = said(written(old, new, number))
+        assert code != "field_whole"
+        assert not complaints
+    for number in (least - 1, most + 1):
+        code, complaints = said(written(old, new, number))
+        assert code == "field_whole"
+        assert complaints
