@@ -96,6 +96,34 @@ def test_a_bill_that_falls_where_a_block_was_begun() -> None:
     assert finding.witness == ((1000, Fraction(5)), (1001, Fraction(2)))
 
 
+def test_the_first_unit_may_already_make_the_bill_smaller() -> None:
+    """With the flat fee due without use, and the first unit in the second tier, not using anything costs more."""
+    begun = (
+        text(model="volume")
+        .replace(
+            "    prices:\n", "    conventions: {tier_bound: exclusive, flat_fee_at_zero: true}\n    prices:\n"
+        )
+        .replace("{up_to: 1 GB, amount: 0.0008}", "{up_to: 1 byte, amount: 0, flat: 3}")
+    )
+    (finding,) = [f for f in check(loads(begun)) if f.code == "bill_falls"]
+    assert finding.witness == ((0, Fraction(3)), (1, Fraction(4, 10_000) / 10**6))
+    assert finding.sentence.startswith("Using 1 byte of 'data' instead of 0 bytes makes the bill smaller: ")
+
+
+def test_a_finding_names_the_row_where_a_price_has_several() -> None:
+    price = re.search(r" +volume: .*\n", text(model="volume"))
+    assert price is not None
+    row = price[0].strip()
+    rows = f"        rates: [{{id: near, match: {{country: CH}}, {row}}}, {{id: far, per_unit: {{amount: 1}}}}]\n"
+    several = (
+        text(model="volume")
+        .replace(price[0], rows)
+        .replace("unit: byte}", "unit: byte, dimensions: [country]}")
+    )
+    assert {f.part for f in check(loads(several)) if f.code == "bill_falls"} == {"data/near"}
+    assert {f.part for f in check(loads(text(model="volume"))) if f.code == "bill_falls"} == {"data"}
+
+
 def test_a_price_that_rounds_to_nothing_is_noticed() -> None:
     tiny = text().replace("0.0008", "0.0000000000008").replace("0.0004", "0.0000000000004")
     assert "rounds_to_zero" in {f.code for f in check(loads(tiny))}

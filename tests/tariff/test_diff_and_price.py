@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from babel.core import get_global
 from workbench.errors import CatalogueError, UsageError
 from workbench.model.money import MINOR_DIGITS
 from workbench.tariff.catalogue import load, loads
+from workbench.tariff.describe import describe
 from workbench.tariff.diff import diff_catalogues
 from workbench.tariff.quote import price
 
@@ -117,3 +119,36 @@ def test_currencies_are_those_in_use_somewhere() -> None:
     }
     assert tender <= set(MINOR_DIGITS)
     assert (MINOR_DIGITS["RSD"], MINOR_DIGITS["IQD"], MINOR_DIGITS["KMF"]) == (2, 3, 0)
+
+
+MODELS = {
+    "per_unit": "{amount: 0.07, per: 1 MB}",
+    "graduated": "{per: 1 MB, tiers: [{up_to: 1 GB, amount: 0.10}, {amount: 0.06}]}",
+    "volume": "{per: 1 MB, tiers: [{up_to: 1 GB, amount: 0.10}, {amount: 0.06}]}",
+    "stair_step": "{steps: [{up_to: 1 GB, amount: 3}, {amount: 5}]}",
+    "package": "{amount: 0.50, size: 10 MB}",
+    "p95": "{amount: 3.20, per: 1 Mbit/s}",
+    "percentage": "{rate: 2 %}",
+    "graduated_percentage": "{tiers: [{up_to: 1000, rate: 2 %}, {rate: 1 %}]}",
+    "dynamic": "{factor: 1.2}",
+}
+
+
+@pytest.mark.parametrize(("old", "new"), list(permutations(MODELS, 2)))
+def test_any_model_may_become_any_other(old: str, new: str) -> None:
+    """The diff says what the price is and what it was, in the words in which the catalogue is shown."""
+    found = {}
+    for version, model in ((1, old), (2, new)):
+        money = model in ("percentage", "graduated_percentage", "dynamic")
+        meter = "{id: m.sales, unit: nano, currency: EUR}" if money else "{id: m.sales, unit: byte}"
+        found[model] = loads(f"""
+meters: [{meter}]
+partners: [{{id: op}}]
+offers:
+  - {{id: o, version: {version}, currency: EUR, effective: 2026-0{version}-01, split: {{rest: op}},
+     prices: [{{id: p, meter: m.sales, {model}: {MODELS[model]}}}]}}
+""")
+    words = {model: dict(describe(known.offers[0], known))["p"] for model, known in found.items()}
+    said = " ".join(diff_catalogues(found[old], found[new]))
+    assert words[new] in said
+    assert f"it was {words[old]}." in said
