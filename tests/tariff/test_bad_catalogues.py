@@ -253,6 +253,68 @@ def test_what_only_the_compiler_refuses_has_a_line_too(tmp_path: Path) -> None:
     assert caught.value.cure
 
 
+TAXES = """    taxes:
+      - {category: standard, rate: 19 %}
+      - category: reduced
+        inclusive: true
+        rate: %s
+      - rate: 5 %%
+        category: %s
+"""
+
+
+@pytest.mark.parametrize(
+    ("rate", "category", "code", "line", "words"),
+    [
+        (
+            "7.12345 %",
+            "none",
+            "tax_rate",
+            18,
+            "The tax 'reduced' of offer 'o' is 7.12345 %, finer than a millionth.",
+        ),
+        (
+            "0.0712345",
+            "none",
+            "tax_rate",
+            18,
+            "The tax 'reduced' of offer 'o' is 7.12345 %, finer than a millionth.",
+        ),
+        ("107 %", "none", "percent_range", 18, "`rate` is 107 %, which is not between 0 and 100 %."),
+        ("seven", "none", "number", 18, "`rate` is not a decimal number: 'seven'."),
+        ("7 %", "standard", "duplicate_id", 20, "The tax category 'standard' is written twice in offer 'o'."),
+    ],
+)
+def test_a_wrong_tax_is_named_with_its_own_line(
+    rate: str, category: str, code: str, line: int, words: str
+) -> None:
+    text = GOOD + TAXES.replace("%s", rate, 1).replace("%s", category).replace("%%", "%")
+    assert text.splitlines()[line - 1].split(":")[0].strip() == (
+        "category" if code == "duplicate_id" else "rate"
+    )
+    with pytest.raises(CatalogueError) as caught:
+        loads(text, "prices.yaml")
+    assert (caught.value.code, caught.value.where, caught.value.what) == (code, f"prices.yaml:{line}", words)
+    assert caught.value.cure
+
+
+def test_two_taxes_that_name_no_category_are_named_with_the_second_line() -> None:
+    with pytest.raises(CatalogueError) as caught:
+        loads(GOOD + "    taxes:\n      - {rate: 19 %}\n      - {rate: 7 %}\n", "prices.yaml")
+    assert (caught.value.code, caught.value.where) == ("duplicate_id", "prices.yaml:16")
+
+
+def test_a_part_called_as_its_offer_does_not_take_the_blame(tmp_path: Path) -> None:
+    """Prices of two categories under one maximum: the line is the maximum's, though a price has the offer's name."""
+    file = tmp_path / "prices.yaml"
+    more = "      - {id: o, meter: m.sms, tax_category: reduced, per_unit: {amount: 1}}\n    %s\n"
+    for rule, line in (("maximum: {amount: 5}", 15), ("discounts: [{id: off, fixed: 1}]", 15)):
+        file.write_text(GOOD + more % rule, encoding="utf-8")
+        with pytest.raises(CatalogueError) as caught:
+            check(load(file), file)
+        assert (caught.value.code, caught.value.where) == ("adjustment_tax", f"{file}:{line}")
+
+
 HOSTILE = [
     "'; DROP TABLE charges; --", '"; DELETE FROM x; --', "${jndi:ldap://x}", "{{7*7}}",
     "__import__('os')", "\\x00", "%s%n",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import pytest
@@ -189,9 +190,12 @@ def test_a_tax_rate_is_whole_millionths() -> None:
     assert compiled(f"{price}, taxes: [{{category: standard, rate: 8.1234 %}}]").taxes == (
         ("standard", 81_234, False),
     )
+    catalogue = read(f"{price}, taxes: [{{category: standard, rate: 8 %}}]")
+    offer = catalogue.offers[0]
+    finer = replace(offer, taxes=(replace(offer.taxes[0], rate=Fraction(812_345, 10**7)),))
     with pytest.raises(CatalogueError) as caught:
-        compiled(f"{price}, taxes: [{{category: standard, rate: 8.12345 %}}]")
-    assert caught.value.code == "tax_rate"
+        compile_offer(finer, catalogue)
+    assert caught.value.code == "tax_rate" and "'standard'" in caught.value.what
 
 
 @pytest.mark.parametrize(("rounding", "add"), [("up", 6), ("down", 0), ("nearest", 3)])

@@ -156,6 +156,11 @@ def _remember(places: Places, offer: Offer, row: Table) -> None:
     ):
         if section in row.node.nodes:
             places.put(offer, f"@{section}", f"{row.file}:{row.node.nodes[section].line}")
+    taxes = row.node.nodes.get("taxes")
+    rows = [tax for tax in (taxes.nodes if isinstance(taxes, Items) else ()) if isinstance(tax, Pairs)]
+    for number, tax in enumerate(rows):
+        for key in ("category", "rate"):
+            places.put(offer, f"@taxes {number} {key}", f"{row.file}:{tax.nodes.get(key, tax).line}")
 
 
 def _partner(table: Table) -> PartnerRef:

@@ -25,6 +25,7 @@ from workbench.model.offer import (
     Rate,
     Rollover,
     Sponsorship,
+    Tax,
 )
 from workbench.model.plan import (
     PlanAdjustment,
@@ -115,7 +116,7 @@ def compile_offer(
         trial_days=offer.trial.days if offer.trial else 0,
         components=components,
         fees=fees,
-        taxes=tuple((tax.category, _ppm(tax.rate, offer), tax.inclusive) for tax in offer.taxes),
+        taxes=tuple((tax.category, _ppm(tax, offer), tax.inclusive) for tax in offer.taxes),
         fixed_discounts=tuple(discount.id for discount in discounts if discount.kind == "fixed"),
         adjustments=tuple(_adjustments(offer, factor)),
         bundles=tuple(_bundle(bundle) for bundle in offer.bundles),
@@ -152,14 +153,14 @@ def _kept(discounts: Sequence[Discount], part: str) -> Fraction:
     return kept
 
 
-def _ppm(rate: Fraction, offer: Offer) -> int:
-    ppm = rate * 1_000_000
-    if ppm.denominator != 1:
+def _ppm(tax: Tax, offer: Offer) -> int:
+    ppm = tax.rate * 1_000_000
+    if ppm.denominator != 1:  # what was read from a file has been refused with its line
         raise CatalogueError(
-            f"A tax rate of offer '{offer.id}' is finer than a millionth.",
+            f"The tax '{tax.category}' of offer '{offer.id}' is finer than a millionth.",
             where=f"offer {offer.id}",
             code="tax_rate",
-            cure="Write at most four digits of a percent.",
+            cure="Write at most four digits of a percent after the point.",
         )
     return ppm.numerator
 

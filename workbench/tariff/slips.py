@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import product
 
+from workbench.model.money import decimal_text
 from workbench.model.offer import Component, Discount, Fee, Meter, Offer, Rate
 from workbench.model.price import Percentile
 from workbench.model.when import MINUTES_PER_DAY, TimeWindow
@@ -20,6 +21,7 @@ _MOST_RIVALS = 200
 def slips(offer: Offer, meters: dict[str, Meter]) -> Iterator[Mistake]:
     """What an author of an offer cannot have meant."""
     yield from _phases(offer)
+    yield from _taxes(offer)
     yield from _rates_of_exchange(offer)
     yield from _nothing_covered(offer)
     yield from _shares(offer)
@@ -37,6 +39,16 @@ def _phases(offer: Offer) -> Iterator[Mistake]:
             yield (
                 f"'{part.id}' ends in period {part.to_period}, before it begins in period {part.from_period}.",
                 part.id, "phase_empty", "Let `to_period` be at least `from_period`.",
+            )  # fmt: skip
+
+
+def _taxes(offer: Offer) -> Iterator[Mistake]:
+    for number, tax in enumerate(offer.taxes):
+        if (tax.rate * 1_000_000).denominator != 1:
+            yield (
+                f"The tax '{tax.category}' of offer '{offer.id}' is {decimal_text(tax.rate * 100)} %, finer than a "
+                "millionth.",
+                f"@taxes {number} rate", "tax_rate", "Write at most four digits of a percent after the point.",
             )  # fmt: skip
 
 

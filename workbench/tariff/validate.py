@@ -50,8 +50,13 @@ class Places:
 
     def of_sentence(self, offer: Offer, sentence: str) -> str:
         """The place of the part that a sentence names last, or of its offer."""
+        parts = sentence.replace(f"ffer '{offer.id}'", "ffer").split("'")[
+            1::2
+        ]  # a part may be called as its offer
         named = (
-            self._at.get((offer.id, offer.version, part)) for part in reversed(sentence.split("'")[1::2])
+            self._at.get((offer.id, offer.version, key))
+            for part in reversed(parts)
+            for key in (part, f"@{part}")
         )
         return next((place for place in named if place), self.of(offer))
 
@@ -167,8 +172,14 @@ def _ids(offer: Offer, name: str) -> Iterator[Mistake]:
             yield f"The id '{part}' is used twice in {name}.", part, "duplicate_id", "Rename one of them."
         seen.add(part)
     categories = [tax.category for tax in offer.taxes]
-    if len(set(categories)) != len(categories):
-        yield f"A tax category is written twice in {name}.", "", "duplicate_id", "Keep one rate per category."
+    for number, category in enumerate(categories):
+        if category in categories[:number]:
+            yield (
+                f"The tax category '{category}' is written twice in {name}.",
+                f"@taxes {number} category",
+                "duplicate_id",
+                "Keep one rate per category.",
+            )
 
 
 def _component(
