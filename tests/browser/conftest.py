@@ -74,10 +74,12 @@ def watcher(browser: object, address: str) -> Iterator[Watcher]:
 
 @pytest.fixture
 def picture(request: pytest.FixtureRequest) -> object:
-    """Writes a page to docs/images when WORKBENCH_SCREENSHOTS is set."""
+    """Writes a page to docs/images when WORKBENCH_SCREENSHOTS is set; waits for what the picture is to show."""
 
-    def take(page: object, name: str) -> None:
+    def take(page: object, name: str, shows: object = None) -> None:
         if os.environ.get("WORKBENCH_SCREENSHOTS"):
+            if shows is not None:
+                page.get_by_text(shows).first.wait_for()
             folder = Path(request.config.rootpath) / "docs" / "images"
             folder.mkdir(parents=True, exist_ok=True)
             page.wait_for_function(LOADED)

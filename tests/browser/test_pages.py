@@ -12,6 +12,8 @@ from tests.browser.served import Watcher
 pytestmark = pytest.mark.browser
 
 UPDATES_A_SECOND = 5
+EVENING = re.compile(r"^\w+ \d+ \w+\s+(19|20|21):\d\d$")
+"""The clock while lamps are lit: a map of lamps by day is grey."""
 PAINTED = """() => window.Bokeh && Bokeh.documents.some(doc => [...doc._all_models.values()].some(
   model => model.type === 'GlyphRenderer' && model.glyph.type === 'Image' && model.level !== 'image'
     && (model.data_source.data.image || []).length > 0))"""
@@ -32,8 +34,7 @@ def test_the_city_moves(watcher, picture) -> None:
             break
     assert best >= UPDATES_A_SECOND
     assert tile.inner_text() != before
-    page.wait_for_timeout(15_000)
-    picture(page, "city.png")
+    picture(page, "city.png", EVENING)
 
 
 def test_the_city_at_night_and_stopped(watcher, picture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import combinations
 
 import pytest
 
@@ -147,7 +148,24 @@ def test_the_sales_page_on_a_wall_at_night_and_on_a_phone(people: Watcher, pictu
 
 
 def fits(page, wide: int) -> None:
-    """Nothing is cut at the right."""
+    """Nothing is cut at the right, and no card lies over another."""
     assert page.evaluate("() => document.documentElement.scrollWidth") <= wide
     boxes = [part.bounding_box() for part in page.locator(".bk-Figure, .MuiPaper-root").all()]
     assert max(box["x"] + box["width"] for box in boxes if box) <= wide, "a card is cut at the right"
+    cards = [box for part in page.locator("main .MuiPaper-root").all() if (box := part.bounding_box())]
+    assert cards and not [(a, b) for a, b in combinations(cards, 2) if cover(a, b)], (
+        "a card lies over another"
+    )
+    assert page.get_by_role("button", name="Toggle theme").bounding_box()["x"] < wide - 24, (
+        "the theme cannot be chosen"
+    )
+
+
+def cover(one: dict[str, float], other: dict[str, float]) -> bool:
+    """Whether two boxes share some place and neither is inside the other."""
+    shared = [
+        min(one[at] + one[size], other[at] + other[size]) - max(one[at], other[at])
+        for at, size in (("x", "width"), ("y", "height"))
+    ]
+    least = min(one["width"] * one["height"], other["width"] * other["height"])
+    return min(shared) > 1 and shared[0] * shared[1] < 0.99 * least

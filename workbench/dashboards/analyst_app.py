@@ -97,7 +97,13 @@ class AnalystPage(param.Parameterized):
 
     def _filter(self) -> Any:
         self._kinds = pmui.Select(
-            label="Reason", options={"all reasons": ""}, value="", size="small", width=220, sx=theme.FIELD
+            label="Reason",
+            options={"all reasons": ""},
+            value="",
+            size="small",
+            width=220,
+            sx=theme.FIELD,
+            margin=(10, 0, 6, 0),
         )
         self._kinds.param.watch(lambda event: self.param.update(kind=event.new), "value")
         self.param.watch(lambda *_: self._show(), "kind")

@@ -81,10 +81,7 @@ class CarsPage:
             "s", "approved", source=self._flow, color=theme.ACCENT, line_width=2, legend_label="approved"
         )
         flow.line("s", "refused", source=self._flow, color=theme.WARM, line_width=2, legend_label="refused")
-        flow.add_layout(flow.legend[0], "above")  # over the plot, so that it hides no line
-        flow.legend.orientation, flow.legend.background_fill_alpha, flow.legend.padding = "horizontal", 0, 0
-        flow.legend.label_text_color, flow.legend.border_line_alpha = theme.QUIET, 0
-        flow.legend.label_text_font_size, flow.legend.margin = "12px", 4
+        theme.legend_above(flow)
         flow.y_range.start = 0
         lag = self._bars(self._lag, "milliseconds", "answers", theme.ACCENT)
         money_ = self._bars(self._money, "EUR", "cars", theme.SERIES[2])

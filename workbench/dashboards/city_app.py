@@ -89,7 +89,7 @@ class CityPage:
         )
         self._slider.param.watch(self._seek, "value_throttled")
         return pn.Row(
-            self._clock, self._play, self._speed, self._slider,
+            *theme.abreast(self._clock, self._play, self._speed, self._slider),
             sizing_mode="stretch_width",
             styles={"align-items": "center", "gap": "12px", "flex-wrap": "wrap", **theme.SHRINKS},
         )  # fmt: skip
@@ -100,11 +100,10 @@ class CityPage:
         lamps = theme.card("Lamps, by energy in the hour", pn.Column(self._map.view, margin=0), self._quiet)
         events = self._chart("rate", theme.ACCENT, rate)
         drawn = self._chart("power", theme.WARM, power)
-        right = pn.Column(
+        right = theme.stack(
             theme.card("Events a second, all fleets", pn.Column(events, margin=0)),
             theme.card("Power of all lamps, kW", pn.Column(drawn, margin=0)),
-            sizing_mode="stretch_width", margin=0, styles={"gap": "16px"},
-        )  # fmt: skip
+        )
         offers = theme.card("Revenue by offer, so far", pn.Column(self._offer_chart(), margin=0))
         return pmui.Grid(
             pmui.Grid(lamps, size={"xs": 12, "md": 7}),
@@ -117,13 +116,15 @@ class CityPage:
     def _chart(self, column: str, color: str, peak: float) -> figure:
         """A line over the whole tape: its axes stand still while it fills."""
         plot = figure(
-            height=158, x_axis_type="datetime", sizing_mode="stretch_width", tools="", toolbar_location=None,
+            height=174, x_axis_type="datetime", sizing_mode="stretch_width", tools="", toolbar_location=None,
             x_range=(self._tape.start, self._tape.end), y_range=(0, peak * 1.08 or 1),
             outline_line_color=None, background_fill_alpha=0, border_fill_alpha=0,
         )  # fmt: skip
         plot.varea("at", y1=0, y2=column, source=self._rate, fill_color=color, fill_alpha=0.18)
         plot.line("at", column, source=self._rate, line_color=color, line_width=2)
-        plot.xaxis.formatter = DatetimeTickFormatter(hours="%H:%M", days="%a %d", months="%b %Y")
+        plot.xaxis.formatter = DatetimeTickFormatter(
+            minutes="%H:%M", hourmin="%H:%M", hours="%H:%M", days="%a %d", months="%b %Y"
+        )
         plot.xaxis.ticker.desired_num_ticks = 7
         plot.yaxis.ticker.desired_num_ticks = 4
         plot.yaxis.formatter = NumeralTickFormatter(format="0,0" if peak >= 10 else "0.0")

@@ -47,14 +47,18 @@ THEMES = {"light": {"palette": _LIGHT, **_SHAPE}, "dark": {"palette": _DARK, **_
 
 FIELD = {"& .MuiInputBase-root": {"height": "38px"}}
 """Selects and text fields of one height, side by side."""
-SHRINKS = {"min-width": "0"}
-"""For rows that wrap, and what holds them: else Panel asks for the sum of their widths, wider than a phone."""
+SHRINKS = {"min-width": "0", "max-height": "none"}
+"""For rows that wrap, and what holds them: else Panel asks for the sum of their widths, wider than a phone, and lets
+nothing be higher than the window, so that cards beneath each other would lie over each other."""
+STACKED = {"gap": "16px", "margin-bottom": "-16px", **SHRINKS}
+"""Cards beneath each other. Panel ends a column with a button that is not there, and so with one gap too many."""
 _NARROWS = ":host, .paper {min-width: 0 !important}"
 """The same for cards, to which Panel gives the width by hand."""
 BESIDE = {
     "display": "grid",
     "grid-template-columns": "repeat(auto-fit, minmax(min(430px, 100%), 1fr))",
     "gap": "16px",
+    "max-height": "none",
 }
 """Cards beside each other where there is room, beneath each other where there is not."""
 PAIRED = BESIDE | {
@@ -72,6 +76,19 @@ PAGES = {
 }
 
 
+_LINK = {"minWidth": 0, "padding": "6px 12px", "whiteSpace": "nowrap"}
+_HEADER = {
+    "& .header": {"backgroundColor": ACCENT, "backgroundImage": "none"},
+    "& .header .title": {"whiteSpace": "nowrap"},
+    "& .header .MuiToolbar-root > div:last-of-type": {
+        "minWidth": 0,
+        "overflowX": "auto",
+        "scrollbarWidth": "none",
+    },
+}
+"""White on it can be read at night too; on a phone the links are swiped, and the way to the other theme stays."""
+
+
 LIVE_PAGES = {"live": "Live", "sales": "Sales"}
 """What a running pipeline serves."""
 
@@ -79,15 +96,17 @@ LIVE_PAGES = {"live": "Live", "sales": "Sales"}
 def links(here: str, pages: Mapping[str, str] = PAGES) -> list[Any]:
     """The way to the other pages, for the header."""
     others = [
-        pmui.Button(label=name, href=f"./{path}", variant="text", color="light")
+        pmui.Button(label=name, href=f"./{path}", variant="text", color="light", margin=0, sx=_LINK)
         for path, name in pages.items()
         if path != here
     ]
-    return [pmui.Row(*others)]
+    return [pmui.Row(*others, margin=(0, 0, 0, 12))]
 
 
-def page(title: str, main: list[Any], header: list[Any] | None = None, *, wide: bool = False) -> pmui.Page:
-    """The frame every page stands in; ``wide`` for pages that use a large screen."""
+def page(
+    title: str, main: list[Any], header: list[Any] | None = None, *, wide: bool = False, bare: bool = False
+) -> pmui.Page:
+    """The frame every page stands in; ``wide`` for pages that use a large screen, ``bare`` for those without a header."""
     made = pmui.Page(
         title=title,
         main=[
@@ -103,6 +122,7 @@ def page(title: str, main: list[Any], header: list[Any] | None = None, *, wide: 
         theme_config=THEMES,
         sidebar_variant="temporary",  # a closed persistent one pulls the page to the left, even when it is empty
         busy_indicator=None,
+        sx={"& .MuiAppBar-root, & .MuiToolbar-root": {"display": "none"}} if bare else _HEADER,
     )
     # Every page listens to whether any session of the server is busy, and each time looks through all its models: with six
     # pages open, live charts fell to half their pace. Nothing is shown of it here, so nobody need listen.
@@ -111,9 +131,16 @@ def page(title: str, main: list[Any], header: list[Any] | None = None, *, wide: 
     return made
 
 
+def abreast(*parts: Any) -> list[Any]:
+    """Controls of one row stand on one line, whatever their heights."""
+    for part in parts:
+        part.align = "center"
+    return list(parts)
+
+
 def stack(*cards: Any) -> pn.Column:
     """Cards beneath each other, as one of the columns of a page."""
-    return pn.Column(*cards, sizing_mode="stretch_width", styles={"gap": "16px", **SHRINKS}, margin=0)
+    return pn.Column(*cards, sizing_mode="stretch_width", styles=STACKED, margin=0)
 
 
 def card(title: str, *content: Any) -> pmui.Paper:
@@ -168,6 +195,15 @@ def quiet_axes(plot: Any) -> None:
     plot.axis.major_tick_line_color = None
     plot.axis.minor_tick_line_color = None
     plot.axis.major_label_text_color = QUIET
+
+
+def legend_above(plot: Any) -> None:
+    """A chart's legend stands over it, where it hides nothing of what is drawn."""
+    legend = plot.legend[0]
+    plot.add_layout(legend, "above")
+    legend.orientation, legend.location = "horizontal", "top_left"
+    legend.padding, legend.margin, legend.border_line_alpha, legend.background_fill_alpha = 0, 4, 0, 0
+    legend.label_text_color, legend.label_text_font_size = QUIET, "12px"
 
 
 def empty(what: str, cure: str) -> pn.viewable.Viewable:

@@ -87,10 +87,7 @@ class EvidenceChart:
         self.view.add_tools(
             HoverTool(tooltips=tips, formatters={"@at": "datetime"}, mode="vline", renderers=[line])
         )
-        legend = self.view.legend[0]
-        legend.orientation, legend.location = "horizontal", "top_left"
-        legend.background_fill_alpha, legend.border_line_alpha = 0, 0
-        legend.label_text_font_size, legend.label_text_color, legend.padding = "11px", theme.QUIET, 2
+        theme.legend_above(self.view)
 
     def show(self, seen: Evidence, case: Case) -> None:
         """Draw another case."""

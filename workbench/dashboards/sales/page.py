@@ -102,10 +102,8 @@ class Page(param.Parameterized):
         main = [keys, self._told, *([] if self.kiosk else [controls]), self._tiles.view, cards]
         self._begin()  # what is known already is there when the page is drawn
         pn.state.onload(self._start)
-        page = theme.page("Sales", main, [] if self.kiosk else theme.links("sales", self.pages), wide=True)
-        if self.kiosk:
-            page.sx = {"& .MuiAppBar-root, & .MuiToolbar-root": {"display": "none"}}
-        return page
+        links = [] if self.kiosk else theme.links("sales", self.pages)
+        return theme.page("Sales", main, links, wide=True, bare=self.kiosk)
 
     # -- parts -----------------------------------------------------------------------------------------------
 
@@ -123,12 +121,13 @@ class Page(param.Parameterized):
         self.param.watch(lambda *_: self._again(), "owner")
         page = _download(self._page, "sales.html", "Snapshot")
         letter = _download(self._letter, "sales.eml", "Mail")
-        wall = pmui.Button(label="Kiosk", icon="tv", variant="outlined", size="small", align="end")
+        wall = pmui.Button(label="Kiosk", icon="tv", variant="outlined", size="small")
         wall.on_click(lambda _: self._to_kiosk())
-        share = pmui.Button(label="Link", icon="link", variant="outlined", size="small", align="end")
+        share = pmui.Button(label="Link", icon="link", variant="outlined", size="small")
         share.on_click(lambda _: self._share())
         self._link = theme.lively(sizing_mode="stretch_width", stylesheets=[drawing.CSS])
-        row = pmui.Row(*self._time_controls(), self._owners, self._clock, page, letter, share, wall,
+        parts = (self._clock, *self._time_controls(), self._owners, page, letter, share, wall)
+        row = pmui.Row(*theme.abreast(*parts),
                        sx={"gap": "10px", "flexWrap": "wrap", "alignItems": "center"}, styles=theme.SHRINKS)  # fmt: skip
         return pn.Column(row, self._link, sizing_mode="stretch_width", margin=0, styles=theme.SHRINKS)
 
@@ -161,10 +160,7 @@ class Page(param.Parameterized):
             legend_label="spend so far",
         )
         plot.y_range.start = 0
-        legend = plot.legend[0]
-        legend.orientation, legend.location = "horizontal", "top_left"
-        legend.background_fill_alpha, legend.border_line_alpha, legend.padding = 0, 0, 2
-        legend.label_text_font_size, legend.label_text_color = "11px", theme.QUIET
+        theme.legend_above(plot)
         self._plot = plot
         return plot
 
@@ -296,9 +292,7 @@ class Page(param.Parameterized):
 
 def _download(made: Callable[[], BytesIO], name: str, label: str) -> Any:
     """A button that gives a file, made when it is pressed."""
-    return pmui.FileDownload(
-        callback=made, filename=name, label=label, variant="outlined", size="small", align="end"
-    )
+    return pmui.FileDownload(callback=made, filename=name, label=label, variant="outlined", size="small")
 
 
 def height(sums: dict[str, Fraction], owner: str) -> float:

@@ -167,11 +167,7 @@ class Curve:
             renderers=[line], tooltips=[("use", "@x{0,0.[00]}"), ("bill", "@y{0,0.00[00]}")], mode="vline"
         )
         plot.add_tools(hover)
-        plot.legend.location = "top_left"
-        plot.legend.background_fill_alpha = 0
-        plot.legend.border_line_alpha = 0
-        plot.legend.label_text_color = theme.QUIET
-        plot.legend.label_text_font_size = "11px"
+        theme.legend_above(plot)
         theme.quiet_axes(plot)
         plot.axis.axis_label_text_color = theme.QUIET
         plot.axis.axis_label_text_font_style = "normal"
