@@ -17,7 +17,7 @@ from workbench.showcase.cast import FILES
 from workbench.tariff.catalogue import load
 from workbench.tariff.publish import publish as lock
 from workbench.twin import sign
-from workbench.twin.gate import GateResult, Rules, gate, load_rules
+from workbench.twin.gate import GateResult, Rules, explained_text, gate, load_rules
 from workbench.twin.publishing import GATES, KEYS, gates, keep, publish, wanting
 from workbench.twin.report import gate_html
 
@@ -170,3 +170,13 @@ def test_rules_from_a_file(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as caught:
         load_rules(path)
     assert caught.value.code == "gate_rule"
+
+
+def test_one_bill_is_told_as_one() -> None:
+    assert explained_text(0, 0) == "No bill moves."
+    assert explained_text(1, 1) == (
+        "The one bill that moves is the exact sum of its rules, devices and records; the largest contribution was opened "
+        "down to its trace, and recomputed where a record decides."
+    )
+    assert explained_text(1_200, 2).startswith("All 1,200 bills that move are the exact sum of their rules")
+    assert "2 of the largest contributions were opened down to their traces" in explained_text(1_200, 2)

@@ -312,10 +312,7 @@ def _explained(rules: Rules, sim: Simulation, traces: tuple[Traced, ...]) -> lis
     wrong = [t for t in traces for side in (t.before, t.after) if side and side.trace and not side.checked]
     offenders = tuple(f"{t.account}: {t.rule} at {t.window_start}" for t in wrong[:100])
     moved = sum(c.delta != 0 for c in sim.cell().changes)
-    sentence = (
-        f"All {moved:,} bills that move are the exact sum of their rules, devices and records; {len(traces):,} of the "
-        "largest contributions were opened down to their traces, and recomputed where a record decides."
-    )
+    sentence = explained_text(moved, len(traces))
     return [
         Check(
             name,
@@ -324,6 +321,20 @@ def _explained(rules: Rules, sim: Simulation, traces: tuple[Traced, ...]) -> lis
             offenders,
         )
     ]
+
+
+def explained_text(moved: int, traces: int) -> str:
+    """How far the bills that move were looked into."""
+    if not moved:
+        return "No bill moves."
+    bills = "The one bill that moves is" if moved == 1 else f"All {moved:,} bills that move are"
+    opened = (
+        "the largest contribution was" if traces == 1 else f"{traces:,} of the largest contributions were"
+    )
+    return (
+        f"{bills} the exact sum of {'its' if moved == 1 else 'their'} rules, devices and records; {opened} opened down to "
+        f"{'its trace' if traces == 1 else 'their traces'}, and recomputed where a record decides."
+    )
 
 
 def _checker(rules: Rules, findings: tuple[Any, ...]) -> list[Check]:

@@ -18,7 +18,7 @@ class Rare:
     kind = "compromised"
 
     def __init__(self, column: str, devices: int, aspect: str) -> None:
-        self.column, self.rule, self.unit = column, f"company.{aspect}", "devices that share it"
+        self.column, self.rule, self.unit = column, f"company.{aspect}", "sharing it"
         self._rows = np.zeros(devices)
         self._key = np.zeros(0, dtype=np.int64)
         self._count, self._first, self._last = (np.zeros(0, dtype=np.int64) for _ in range(3))
