@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -26,6 +28,7 @@ from workbench.model.plan import Period
 from workbench.reference.results import Use
 from workbench.settlement.paid import settled_nano
 
+Told = TypeVar("Told")
 Spans = tuple[tuple[datetime, datetime], ...]
 NOW = datetime.fromisoformat("2030-01-01T00:00:00+00:00")
 ASKED = ("rounded", "invoice", "invoices", "shares", "statements")
@@ -48,14 +51,16 @@ def by_books(cases: list[Case]) -> dict[str, list[Outcome] | NotPriced]:
             found[case.id] = error
     for spans, together in groups.items():
         with tempfile.TemporaryDirectory() as folder:
-            outcomes = close_together(Path(folder), together, spans)
+            outcomes = close_together(Path(folder), together, spans, read_books)
         for number, case in enumerate(together):
             found[case.id] = [period[number] for period in outcomes]
     return found
 
 
-def close_together(folder: Path, cases: list[Case], spans: Spans) -> list[list[Outcome]]:
-    """Outcomes by period and case."""
+def close_together(
+    folder: Path, cases: list[Case], spans: Spans, read: Callable[[Lake, str, int], list[Told]]
+) -> list[list[Told]]:
+    """What ``read`` finds in the closed books, by period and case."""
     marked = [marked_case(case, f"c{number}-") for number, case in enumerate(cases)]
     catalogue = Catalogue(
         meters=cases[0].catalogue.meters,
@@ -76,7 +81,7 @@ def close_together(folder: Path, cases: list[Case], spans: Spans) -> list[list[O
             rated = rate_period(lake, plan)
             lake.commit({"stage": "rate"}, add=rated.add, remove=rated.remove, facts=rated.facts)
             settle_period(lake, plan, NOW)
-            found.append(read_books(lake, name_of(plan.period), len(cases)))
+            found.append(read(lake, name_of(plan.period), len(cases)))
     return found
 
 

@@ -18,7 +18,12 @@ CASES = (
 )
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_late_use_is_an_adjustment(name: str, tmp_path: Path) -> None:
+OF_TWO_CURRENCIES = "splits: tiers, guarantee and cap are those of the whole, whatever it was earned in"
+
+
+@pytest.mark.parametrize(
+    ("name", "late"), [*((name, 1) for name in CASES), (OF_TWO_CURRENCIES, 1), (OF_TWO_CURRENCIES, 2)]
+)
+def test_late_use_is_an_adjustment(name: str, late: int, tmp_path: Path) -> None:
     case = next(case for case in [*BY_ID.values(), *FURTHER] if case.id == name)
-    check(case, [close_then_hear_late(tmp_path, case, late=1)])
+    check(case, [close_then_hear_late(tmp_path, case, late=late)])

@@ -14,7 +14,7 @@ from workbench.model.party import Subscription
 from workbench.reference.credits import Wallet, new_grants
 from workbench.reference.discounts import holds
 from workbench.reference.results import ZERO, Charge, LineKey, Unpriceable
-from workbench.reference.rounding import NANO
+from workbench.reference.rounding import NANO, exchange_rate
 from workbench.reference.state import State
 from workbench.reference.who import Who
 
@@ -45,11 +45,7 @@ def adjust(state: State, offer: Offer, account_id: str, charges: list[Charge]) -
 
 def exchange(who: Who, offer: Offer, account_id: str) -> Fraction:
     """The stored rate from an offer's currency to an account's."""
-    currency = who.accounts[account_id].currency
-    for fx in offer.fx:
-        if fx.currency == currency != offer.currency:
-            return fx.rate
-    return Fraction(1)
+    return exchange_rate(offer, who.accounts[account_id].currency) or Fraction(1)
 
 
 def counted(charges: list[Charge], components: tuple[str, ...], device_id: str | None = None) -> list[Charge]:

@@ -15,7 +15,7 @@ from workbench.reference.results import (
     TaxTotal,
     Unpriceable,
 )
-from workbench.reference.rounding import exact_sum, to_minor
+from workbench.reference.rounding import exact_sum, exchange_rate, to_minor
 from workbench.reference.splits import Takings, shares_of
 from workbench.reference.who import Who
 
@@ -60,10 +60,10 @@ def currency_of(who: Who, key: LineKey) -> tuple[str, Fraction]:
     account = who.accounts.get(key.account_id)
     if account is None or account.currency == offer.currency:
         return offer.currency, Fraction(1)
-    for fx in offer.fx:
-        if fx.currency == account.currency:
-            return fx.currency, fx.rate
-    raise Unpriceable(f"offer {offer.id} has no rate from {offer.currency} to {account.currency}")
+    rate = exchange_rate(offer, account.currency)
+    if rate is None:
+        raise Unpriceable(f"offer {offer.id} has no rate from {offer.currency} to {account.currency}")
+    return account.currency, rate
 
 
 def line_order(key: LineKey) -> tuple[str, str, int, str, str, str]:
@@ -125,33 +125,36 @@ def net_of_tax(offer: Offer, charge: Charge) -> Fraction:
 
 def make_shares(who: Who, charges: list[Charge]) -> list[Share]:
     """Every partner's share of every offer version, over all accounts, "net of tax and discounts"."""
-    takings: dict[tuple[str, int], Takings] = {}
+    takings: dict[tuple[str, int], dict[str, Takings]] = {}
     for charge in charges:
-        taken = takings.setdefault((charge.line.offer_id, charge.line.offer_version), Takings())
+        currency, _ = currency_of(who, charge.line)
+        earned = takings.setdefault((charge.line.offer_id, charge.line.offer_version), {})
+        taken = earned.setdefault(currency, Takings())
         offer = offer_of(who, charge.line.offer_id, charge.line.offer_version)
         amount = net_of_tax(offer, charge)
         if charge.line.kind == "true_up" and offer.split is not None and not offer.split.share_true_ups:
             taken.unshared += amount  # "true-ups unshared unless said"
         else:
             taken.add(charge.line.component_id, amount, charge.units, charge.device_id)
-    for offer in promised(who):
-        takings.setdefault((offer.id, offer.version), Takings())
+    for offer, currency in promised(who):
+        takings.setdefault((offer.id, offer.version), {}).setdefault(currency, Takings())
     shares = []
-    for (offer_id, version), taken in sorted(takings.items()):
-        shares.extend(shares_of(offer_of(who, offer_id, version), taken))
+    for (offer_id, version), earned in sorted(takings.items()):
+        shares.extend(shares_of(offer_of(who, offer_id, version), earned))
     return shares
 
 
-def promised(who: Who) -> list[Offer]:
-    """Sold offers with a minimum guarantee that cover somebody in the period: it is due without any use, too."""
+def promised(who: Who) -> list[tuple[Offer, str]]:
+    """Sold offers with a minimum guarantee that cover somebody in the period: it is due without any use, too; and in
+    which currencies they are billed.
+    """
     found = []
     for offer in who.catalogue.offers:
         rules = offer.split.rules if offer.split is not None else ()
-        covered = any(
-            who.covered_days(subscription, offer)
-            for subscription in who.subscriptions
-            if subscription.offer_id == offer.id
-        )
-        if offer.side == "sell" and covered and any(rule.guarantee for rule in rules):
-            found.append(offer)
+        if offer.side == "sell" and any(rule.guarantee for rule in rules):
+            found += [
+                (offer, who.accounts[subscription.account_id].currency)
+                for subscription in who.subscriptions
+                if subscription.offer_id == offer.id and who.covered_days(subscription, offer)
+            ]
     return found

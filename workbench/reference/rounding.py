@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 
 from workbench.model.money import MINOR_DIGITS
+from workbench.model.offer import Offer
 
 NANO = 1_000_000_000
 
@@ -16,6 +17,16 @@ def exact_sum(amounts: Iterable[Fraction]) -> Fraction:
     for amount in amounts:
         numerators[amount.denominator] = numerators.get(amount.denominator, 0) + amount.numerator
     return sum((Fraction(n, d) for d, n in numerators.items()), Fraction(0))
+
+
+def exchange_rate(offer: Offer, currency: str) -> Fraction | None:
+    """What one unit of the offer's currency is in another, "with a stored rate", the first that is written."""
+    if currency == offer.currency:
+        return Fraction(1)
+    for fx in offer.fx:
+        if fx.currency == currency:
+            return fx.rate
+    return None
 
 
 def minor_unit(currency: str) -> int:

@@ -2,7 +2,8 @@
 
 "Shares telescope: S(after) − S(before) per partner, offer and period; statements round once; the parts sum
 to the whole; zero weight gets zero; negative lines mirror." So a period's share is S of the period's total,
-computed once.
+computed once. An offer that is billed in several currencies has one S, in its own: what it earned in another currency
+moves it on, at the stored rate, so tiers, minimum guarantee and cap are those of the whole.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from fractions import Fraction
 from workbench.model.offer import Offer
 from workbench.model.split import Split, SplitRule
 from workbench.reference.results import ZERO, Share, Unpriceable
-from workbench.reference.rounding import NANO, exact_sum, minor_unit, to_minor
+from workbench.reference.rounding import NANO, exact_sum, exchange_rate, minor_unit, to_minor
 
 
 class Takings:
@@ -33,6 +34,16 @@ class Takings:
         if device_id:
             self.devices.setdefault(component_id, set()).add(device_id)
 
+    def extend(self, other: Takings) -> None:
+        """Count what was earned elsewhere, too."""
+        for component_id, parts in other.parts.items():
+            self.parts.setdefault(component_id, []).extend(parts)
+        for component_id, units in other.units.items():
+            self.units[component_id] = self.units.get(component_id, 0) + units
+        for component_id, devices in other.devices.items():
+            self.devices.setdefault(component_id, set()).update(devices)
+        self.unshared += other.unshared
+
     def mirrored(self) -> Takings:
         """The same with all signs turned round: "negative lines mirror"."""
         other = Takings()
@@ -46,8 +57,31 @@ class Takings:
         return {component_id: exact_sum(parts) for component_id, parts in self.parts.items()}
 
 
-def shares_of(offer: Offer, takings: Takings) -> list[Share]:
-    """Every partner's share; they sum to the takings exactly."""
+def shares_of(offer: Offer, earned: dict[str, Takings]) -> list[Share]:
+    """Every partner's share in each currency; those of a currency sum to what was earned in it, exactly.
+
+    The offer's own currency comes first, the others by their codes. Takings are in the offer's own currency.
+    """
+    found = []
+    so_far, before = Takings(), dict[str, Fraction]()
+    for currency in sorted(earned, key=lambda code: (code != offer.currency, code)):
+        so_far.extend(earned[currency])
+        after = parts_of(offer, so_far)
+        rate = exchange_rate(offer, currency)
+        if rate is None:
+            raise Unpriceable(f"offer {offer.id} has no rate from {offer.currency} to {currency}")
+        moved = {partner: (amount - before.get(partner, ZERO)) * rate for partner, amount in after.items()}
+        statements = rounded_together(moved, currency)
+        found += [
+            Share(partner, offer.id, offer.version, currency, amount, statements[partner])
+            for partner, amount in sorted(moved.items())
+        ]
+        before = after
+    return found
+
+
+def parts_of(offer: Offer, takings: Takings) -> dict[str, Fraction]:
+    """What every partner gets of all that was earned, the rest's taker included: partner -> nano."""
     if offer.split is None:
         raise Unpriceable(f"offer {offer.id} has no split")
     whole = exact_sum(takings.amounts().values()) + takings.unshared
@@ -57,11 +91,7 @@ def shares_of(offer: Offer, takings: Takings) -> list[Share]:
         parts[offer.split.rest] = parts.get(offer.split.rest, ZERO) + rest
     elif rest != 0:
         raise Unpriceable(f"offer {offer.id}: the split leaves {rest} nano to nobody")
-    statements = rounded_together(parts, offer.currency)
-    return [
-        Share(partner, offer.id, offer.version, offer.currency, amount, statements[partner])
-        for partner, amount in sorted(parts.items())
-    ]
+    return parts
 
 
 def rounded_together(parts: dict[str, Fraction], currency: str) -> dict[str, int]:

@@ -99,8 +99,11 @@ def adjust(
     with workspace(lake):
         load_rated(lake, rated)
         lake.con.execute(f"CREATE OR REPLACE TEMP TABLE settle_posted AS {_posted(lake, period)}")
+        stated_keys = (
+            f"SELECT offer_id, offer_version, currency FROM {relation(lake, 'statements', period=period)}"
+        )
         wanted = [*offer_keys(lake), *lake.con.execute(
-            "SELECT DISTINCT offer_id, offer_version, currency FROM settle_posted").fetchall()]  # fmt: skip
+            f"SELECT offer_id, offer_version, currency FROM settle_posted UNION {stated_keys}").fetchall()]  # fmt: skip
         offers = offers_by_key(plan, wanted)
         load_offers(lake, offers)
         _make_lines(lake, period, n)
@@ -221,13 +224,14 @@ def _moved_statements(
     lake: Lake, period: str, n: int, rated: Rated, offers: Mapping[OfferKey, Offer], terms: Terms
 ) -> list[stated.Statement]:
     """Each partner's statement as it would be now, less what was stated so far."""
-    touched = _touched(lake)
-    after = {
-        key: took
-        for key, took in stated.takings(lake, _after(lake, period), offers).items()
-        if key in touched
-    }
-    told = _told(lake, period)
+    touched, told = {key[:2] for key in _touched(lake)}, _told(lake, period)
+    now = stated.takings(lake, _after(lake, period), offers)
+    spans = {key[:2]: (took.period_start, took.period_end) for key, took in now.items()}
+    for offer_id, version, currency, _ in told:  # a guarantee may have been paid where nothing was charged
+        begins, ends = spans.get((offer_id, version), (None, None))
+        idle = stated.Takings(period_start=begins, period_end=ends)
+        now.setdefault((offer_id, version, currency), idle)
+    after = {key: took for key, took in now.items() if key[:2] in touched}
     result = []
     for item in stated.statements(lake, rated, after, offers, terms, period):
         key = (item.offer_id, item.offer_version, item.currency, item.partner_id)

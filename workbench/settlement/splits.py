@@ -1,4 +1,4 @@
-"""Revenue shares, exactly: S(x) of one offer version, currency and period, and S(after) - S(before) of a
+"""Revenue shares, exactly: S(x) of one offer version and period, and S(after) - S(before) of a
 movement.
 
 ``shares`` is a pure function of the period's cumulative state (``Basis``). Whatever moved the state from
@@ -14,13 +14,16 @@ How the rules combine, where ``model/split.py`` leaves room:
   sum to zero (a fixed part of charges that cancel each other out).
 * A period whose charges sum below zero mirrors the same period above zero: S(-x) = -S(x). Only a guarantee
   does not mirror: it lifts the signed total of the period.
+* An offer billed in several currencies has one S, reckoned in its own currency. Its own currency comes first; what was
+  earned in each other one, in the order of their codes, moves S on at the stored rate, and partners are paid that
+  movement in that currency. So tiers, minimum guarantee and cap are those of the whole, once.
 * Guarantee and cap act on the rule's total of the period, after all rules are reckoned; the difference is
   the rest's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 
@@ -36,7 +39,7 @@ ZERO = Fraction(0)
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """The cumulative state shares are reckoned on: one offer version, currency and period.
+    """The cumulative state shares are reckoned on: one offer version and period, in the offer's currency.
 
     Attributes:
         amounts: component id -> exact nano, net of tax and discounts.
@@ -54,6 +57,19 @@ class Basis:
     def total(self) -> Fraction:
         """Everything that was charged, exact nano."""
         return sum(self.amounts.values(), self.unshared)
+
+    def plus(self, other: Basis, rate: Fraction, devices: Mapping[tuple[str, ...], int]) -> Basis:
+        """With what was earned in another currency, of which one unit of this is ``rate``.
+
+        Args:
+            devices: of both together; a device may be in both.
+        """
+        amounts, units = dict(self.amounts), dict(self.units)
+        for name, amount in other.amounts.items():
+            amounts[name] = amounts.get(name, ZERO) + amount / rate
+        for name, used in other.units.items():
+            units[name] = units.get(name, 0) + used
+        return Basis(amounts, units, devices, self.unshared + other.unshared / rate)
 
     def mirrored(self) -> Basis:
         """The same state with amounts and units taken back."""
@@ -94,6 +110,29 @@ def movement(split: Split, before: Basis, after: Basis, *, operator: str = OPERA
     """
     old, new = shares(split, before, operator=operator), shares(split, after, operator=operator)
     return {name: new.get(name, ZERO) - old.get(name, ZERO) for name in sorted(old.keys() | new.keys())}
+
+
+def in_each_currency(
+    split: Split, earned: Sequence[tuple[Fraction, Basis]], *, operator: str = OPERATOR
+) -> list[dict[str, Fraction]]:
+    """Each partner's share in each currency an offer version was billed in.
+
+    Args:
+        earned: by currency, the offer's own first: its stored rate (1 for its own), and what was earned in it;
+            ``devices`` are those of all currencies so far.
+    """
+    found: list[dict[str, Fraction]] = []
+    before = Basis()
+    for rate, basis in earned:
+        after = before.plus(basis, rate, basis.devices)
+        moved = (
+            movement(split, before, after, operator=operator)
+            if found
+            else shares(split, after, operator=operator)
+        )
+        found.append({name: amount * rate for name, amount in moved.items()})
+        before = after
+    return found
 
 
 def _cut(split: Split, basis: Basis) -> list[tuple[SplitRule, Fraction]]:

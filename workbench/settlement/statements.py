@@ -1,4 +1,4 @@
-"""Partner statements: exact shares of each offer version and currency, rounded once, and what rounding cost.
+"""Partner statements: exact shares of each offer version, in each currency, rounded once, and what rounding cost.
 
 For one offer version, currency and period let T be the exact net total of its lines. Statements are T's
 shares cut to minor units by largest remainder, so they sum to round(T) exactly. Invoice lines were rounded
@@ -7,10 +7,11 @@ one by one; the difference between their sum and round(T) is booked to the opera
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
+from itertools import groupby
 from typing import Any
 
 import pyarrow as pa
@@ -25,8 +26,8 @@ from workbench.model.ids import short_hash
 from workbench.model.money import minor_nano, round_half_away
 from workbench.model.offer import Offer
 from workbench.settlement.apportion import round_shares
-from workbench.settlement.splits import ZERO, Basis, shares
-from workbench.settlement.terms import OfferKey, Terms, split_of
+from workbench.settlement.splits import ZERO, Basis, in_each_currency
+from workbench.settlement.terms import OfferKey, Terms, in_order, split_of
 from workbench.settlement.work import Rated
 
 PPM = 1_000_000
@@ -106,17 +107,41 @@ def statements(
         SettlementError: an offer has no split; AmountOverflow when an exact share needs more than 38 digits.
     """
     result = []
-    for key in sorted(found):
-        took, split = found[key], split_of(offers[key])
-        counted = {r.components for r in split.rules if (r.kind, r.per) == ("fixed", "device")}
-        devices = {names: devices_charged(lake, rated, key, names) for names in counted}
-        cut = shares(split, Basis(took.amounts, took.units, devices, took.unshared), operator=terms.operator)
+    for key, cut in sorted(_cut(lake, rated, found, offers, terms).items()):
         rounded = round_shares(cut, minor_nano(key[2]))
         for partner, share in cut.items():
             mine = partner == terms.operator
-            span = (took.period_start, took.period_end)
+            span = (found[key].period_start, found[key].period_end)
             result.append(Statement(partner, *key, period, *span, fits(share), rounded[partner], mine))
     return result
+
+
+def _cut(
+    lake: Lake,
+    rated: Rated,
+    found: Mapping[OfferKey, Takings],
+    offers: Mapping[OfferKey, Offer],
+    terms: Terms,
+) -> dict[OfferKey, dict[str, Fraction]]:
+    """Exact shares: one S per offer version, which its currencies move on one after the other."""
+    cuts: dict[OfferKey, dict[str, Fraction]] = {}
+    for (offer_id, version), group in groupby(sorted(found), key=lambda key: key[:2]):
+        keys = {key[2]: key for key in group}
+        offer = offers[next(iter(keys.values()))]
+        split, earned = split_of(offer), []
+        counted = {r.components for r in split.rules if (r.kind, r.per) == ("fixed", "device")}
+        ordered = in_order(offer, keys)
+        for place, (currency, rate) in enumerate(ordered, 1):
+            took, so_far = found[keys[currency]], [name for name, _ in ordered[:place]]
+            devices = {
+                names: devices_charged(lake, rated, offer_id, version, so_far, names) for names in counted
+            }
+            earned.append((rate, Basis(took.amounts, took.units, devices, took.unshared)))
+        for (currency, _), cut in zip(
+            ordered, in_each_currency(split, earned, operator=terms.operator), strict=True
+        ):
+            cuts[keys[currency]] = cut
+    return cuts
 
 
 def rounded_total(took: Takings, currency: str) -> int:
@@ -166,15 +191,22 @@ def table(made: list[Statement]) -> pa.Table:
     return pa.table({name: pa.array([row[name] for row in rows], type_) for name, type_ in types.items()})
 
 
-def devices_charged(lake: Lake, rated: Rated, key: OfferKey, components: tuple[str, ...]) -> int:
+def devices_charged(
+    lake: Lake,
+    rated: Rated,
+    offer_id: str,
+    version: int,
+    currencies: Sequence[str],
+    components: tuple[str, ...],
+) -> int:
     """How many devices have at least one charge under these components (empty: under any) of an offer
-    version.
+    version, in any of these currencies.
     """
     chosen = f"AND component_id IN ({', '.join(map(quote, components))})" if components else ""
     row = lake.con.execute(
         f"SELECT count(DISTINCT device_key) FROM {rated.charges} SEMI JOIN (SELECT line_no FROM {rated.lines} "
-        f"WHERE offer_id = ? AND offer_version = ? AND currency = ? {chosen}) l USING (line_no)",
-        list(key),
+        f"WHERE offer_id = ? AND offer_version = ? AND list_contains(?, currency) {chosen}) l USING (line_no)",
+        [offer_id, version, list(currencies)],
     ).fetchall()
     return int(row[0][0])
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from workbench.errors import SettlementError
 from workbench.model.offer import Catalogue, Offer
-from workbench.model.split import Split, SplitRule
+from workbench.model.split import Split
 from workbench.settlement.splits import OPERATOR
 
 OfferKey = tuple[str, int, str]
@@ -67,25 +67,37 @@ def offers_by_key(plan: Catalogue | Compiled, wanted: Iterable[OfferKey]) -> dic
 
 
 def in_currency(offer: Offer, currency: str) -> Offer:
-    """The offer with the amounts settlement reads (split, minimum invoice) in ``currency``, by its stored
-    rate.
+    """The offer with its minimum invoice in ``currency``, by its stored rate. The split stays in the offer's own currency,
+    as shares are reckoned in it (``in_order``).
     """
     if currency == offer.currency:
         return offer
-    rates = {fx.currency: fx.rate for fx in offer.fx}
-    if currency not in rates:
+    rate = stored_rate(offer, currency)
+    if rate is None:
         raise SettlementError(
             f"{offer.id} is billed in {currency} without a stored exchange rate.",
             where=f"{offer.id} version {offer.version}",
             cure="Add the rate under `fx:` in the offer.",
             code="unknown_rate",
         )
-    rate = rates[currency]
-    split = offer.split and replace(
-        offer.split, rules=tuple(_scaled(rule, rate) for rule in offer.split.rules)
-    )
     small = replace(offer.micropayment, minimum_invoice=offer.micropayment.minimum_invoice * rate)
-    return replace(offer, currency=currency, split=split, micropayment=small)
+    return replace(offer, currency=currency, micropayment=small)
+
+
+def stored_rate(offer: Offer, currency: str) -> Fraction | None:
+    """What one unit of an offer's own currency is in another: the first rate that is written holds."""
+    return next((fx.rate for fx in offer.fx if fx.currency == currency), None)
+
+
+def in_order(offer: Offer, currencies: Iterable[str]) -> list[tuple[str, Fraction]]:
+    """The currencies an offer is billed in, its own first, then by their codes; and the rate of each.
+
+    Args:
+        offer: as it is written, or as billed in any currency (``in_currency``).
+    """
+    rates = {currency: stored_rate(offer, currency) for currency in sorted(set(currencies))}
+    listed = sorted(rates.items(), key=lambda pair: (pair[1] is not None, pair[0]))
+    return [(currency, Fraction(1) if rate is None else rate) for currency, rate in listed]
 
 
 def split_of(offer: Offer) -> Split:
@@ -102,14 +114,3 @@ def split_of(offer: Offer) -> Split:
             code="no_split",
         )
     return offer.split
-
-
-def _scaled(rule: SplitRule, rate: Fraction) -> SplitRule:
-    """A rule's amounts of money times ``rate``; its percentages stay."""
-    return replace(
-        rule,
-        amount=rule.amount * rate,
-        tiers=tuple(replace(t, up_to=None if t.up_to is None else t.up_to * rate) for t in rule.tiers),
-        guarantee=None if rule.guarantee is None else rule.guarantee * rate,
-        cap=None if rule.cap is None else rule.cap * rate,
-    )

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from workbench.lake.lake import Lake
 from workbench.lake.sql import quote
-from workbench.settlement.splits import OPERATOR, Basis, shares
-from workbench.settlement.terms import in_currency, split_of
+from workbench.settlement.splits import OPERATOR, Basis, in_each_currency
+from workbench.settlement.terms import in_order, split_of
 from workbench.twin.effects import Pair
 from workbench.twin.replay import World
 
@@ -36,18 +36,25 @@ def _add(found: Shares, when: str, lake: Lake, world: World, where: str) -> None
         "SELECT offer_id, offer_version, currency, component_id, kind, den, coalesce(tax_inclusive, false), "
         f"coalesce(tax_rate_ppm, 0), sum(amount)::HUGEINT, sum(units)::HUGEINT FROM {source} GROUP BY ALL ORDER BY ALL"
     ).fetchall()
-    groups: dict[tuple[str, int, str], list[tuple[str, str, Fraction, int]]] = {}
+    groups: dict[tuple[str, int], dict[str, list[tuple[str, str, Fraction, int]]]] = {}
     for offer, version, currency, part, kind, den, inclusive, ppm, amount, units in rows:
         exact = Fraction(int(amount), int(den)) * (Fraction(PPM, PPM + ppm) if inclusive else 1)
-        groups.setdefault((offer, version, currency), []).append((part, kind, exact, int(units)))
-    for (offer_id, version, currency), parts in groups.items():
-        split = split_of(in_currency(world.offer(offer_id, version), currency))
+        parts = groups.setdefault((offer, version), {}).setdefault(currency, [])
+        parts.append((part, kind, exact, int(units)))
+    for (offer_id, version), earned in groups.items():
+        split = split_of(world.offer(offer_id, version))
         wanted = {rule.components for rule in split.rules if rule.per == "device" and rule.kind == "fixed"}
-        devices = {names: _devices(lake, source, offer_id, version, names) for names in wanted}
-        basis = _basis(parts, devices, shared=split.share_true_ups)
-        for partner, share in shares(split, basis, operator=OPERATOR).items():
-            key = (when, partner, currency)
-            found[key] = found.get(key, Fraction(0)) + share / 10**9
+        ordered, bases = in_order(world.offer(offer_id, version), earned), []
+        for place, (currency, rate) in enumerate(ordered, 1):
+            so_far = [name for name, _ in ordered[:place]]
+            devices = {names: _devices(lake, source, offer_id, version, so_far, names) for names in wanted}
+            bases.append((rate, _basis(earned[currency], devices, shared=split.share_true_ups)))
+        for (currency, _), cut in zip(
+            ordered, in_each_currency(split, bases, operator=OPERATOR), strict=True
+        ):
+            for partner, share in cut.items():
+                key = (when, partner, currency)
+                found[key] = found.get(key, Fraction(0)) + share / 10**9
 
 
 def _basis(
@@ -66,10 +73,12 @@ def _basis(
     return Basis(amounts, units, devices, unshared)
 
 
-def _devices(lake: Lake, source: str, offer_id: str, version: int, components: tuple[str, ...]) -> int:
+def _devices(
+    lake: Lake, source: str, offer_id: str, version: int, currencies: list[str], components: tuple[str, ...]
+) -> int:
     chosen = f" AND component_id IN ({', '.join(map(quote, components))})" if components else ""
     row = lake.con.execute(
         f"SELECT count(DISTINCT device_key) FROM {source} WHERE offer_id = {quote(offer_id)} "
-        f"AND offer_version = {int(version)}{chosen}"
+        f"AND offer_version = {int(version)} AND currency IN ({', '.join(map(quote, currencies))}){chosen}"
     ).fetchall()
     return int(row[0][0])
