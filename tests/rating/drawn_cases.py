@@ -114,9 +114,7 @@ def rows_of(
         "sleeps": [before, replace(row, starts_at=then, sim_state=draw(states))],
         "moves": [
             before,
-            replace(
-                after, offer_id="other", subscription_id=draw(st.sampled_from(["s", "t"])) + f"-{device}"
-            ),
+            replace(after, offer_id="other", subscription_id=f"t-{device}"),
         ],
     }[way]
 

@@ -2,7 +2,7 @@
 
 ``drawn_offers.py`` draws what is sold and bought, ``drawn_cases.py`` who takes it and what he uses; ``drawn_words.py`` names all
 that must be among it. What a close says beside the lines (tax, invoices, shares, statements, remainders, paid balances)
-is not asked here.
+is asked by ``tests/settlement/test_whole_bills.py``.
 Bundles over several prices stand in the golden cases alone.
 """
 

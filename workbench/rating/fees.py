@@ -53,10 +53,11 @@ def charges(tables: PlanTables) -> str:
 
 
 def _at_zero(s: str) -> str:
-    """``C(0)`` of every counter that some covered day belongs to, under the first version it was used under."""
+    """``C(0)`` of every counter that some covered day belongs to, on the first such day, by the version of whoever it covers."""
     return (
-        "SELECT arg_min(k.line_no, a.from_at), arg_min(CASE c.scope WHEN 'device' THEN a.device_key END, a.from_at), "
-        "min(d.day_start), 0::BIGINT, arg_min(r.at_zero, a.from_at), 0::SMALLINT "
+        "SELECT arg_min(k.line_no, (d.day_start, o.version, a.sub_no)), "
+        "min(CASE c.scope WHEN 'device' THEN a.device_key END), min(d.day_start), 0::BIGINT, "
+        "arg_min(r.at_zero, (d.day_start, o.version, a.sub_no)), 0::SMALLINT "
         f"FROM {s}.assignments a JOIN {s}.comps c USING (offer_no) JOIN {s}.rates r ON r.comp_no = c.comp_no "
         f"JOIN {s}.offers o ON o.offer_no = c.offer_no JOIN {s}.days d ON d.zone = o.zone AND a.from_at < d.day_end "
         f"AND d.day_end <= a.until_at JOIN {s}.line_keys k ON k.account_no = a.account_no AND k.offer_no = a.offer_no "

@@ -44,12 +44,20 @@ def running(source: str, dims: tuple[str, ...], where: str, window: str = "") ->
 
 
 def observe(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, source: str) -> None:
-    """Add the use of prices that jump to the period's totals; by member where members matter or are rounded alone."""
+    """Add the use of prices that jump to the period's totals; by member where members matter or are rounded alone.
+
+    ``beside``: which prices that do not jump the same counters were used under, when another version's price jumps.
+    """
     alone = "CASE WHEN shape = 'bucket' THEN bucket_device END" if stream.shaped else "NULL"
     run(
         con,
         f"INSERT INTO {tables.schema}.totals SELECT {KEY}, price_no, CASE WHEN of_members THEN device_key END, "
         f"{alone}, sum(units)::BIGINT FROM {source} WHERE jumps GROUP BY ALL",
+    )
+    run(
+        con,
+        f"INSERT INTO {tables.schema}.beside SELECT DISTINCT {KEY}, price_no FROM {source} WHERE NOT jumps "
+        f"AND NOT alone AND counter_no IN (SELECT counter_no FROM {tables.schema}.rates WHERE jumps)",
     )
 
 

@@ -128,8 +128,14 @@ class PlanTables:
         )
         run(
             con,
+            f"CREATE TABLE {self.schema}.beside AS SELECT account_no, holder, counter_no, life, rate_no "
+            f"FROM {self.schema}.totals",
+        )
+        run(
+            con,
             f"CREATE VIEW {self.schema}.mixed AS SELECT account_no, holder, counter_no, life FROM "
-            f"{self.schema}.totals GROUP BY ALL HAVING min(rate_no) < max(rate_no)",
+            f"(SELECT account_no, holder, counter_no, life, rate_no FROM {self.schema}.totals "
+            f"UNION ALL FROM {self.schema}.beside) GROUP BY ALL HAVING min(rate_no) < max(rate_no)",
         )
         run(
             con,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from workbench.model.offer import Offer
+from workbench.model.offer import Component, Fee, Offer
 from workbench.model.party import Subscription
 from workbench.reference.credits import Wallet, new_grants
 from workbench.reference.discounts import holds
@@ -63,9 +63,10 @@ def total(charges: list[Charge]) -> Fraction:
     return sum((charge.amount_nano for charge in charges), ZERO)
 
 
-def key_for(charges: list[Charge], offer: Offer, account_id: str, name: str, kind: str) -> LineKey:
-    """The line of an adjustment; it has the one tax category of what it adjusts."""
-    categories = sorted({charge.line.tax_category for charge in charges})
+def key_for(offer: Offer, account_id: str, name: str, kind: str, components: tuple[str, ...] = ()) -> LineKey:
+    """The line of an adjustment; it has the one tax category of what it adjusts, whether or not that was charged."""
+    parts: list[Component | Fee] = [*offer.components, *offer.fees]
+    categories = sorted({part.tax_category for part in parts if not components or part.id in components})
     if len(categories) > 1:
         raise Unpriceable(f"{name} of {offer.id} adjusts charges of several tax categories: not decided")
     return LineKey(
@@ -87,7 +88,7 @@ def fixed_discounts(
         left = total(base) + total(added)
         amount = min(discount.amount * NANO, max(ZERO, left))
         if amount > 0:
-            key = key_for(base, offer, base[0].line.account_id, discount.id, "adjustment")
+            key = key_for(offer, base[0].line.account_id, discount.id, "adjustment", discount.components)
             added.append(Charge(key, "", who.start, 0, -amount))
     return added
 
@@ -108,7 +109,7 @@ def maximum(who: Who, offer: Offer, charges: list[Charge]) -> list[Charge]:
         base = counted(charges, rule.components, holder)
         excess = total(base) - rule.amount * NANO
         if excess > 0:
-            key = key_for(base, offer, base[0].line.account_id, "maximum", "adjustment")
+            key = key_for(offer, base[0].line.account_id, "maximum", "adjustment", rule.components)
             added.append(Charge(key, holder or "", who.start, 0, -excess))
     return added
 
@@ -133,7 +134,7 @@ def commitment(
         base = counted(charges, rule.components, holder)
         missing = promised - total(base)
         if missing > 0:
-            key = key_for(base, offer, account_id, "commitment", "true_up")
+            key = key_for(offer, account_id, "commitment", "true_up", rule.components)
             added.append(Charge(key, holder or "", who.start, 0, missing))
     return added
 
@@ -182,6 +183,6 @@ def promotional(
             taken[name] = taken.get(name, ZERO) + part
             payable -= part
     return [
-        Charge(key_for(charges, offer, account_id, name, "adjustment"), "", who.start, 0, -part)
+        Charge(key_for(offer, account_id, name, "adjustment"), "", who.start, 0, -part)
         for name, part in sorted(taken.items())
     ]

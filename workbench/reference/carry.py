@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from fractions import Fraction
 
 from workbench.model.offer import Bundle, Component, Offer
 from workbench.model.party import Subscription
 from workbench.reference.allowance import Grant, own_grant, roll
-from workbench.reference.lines import line_of_charge, offer_of
-from workbench.reference.results import ZERO, Charge, Invoice
-from workbench.reference.rounding import NANO, minor_unit
+from workbench.reference.lines import line_of_charge, make_invoice, make_taxes, offer_of
+from workbench.reference.results import ZERO, Charge, Invoice, Line, LineKey
+from workbench.reference.rounding import NANO, exchange_rate, minor_unit
 from workbench.reference.state import Key, State
 
 
@@ -66,42 +66,56 @@ def roll_bundle(
 def carry_remainders(state: State) -> None:
     """Carry what rounding left: "with ``carry_remainder: true`` to a line of its own in the next period".
 
-    The line's amount is what rounding left out of a component so far; what its own rounding leaves goes on
-    to the period after.
+    The line's amount is what rounding left out of a component so far; what its own rounding leaves goes on to the
+    period after. It comes with the account's next lines under the offer, and names their newest version: an invoice of
+    nothing but remainders is not made.
     """
-    for key, (line_key, residue) in sorted(state.carry.residues.items()):
-        if residue != 0:
-            charge = Charge(line_key, "", state.who.start, 0, residue)
+    newest: dict[Key, int] = {}
+    for line in state.bill.lines:
+        bearer = (line.key.account_id, line.key.offer_id)
+        newest[bearer] = max(newest.get(bearer, 0), line.key.offer_version)
+    for (account_id, offer_id, component_id, category), residue in sorted(state.carry.residues.items()):
+        version = newest.get((account_id, offer_id))
+        if residue != 0 and version is not None:
+            key = LineKey(account_id, offer_id, version, component_id, "carry", category)
+            charge = Charge(key, "", state.who.start, 0, residue)
             state.bill.lines.append(line_of_charge(state.who, charge))
-        state.carry.residues[key] = (line_key, ZERO)
+            state.carry.residues[account_id, offer_id, component_id, category] = ZERO
     for line in state.bill.lines:
         offer = offer_of(state.who, line.key.offer_id, line.key.offer_version)
-        if not offer.micropayment.carry_remainder:
-            continue
-        key = (line.key.account_id, offer.id, line.key.component_id, line.key.tax_category)
-        line_key = replace(line.key, kind="carry", meter="")
-        _, residue = state.carry.residues.get(key, (line_key, ZERO))
-        state.carry.residues[key] = (line_key, residue + line.amount_nano - line.net_nano)
+        if offer.micropayment.carry_remainder:
+            left = (line.key.account_id, offer.id, line.key.component_id, line.key.tax_category)
+            so_far = state.carry.residues.get(left, ZERO)
+            state.carry.residues[left] = so_far + line.amount_nano - line.net_nano
 
 
-def defer_small_invoices(state: State) -> None:
-    """Hold back what is too little to collect: "Minimum invoice (below it the amount is deferred, not
-    lost)"; paid balances settle what is payable.
+def make_invoices(state: State) -> None:
+    """One invoice per account and currency, with what waited; hold back what is too little to collect: "minimum invoice
+    (below it the amount is deferred, not lost)"; paid balances settle what is payable.
+
+    What waits is not taxed yet: it is in the base of the invoice that takes it up, "per rate on the summed base".
     """
-    for invoice in state.bill.invoices:
-        key = (invoice.account_id, invoice.currency)
-        invoice.brought_forward_nano = state.carry.deferred.pop(key, 0)
-        due = invoice.gross_nano + invoice.brought_forward_nano
-        if 0 < due < minimum_invoice(state, invoice.account_id):
-            invoice.deferred_nano = due
-            invoice.payable_nano = 0
-            state.carry.deferred[key] = due
-            continue
-        invoice.settled_nano = settle(state, invoice, due)
-        invoice.payable_nano = due - invoice.settled_nano
+    fresh: dict[tuple[str, str], list[Line]] = {}
+    for line in state.bill.lines:
+        fresh.setdefault((line.key.account_id, line.currency), []).append(line)
+    for (account_id, currency), lines in sorted(fresh.items()):
+        key = (account_id, currency)
+        everything = [*state.carry.deferred.pop(key, []), *lines]
+        taxes = make_taxes(state.who, everything)
+        invoice = make_invoice(account_id, currency, everything, taxes)
+        if 0 <= invoice.gross_nano < minimum_invoice(state, everything):
+            state.carry.deferred[key] = everything
+            taxes = make_taxes(state.who, lines)
+            invoice = make_invoice(account_id, currency, lines, taxes)
+            invoice.deferred_nano = invoice.gross_nano
+        else:
+            invoice.settled_nano = settle(state, invoice)
+            invoice.payable_nano = invoice.gross_nano - invoice.settled_nano
+        state.bill.taxes += taxes
+        state.bill.invoices.append(invoice)
 
 
-def settle(state: State, invoice: Invoice, due: int) -> int:
+def settle(state: State, invoice: Invoice) -> int:
     """What paid balances settle of an invoice, in whole minor units: those that hold at the account's last use.
 
     All credits of the account in one order, whatever offer gave them.
@@ -123,18 +137,20 @@ def settle(state: State, invoice: Invoice, due: int) -> int:
     settled = 0
     for _, _, balance in sorted(held, key=lambda row: row[:2]):
         whole = balance.left // unit * unit
-        part = min(due - settled, int(whole))
+        part = min(invoice.gross_nano - settled, int(whole))
         if part > 0:
             balance.left -= part
             settled += part
     return settled
 
 
-def minimum_invoice(state: State, account_id: str) -> int:
-    """The largest minimum invoice of the offers an account was charged by, in nano."""
-    largest = 0
-    for line in state.bill.lines:
-        if line.key.account_id == account_id:
-            offer = offer_of(state.who, line.key.offer_id, line.key.offer_version)
-            largest = max(largest, int(offer.micropayment.minimum_invoice * NANO))
-    return largest
+def minimum_invoice(state: State, lines: list[Line]) -> Fraction:
+    """The least that an invoice must come to, in nano: the lowest that an offer on it asks for, so that no offer's money
+    waits because of another's rule.
+    """
+    least = []
+    for line in lines:
+        offer = offer_of(state.who, line.key.offer_id, line.key.offer_version)
+        rate = exchange_rate(offer, line.currency) or Fraction(1)
+        least.append(offer.micropayment.minimum_invoice * rate * NANO)
+    return min(least)

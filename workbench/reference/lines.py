@@ -6,7 +6,6 @@ from fractions import Fraction
 
 from workbench.model.offer import Offer
 from workbench.reference.results import (
-    Bill,
     Charge,
     Invoice,
     Line,
@@ -95,24 +94,17 @@ def make_taxes(who: Who, lines: list[Line]) -> list[TaxTotal]:
     return totals
 
 
-def make_invoices(who: Who, bill: Bill) -> list[Invoice]:
-    """One invoice per account and currency: "subtotal = sum of lines"; tax as computed per rate."""
-    invoices: dict[tuple[str, str], Invoice] = {}
-    for line in bill.lines:
-        key = (line.key.account_id, line.currency)
-        invoice = invoices.setdefault(key, Invoice(*key, 0, 0, 0))
-        invoice.net_nano += line.net_nano
-        invoice.gross_nano += line.net_nano
-    for tax in bill.taxes:
-        invoice = invoices[(tax.account_id, tax.currency)]
+def make_invoice(account_id: str, currency: str, lines: list[Line], taxes: list[TaxTotal]) -> Invoice:
+    """The invoice of an account in one currency: "subtotal = sum of lines"; tax as computed per rate."""
+    net_nano = sum(line.net_nano for line in lines)
+    invoice = Invoice(account_id, currency, net_nano, 0, net_nano)
+    for tax in taxes:
         invoice.tax_nano += tax.tax_nano
         if tax.inclusive:
             invoice.net_nano -= tax.tax_nano
         else:
             invoice.gross_nano += tax.tax_nano
-    for invoice in invoices.values():
-        invoice.payable_nano = invoice.gross_nano
-    return [invoices[key] for key in sorted(invoices)]
+    return invoice
 
 
 def net_of_tax(offer: Offer, charge: Charge) -> Fraction:

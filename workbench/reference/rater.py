@@ -19,11 +19,11 @@ from workbench.model.ids import device_key
 from workbench.model.offer import Catalogue
 from workbench.model.party import Parties
 from workbench.reference.adjust import adjust_all
-from workbench.reference.carry import carry_remainders, defer_small_invoices, roll_over
+from workbench.reference.carry import carry_remainders, make_invoices, roll_over
 from workbench.reference.close import close_counters
 from workbench.reference.days import local_day
 from workbench.reference.fees import fee_charges
-from workbench.reference.lines import make_invoices, make_lines, make_shares, make_taxes
+from workbench.reference.lines import make_lines, make_shares
 from workbench.reference.results import Bill, Charge, Uncharged, Use
 from workbench.reference.state import Carry, State
 from workbench.reference.usage import counts_for, usage_charges
@@ -143,8 +143,6 @@ def close(state: State) -> None:
     adjust_all(state)
     bill.lines = make_lines(who, bill.charges)
     carry_remainders(state)
-    bill.taxes = make_taxes(who, bill.lines)
-    bill.invoices = make_invoices(who, bill)
-    defer_small_invoices(state)
+    make_invoices(state)
     bill.shares = make_shares(who, bill.charges)
     roll_over(state)

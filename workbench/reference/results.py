@@ -115,9 +115,9 @@ class TaxTotal:
 
 @dataclass(slots=True)
 class Invoice:
-    """The totals of one account in one currency: nano-units of whole minor units.
+    """The totals of one account in one currency, with what earlier invoices put off: nano-units of whole minor units.
 
-    deferred_nano: put off to a later period because it is below the minimum. settled_nano: taken from paid
+    deferred_nano: put off to a later period because all that waits is below the minimum. settled_nano: taken from paid
     balances.
     """
 
@@ -126,7 +126,6 @@ class Invoice:
     net_nano: int
     tax_nano: int
     gross_nano: int
-    brought_forward_nano: int = 0
     deferred_nano: int = 0
     settled_nano: int = 0
     payable_nano: int = 0

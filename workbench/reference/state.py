@@ -14,7 +14,7 @@ from workbench.reference.credits import Wallet
 from workbench.reference.folds import Values
 from workbench.reference.percentile import Slots
 from workbench.reference.quantity import Quantity
-from workbench.reference.results import Bill, Charge, LineKey, Unpriceable, Use
+from workbench.reference.results import Bill, Charge, Line, Unpriceable, Use
 from workbench.reference.who import Who
 
 Key = tuple[str, ...]
@@ -27,8 +27,8 @@ class Carry:
     period: int = 0
     stock: dict[Key, list[Grant]] = field(default_factory=dict)
     wallets: dict[Key, Wallet] = field(default_factory=dict)
-    residues: dict[Key, tuple[LineKey, Fraction]] = field(default_factory=dict)
-    deferred: dict[Key, int] = field(default_factory=dict)
+    residues: dict[tuple[str, str, str, str], Fraction] = field(default_factory=dict)
+    deferred: dict[Key, list[Line]] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
