@@ -192,8 +192,14 @@ def test_what_a_sponsor_pays_is_nothing_on_the_users_line() -> None:
     told = Told(
         price(EACH, gift), rows=[*ROWS, Seen(40, "d2", 6, country="US"), Seen(50, "d2", 6, country="US")]
     )
-    # 9 and 6 of the 16 are paid; another 6 are more than is left
-    assert sum("a sponsor pays for it" in sentence for sentence in told.agrees()) == 2
+    # 9 and 6 of the 16 are paid, and of another 6 one is
+    said = told.agrees()
+    assert sum("a sponsor pays for it" in sentence for sentence in said) == 2
+    assert [row[3] for row in told.charges if row[3]].count(
+        5 * NANO
+    ) == 2  # d1's own 5, and the other five of the 6
+    assert any("cost 5 EUR: 1 EUR for each of 5 of them." in sentence for sentence in said)
+    assert any("cost 1 EUR: 1 EUR for each of 1 of them." in sentence for sentence in said)
 
 
 def test_no_rate_that_fits_is_no_charge() -> None:

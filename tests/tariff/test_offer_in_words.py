@@ -217,13 +217,11 @@ def test_the_axes_of_a_curve_are_round_and_where_they_say(
 
 def test_who_pays_is_said_where_it_surprises() -> None:
     said = dict(told(EXAMPLE))
-    assert said["ota"].endswith(
-        "100.00 EUR a month; what does not fit whole into what is left of it, record by record, the user pays"
-    )
+    assert said["ota"].endswith("100.00 EUR a month; the units beyond it, in the order of use, the user pays")
     assert (
         "off the account's charges, once, when one of its subscriptions carries the code SPRING26"
         in said["spring"]
     )
     fields = schema()["properties"]["offers"]["items"]["properties"]
-    assert "fits whole" in fields["sponsorships"]["items"]["properties"]["budget"]["description"]
+    assert "unit by unit" in fields["sponsorships"]["items"]["properties"]["budget"]["description"]
     assert "any of its subscriptions" in fields["discounts"]["items"]["properties"]["code"]["description"]

@@ -250,7 +250,8 @@ class Sponsorship:
     """Usage that somebody else pays: when ``match`` holds, the sponsor is charged and the user's counter stands still.
 
     meters: the component ids it covers. budget: per period, main currency unit (``None``: unlimited).
-    fallback: who pays beyond the budget: ``user`` or ``block``. account: the sponsor's account.
+    fallback: who pays beyond the budget: ``user`` or ``block``. account: the sponsor's account. A unit is the sponsor's when
+    what is left of the budget pays it whole, so a record may be paid by both.
     """
 
     id: str

@@ -2,7 +2,8 @@
 
 All records of the period are observed first. Where the stock suffices for everybody, one query says so. Only for
 holders who run out, and for sponsors with a budget, are records looked at one by one, in attribution order (slot
-start, device, meter): a unit is covered when what is left covers it whole.
+start, device, meter): a unit is covered when what is left covers it whole. So a record is the same as its units one by
+one, and it does not matter how use is cut into records.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _DECIDED = pa.schema(
      ("window_start", pa.timestamp("us")), ("dims", pa.string()), ("units", pa.int64())]
 )  # fmt: skip
 Decided = tuple[int, int, int, object, str, int]
-"""stream, component, device, window, dimensions; the units covered, or -1 where a sponsor does not pay."""
+"""stream, component, device, window, dimensions; the units that credits of a bundle, or a sponsor, pay for."""
 _ROW = "d.stream_no, d.comp_no, d.device_key, d.window_start, d.dims"
 
 
@@ -54,7 +55,7 @@ def observe(
         rate = "coalesce(p.only_rate, q.rate_no)" if keys else "p.only_rate"
         run(
             con,
-            f"{head}, x.sponsor_no, a.account_no, r.units::HUGEINT * t.slope, r.units {under(tables, stream, records)} "
+            f"{head}, x.sponsor_no, a.account_no, t.slope::HUGEINT, r.units {under(tables, stream, records)} "
             f"{route} JOIN {s}.rates t ON t.rate_no = {rate} "
             f"JOIN {s}.sponsored_{n} z ON z.comp_no = p.comp_no{same} "
             f"JOIN {s}.sponsors x ON x.sponsor_no = z.sponsor_no AND x.budget JOIN {s}.accounts a "
@@ -110,11 +111,11 @@ def _bundles(con: duckdb.DuckDBPyConnection, tables: PlanTables) -> list[Decided
 def _budgets(
     con: duckdb.DuckDBPyConnection, tables: PlanTables, offers: Sequence[PlanOffer]
 ) -> list[Decided]:
-    """Records a sponsor does not pay: those that do not fit whole into what is left of his budget."""
+    """Records a sponsor pays in part or not at all, with the units that what is left of his budget pays for."""
     s = tables.schema
     rows = run(
         con,
-        f"SELECT d.sponsor_account, o.offer_id, p.sponsor_id, p.offer_no, c.denominator, {_ROW}, d.amount "
+        f"SELECT d.sponsor_account, o.offer_id, p.sponsor_id, p.offer_no, c.denominator, {_ROW}, d.units, d.slope "
         f"FROM {s}.demands d JOIN {s}.sponsors p ON p.sponsor_no = d.sponsor_no JOIN {s}.comps c ON "
         "c.comp_no = d.comp_no "
         f"JOIN {s}.offers o ON o.offer_no = p.offer_no JOIN {s}.lines l ON l.line_no = d.line_no "
@@ -123,12 +124,13 @@ def _budgets(
     found: list[Decided] = []
     for _, group in groupby(rows, key=lambda row: row[:3]):
         spent = Fraction(0)
-        for _, _, sponsor_id, offer_no, denominator, stream_no, comp_no, device, at, dims, amount in group:
+        for _, _, sponsor_id, offer_no, denominator, *record, units, slope in group:
             budget = next(p.budget for p in offers[offer_no - 1].sponsors if p.id == sponsor_id)
             assert budget is not None
-            cost = Fraction(int(amount), int(denominator))
-            if spent + cost > Fraction(*budget):
-                found.append((stream_no, comp_no, device, at, dims, -1))
-            else:
-                spent += cost
+            each = Fraction(int(slope), int(denominator))
+            covered = units if each == 0 else min(units, (Fraction(*budget) - spent) // each)
+            spent += covered * each
+            if covered < units:
+                stream_no, comp_no, device, at, dims = record
+                found.append((stream_no, comp_no, device, at, dims, covered))
     return found

@@ -40,12 +40,12 @@ def measure(con: duckdb.DuckDBPyConnection, tables: PlanTables, stream: Stream, 
         f"EXISTS (SELECT 1 FROM {s}.marks k WHERE u.shape = 'unique' AND k.mark = u.mark AND "
         f"{_same('k', 'u')}) AS known "
         f"FROM {source} u LEFT JOIN {s}.marks m ON m.mark IS NULL AND {_same('m', 'u')}) "
-        f"SELECT x.* EXCLUDE (was, run, highest, previous, nth, known), (CASE x.shape "
+        f"SELECT x.* EXCLUDE (part, was, run, highest, previous, nth, known), (CASE x.shape "
         f"WHEN 'bucket' THEN {bucket} WHEN 'event' THEN {rounded(units, held, add)} "
         "WHEN 'max' THEN greatest(x.units - greatest(x.was, x.highest), 0) "
         "WHEN 'last' THEN x.units - coalesce(x.previous, x.was) "
         f"WHEN 'bundle' THEN x.units - {_covered(s, stream)} "
-        "WHEN 'unique' THEN (x.nth = 1 AND NOT x.known)::BIGINT ELSE x.units END)::BIGINT AS measured FROM marked x",
+        "WHEN 'unique' THEN (x.nth = 1 AND NOT x.known)::BIGINT ELSE x.part END)::BIGINT AS measured FROM marked x",
     )
     _remember(con, s, n, order)
     return f"{s}.use_{n}"

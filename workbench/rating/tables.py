@@ -152,7 +152,7 @@ class PlanTables:
             f"CREATE TABLE {self.schema}.demands (stream_no INTEGER, line_no INTEGER, comp_no INTEGER, "
             "device_key BIGINT, "
             "window_start TIMESTAMP, dims VARCHAR, account_no INTEGER, holder BIGINT, bundle_no INTEGER, "
-            "weight BIGINT, sponsor_no INTEGER, sponsor_account INTEGER, amount HUGEINT, units BIGINT)",
+            "weight BIGINT, sponsor_no INTEGER, sponsor_account INTEGER, slope HUGEINT, units BIGINT)",
         )
         counter = (
             "account_no INTEGER, holder BIGINT, counter_no INTEGER, life TIMESTAMP, comp_no INTEGER, line_no INTEGER, "

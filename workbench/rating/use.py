@@ -153,15 +153,22 @@ def use(tables: PlanTables, stream: Stream, records: str, within: str, *, mixed:
         else ""
     )
     plain = "CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END"
-    measured = _shape_columns(s, stream) if stream.shaped else f"{plain} AS measured, false AS wavers, "
     payer, line, account, holder, blocked = "", "p.line_no", "p.account_no", "p.holder", ""
+    units = plain
     if stream.sponsored:
-        payer = _payer(tables, stream)
+        payer, units = (
+            _payer(tables, stream),
+            "CASE WHEN y.line_no IS NULL THEN " + plain + " ELSE y.part END",
+        )
         line, account = "coalesce(y.line_no, p.line_no)", "coalesce(y.account_no, p.account_no)"
         holder = "CASE WHEN y.line_no IS NOT NULL AND p.pooled THEN p.account_no ELSE p.holder END"
         blocked = " AND y.blocked IS NOT TRUE"
+    part = "y.part" if stream.sponsored else plain
+    measured = f"{part} AS measured, false AS wavers, "
+    if stream.shaped:
+        measured = _shape_columns(s, stream) + f"{part} AS part, "
     return (
-        f"(SELECT r.device_key, r.window_start, {plain} AS units, "
+        f"(SELECT r.device_key, r.window_start, {units} AS units, "
         f"{line} AS line_no, {account} AS account_no, {holder} AS holder, t.counter_no, t.rate_no, t.price_no, "
         "t.pool_cap IS NOT NULL OR t.by_excess AS of_members, CASE WHEN t.by_excess THEN r.device_key END AS share_device, "
         f"t.jumps AND NOT p.alone{settled} AS jumps, p.alone, p.comp_no, {measured}"
@@ -192,12 +199,15 @@ def held(tables: PlanTables, stream: Stream, records: str, within: str) -> str:
 
 
 def zero_charges(tables: PlanTables, stream: Stream, records: str, within: str) -> str:
-    """What a user's own line shows of use that a sponsor pays or that is blocked: units at no price."""
+    """What a user's own line shows of use that a sponsor pays whole or of which something is blocked: units at no price.
+
+    A record that a sponsor pays in part has one charge on the user's line: all its units, at the price of the others.
+    """
     return (
         "SELECT p.line_no, r.device_key, r.window_start, CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END "
         f"AS units, 0::BIGINT AS amount, 0::SMALLINT AS step{columns(stream.dims, 'r.')} "
         f"{under(tables, stream, records)} {_payer(tables, stream)} "
-        f"WHERE {within} AND (y.line_no IS NOT NULL OR y.blocked)"
+        f"WHERE {within} AND (y.whole OR y.blocked)"
     )
 
 
@@ -208,21 +218,28 @@ def dims_text(stream: Stream, prefix: str) -> str:
 
 
 def _payer(tables: PlanTables, stream: Stream) -> str:
-    """Join ``y``: the sponsor's line and account where he pays, or ``blocked`` where nobody does."""
+    """Join ``y``: the sponsor's line and account where he pays, or ``blocked`` where nobody does.
+
+    A record that his budget pays in part comes twice, each time with a ``part`` of its units: his, and the others.
+    """
     s, n = tables.schema, stream.number
     same = "".join(f" AND z.{dim} IS NOT DISTINCT FROM r.{dim}" for dim in stream.dims)
+    measure = "CASE WHEN p.counts THEN r.n_events::BIGINT ELSE r.units END"
     return (
         f"LEFT JOIN {s}.sponsored_{n} z ON p.sponsored AND z.comp_no = p.comp_no{same} "
         f"LEFT JOIN (SELECT p.sponsor_no, p.blocks, a.account_no, k.line_no FROM {s}.sponsors p "
         f"JOIN {s}.accounts a USING (account_id) JOIN {s}.comps c USING (comp_no) JOIN {s}.line_keys k "
         "ON k.account_no = a.account_no AND k.offer_no = c.offer_no AND k.part_id = c.component_id AND "
         "k.kind = 'usage') x "
-        f"ON x.sponsor_no = z.sponsor_no LEFT JOIN (SELECT DISTINCT * FROM {s}.decided WHERE stream_no = {n} "
-        "AND units = -1) d ON d.comp_no = p.comp_no AND d.device_key = r.device_key "
+        f"ON x.sponsor_no = z.sponsor_no LEFT JOIN (SELECT DISTINCT * FROM {s}.decided WHERE stream_no = {n}) d "
+        "ON x.sponsor_no IS NOT NULL AND d.comp_no = p.comp_no AND d.device_key = r.device_key "
         f"AND d.window_start = r.window_start AND d.dims = {dims_text(stream, 'r.')} "
-        "LEFT JOIN LATERAL (SELECT CASE WHEN d.units IS NULL THEN x.line_no END AS line_no, "
-        "CASE WHEN d.units IS NULL THEN x.account_no END AS account_no, "
-        "x.sponsor_no IS NOT NULL AND x.blocks AND d.units IS NOT NULL AS blocked) y ON true"
+        "JOIN (VALUES (true), (false)) w(his) ON CASE WHEN w.his THEN x.sponsor_no IS NOT NULL AND coalesce(d.units, 1) > 0 "
+        "ELSE x.sponsor_no IS NULL OR d.units IS NOT NULL END "
+        "LEFT JOIN LATERAL (SELECT CASE WHEN w.his THEN x.line_no END AS line_no, "
+        "CASE WHEN w.his THEN x.account_no END AS account_no, w.his AND d.units IS NULL AS whole, "
+        "NOT w.his AND x.sponsor_no IS NOT NULL AND x.blocks AS blocked, "
+        f"CASE WHEN d.units IS NULL THEN {measure} WHEN w.his THEN d.units ELSE r.units - d.units END AS part) y ON true"
     )
 
 

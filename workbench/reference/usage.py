@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from copy import deepcopy
+from dataclasses import replace
 from fractions import Fraction
 
 from workbench.model.offer import Component, Offer, Rate, Sponsorship
 from workbench.model.party import Subscription
-from workbench.model.price import Dynamic, Percentage, Percentile
+from workbench.model.price import Dynamic, Percentage, Percentile, PerUnit
 from workbench.reference.allowance import own_grant, own_of_each
-from workbench.reference.cost import event_cost
+from workbench.reference.cost import cumulative_cost, event_cost
 from workbench.reference.discounts import percent_factor
 from workbench.reference.folds import CLOSING_FOLDS, Values
 from workbench.reference.lives import life_of
@@ -45,11 +45,14 @@ def usage_charges(
     nothing = Charge(mine, use.device_id, use.at, use.units, ZERO, use.event_id, found.id)
     for sponsorship in offer.sponsorships:
         if component.id in sponsorship.components and matches(sponsorship.match, dict(use.dims)):
-            paid = sponsored_charge(state, use, subscription, offer, component, found, sponsorship)
-            if paid is not None:
-                return [nothing, paid]
-            if sponsorship.fallback == "block":
-                return [nothing]
+            paid = sponsored_charges(state, use, subscription, offer, component, found, sponsorship)
+            his = sum(charge.units for charge in paid)
+            if (paid and his == use.units) or sponsorship.fallback == "block":
+                return [nothing, *paid]
+            rest = replace(use, units=use.units - his)
+            amount = priced(state, rest, subscription, offer, component, found, subscription.account_id)
+            factor = percent_factor(state.who, subscription, offer, component.id)
+            return [replace(nothing, amount_nano=amount * factor), *paid]
     amount = priced(state, use, subscription, offer, component, found, subscription.account_id)
     factor = percent_factor(state.who, subscription, offer, component.id)
     charge = Charge(mine, use.device_id, use.at, use.units, amount * factor, use.event_id, found.id)
@@ -71,7 +74,7 @@ def line_of(account_id: str, offer: Offer, component: Component, use: Use) -> Li
     )
 
 
-def sponsored_charge(
+def sponsored_charges(
     state: State,
     use: Use,
     subscription: Subscription,
@@ -79,27 +82,33 @@ def sponsored_charge(
     component: Component,
     rate: Rate,
     sponsorship: Sponsorship,
-) -> Charge | None:
-    """The sponsor's charge, from the sponsor's own counter; ``None`` when his budget does not hold it
-    whole.
+) -> list[Charge]:
+    """The sponsor's charge, from the sponsor's own counter, of what his budget holds; none when it holds nothing.
+
+    A unit is his when what is left of the budget pays it whole, in attribution order: a record is the same as its
+    units one by one. Of prices that are not per unit nothing says where a unit ends, so a budget over them is not decided.
     """
-    key = (sponsorship.account, offer.id, sponsorship.id)
-    spent = state.sponsored.get(key, ZERO)
-    if isinstance(rate.price, Percentage | Dynamic):
-        amount = event_cost(rate.price, use.units, use.events)
-    else:
-        counter = counter_of(state, use, subscription, offer, component, rate, sponsorship.account)
-        before = counter.cost(offer, component, rate, 0)
-        moved = deepcopy(counter)
-        moved.add(use)
-        amount = moved.cost(offer, component, rate, 0) - before
-    if sponsorship.budget is not None and spent + amount > sponsorship.budget * NANO:
-        return None
-    if not isinstance(rate.price, Percentage | Dynamic):
-        counter.add(use)
-    state.sponsored[key] = spent + amount
     line = line_of(sponsorship.account, offer, component, use)
-    return Charge(line, use.device_id, use.at, use.units, amount, use.event_id, rate.id)
+    his = use
+    if sponsorship.budget is not None:
+        if not isinstance(rate.price, PerUnit) or component.fold != "sum" or component.increment is not None:
+            raise Unpriceable("a sponsor's budget is decided over plain sums at prices per unit only")
+        key = (sponsorship.account, offer.id, sponsorship.id)
+        left = sponsorship.budget * NANO - state.sponsored.get(key, ZERO)
+        each = cumulative_cost(rate.price, 1, offer.conventions)
+        if each * use.units > left:
+            his = replace(use, units=left // each)
+            if his.units == 0:
+                return []
+        state.sponsored[key] = state.sponsored.get(key, ZERO) + each * his.units
+    if isinstance(rate.price, Percentage | Dynamic):
+        amount = event_cost(rate.price, his.units, his.events)
+    else:
+        counter = counter_of(state, his, subscription, offer, component, rate, sponsorship.account)
+        before = counter.cost(offer, component, rate, 0)
+        counter.add(his)
+        amount = counter.cost(offer, component, rate, 0) - before
+    return [Charge(line, use.device_id, use.at, his.units, amount, use.event_id, rate.id)]
 
 
 def priced(

@@ -269,7 +269,9 @@ def _sentence(trace: Trace) -> str:
         head = f"The {words}, {head}"
     linear = len(trace["steps"]) == 1 and trace["steps"][0]["block_units"] == 1 and not trace["free_units"]
     if linear and trace["rounding"]["units"] == 1:
-        return f"{head}){end}: {money(trace['steps'][0]['block_amount'])} for each."
+        count = counter["after"] - counter["before"]
+        some = f" of {count:,} of them" if 0 <= count < trace["units"] else ""  # another pays for the others
+        return f"{head}){end}: {money(trace['steps'][0]['block_amount'])} for each{some}."
     moved = f" The counter went from {counter['before']:,} to {counter['after']:,}"
     moved += f", of which {trace['free_units']:,} are free." if trace["free_units"] else "."
     shares = [

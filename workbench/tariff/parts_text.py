@@ -142,7 +142,7 @@ def sponsorship_text(sponsorship: Sponsorship, offer: Offer) -> str:
         return found
     then = "the user pays" if sponsorship.fallback == "user" else "is blocked"
     top = f"up to {money(sponsorship.budget, offer.currency)} a {offer.period}"
-    return f"{found}, {top}; what does not fit whole into what is left of it, record by record, {then}"
+    return f"{found}, {top}; the units beyond it, in the order of use, {then}"
 
 
 def credit_text(credit: PrepaidGrant, offer: Offer) -> str:

@@ -43,8 +43,8 @@ _FLAG = {"type": "boolean"}
 
 _BUDGET = {
     **_DECIMAL,
-    "description": "The most the sponsor pays per period. A record is paid when it fits whole into what is left; what does not "
-    "fit is the fallback's. A record is what mediation aggregates, so a coarser grid may change who pays.",
+    "description": "The most the sponsor pays per period, unit by unit in the order of use; the units beyond it are the "
+    "fallback's.",
 }
 _FIXED = {
     **_DECIMAL,

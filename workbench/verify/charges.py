@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from workbench.lake.schemas import empty_relation
 from workbench.lake.segment import Segment
-from workbench.lake.sql import read_parquet
+from workbench.lake.sql import quote, read_parquet
 from workbench.verify.context import RERATED, Context, paths_text, touches
 from workbench.verify.report import CounterExample, Outcome
 
@@ -140,7 +140,7 @@ def _joined(
     """Per device and window: records, charges per line, reasons; a line of the buy side may charge beside a reason.
 
     ``most``: the most charges one sell line has; ``wrong``: units of a line that charged every record of the window
-    with another quantity than theirs (a price that counts has the events as its quantity).
+    with another quantity than theirs (a price that counts has the events as its quantity; a sponsor's budget may pay a part).
     """
     lake, within = context.lake, context.within(stream)
     start, end = context.span(period)
@@ -155,16 +155,30 @@ def _joined(
         f"u AS (SELECT {by}, count(*) AS u_n, sum(units) AS u_units FROM {_scan(context, 'uncharged', uncharged)} "
         f"WHERE {within} GROUP BY {by}), "
         f"by_line AS (SELECT c.device_key, c.window_start, c.line_no, coalesce(any_value({sell}), true) AS sell, "
+        f"coalesce(bool_or((l.account_id, l.offer_id, l.component_id) IN ({_sponsors(context, period)})), false) AS sponsors, "
         f"count(*) AS n, sum(c.units) AS units FROM {_scan(context, 'charges', charges)} c LEFT JOIN {lines} l "
         f"USING (line_no) WHERE {context.within(stream, 'c.device_key')} GROUP BY ALL), "
         "c AS (SELECT by_line.device_key, by_line.window_start, coalesce(sum(n) FILTER (sell), 0) AS c_n, "
         "sum(n) AS c_all, coalesce(max(n) FILTER (sell), 0) AS most, "
-        "min(units) FILTER (n = r_n AND units <> r_units AND units <> r_events) AS wrong "
+        "min(units) FILTER (n = r_n AND units <> r_units AND units <> r_events AND NOT (sponsors AND units < r_units)) AS wrong "
         "FROM by_line LEFT JOIN r USING (device_key, window_start) GROUP BY ALL) "
         f"SELECT {by}, r_n, r_units, r_events, coalesce(u_n, 0) AS u_n, coalesce(u_units, 0) AS u_units, "
         "coalesce(c_n, 0) AS c_n, coalesce(c_all, 0) AS c_all, coalesce(most, 0) AS most, wrong "
         f"FROM r FULL JOIN u USING ({by}) FULL JOIN c USING ({by})"
     )
+
+
+def _sponsors(context: Context, period: str) -> str:
+    """SQL of the lines on which budgets pay: (account, offer, price), at least one that there is not."""
+    catalogue = context.catalogue(period)
+    found = {
+        (sponsorship.account, offer.id, part)
+        for offer in (catalogue.offers if catalogue else ())
+        for sponsorship in offer.sponsorships
+        if sponsorship.budget is not None
+        for part in sponsorship.components
+    }
+    return ", ".join(f"({', '.join(map(quote, row))})" for row in sorted(found | {("", "", "")}))
 
 
 def _scan(context: Context, kind: str, segments: list[Segment]) -> str:
