@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import reject
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ from tests.rating.drawn_offers import HOLIDAYS, METERS, PARTNERS, ZONE, changed,
 from workbench.errors import CatalogueError
 from workbench.model.offer import Catalogue, Offer
 from workbench.model.party import Account, Device, Parties, SimState, Subscription
-from workbench.model.price import PerUnit
+from workbench.model.price import Dynamic, Percentage, PerUnit
+from workbench.reference.rater import in_order
 from workbench.reference.results import Use
 from workbench.tariff.validate import validate
 
@@ -132,3 +134,46 @@ def uses(draw: st.DrawFn, listed: list[Offer], count: int) -> tuple[Use, ...]:
         dims = (("country", draw(st.sampled_from(["DE", "US"]))),) if meter in ("m.data", "m.sms") else ()
         found.append(Use(device, meter, START + slot * QUARTER, units, dims))
     return tuple(found)
+
+
+def in_parts(case: Case, dice: Any) -> tuple[Case, Case]:
+    """The case with its uses one after the other, and the same with some of them cut into several records.
+
+    Uses of one slot are set apart by seconds in the order of attribution, so that the parts of one stay together. Cut is
+    what a price looks at as a sum: not what counts or compares events, or rounds or charges each of them.
+    """
+    whole, parts, last = [], [], START
+    meters = {meter for meter in {use.meter for use in case.uses} if is_a_sum(case, meter)}
+    for use in in_order(case.uses, "main"):
+        last = max(use.at, last + timedelta(seconds=1))
+        use = replace(use, at=last)
+        whole.append(use)
+        left = use.units
+        while use.meter in meters and left > 1 and dice.random() < 0.7:
+            part = dice.randint(1, left - 1)
+            parts.append(replace(use, at=last, units=part))
+            left, last = left - part, last + timedelta(seconds=1)
+        parts.append(replace(use, at=last, units=left))
+    return replace(case, uses=tuple(whole)), replace(case, uses=tuple(parts))
+
+
+def is_a_sum(case: Case, meter: str) -> bool:
+    """Whether everything that prices a meter looks at the sum of its units alone."""
+    for offer in case.catalogue.offers:
+        for part in offer.components:
+            if part.meter != meter:
+                continue
+            if part.fold != "sum" or (part.scope or offer.scope) == "event":
+                return False
+            if part.increment is not None and part.increment.per in ("event", "session"):
+                return False
+            if any(
+                isinstance(rate.price, Percentage | Dynamic) and of_events(rate.price) for rate in part.rates
+            ):
+                return False
+    return True
+
+
+def of_events(price: Percentage | Dynamic) -> bool:
+    """Whether a price of money says something of each event: a fee, a floor or a cap."""
+    return bool(price.fee) or price.floor is not None or price.cap is not None

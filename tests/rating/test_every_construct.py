@@ -22,7 +22,7 @@ from tests.golden.case import Case
 from tests.golden.engine import Manner, NotPriced, by_batch, is_made_at_close
 from tests.golden.online import by_online
 from tests.golden.outcome import Outcome, by_reference
-from tests.rating.drawn_cases import cases
+from tests.rating.drawn_cases import cases, in_parts
 from tests.rating.drawn_words import EVERYTHING, said
 from workbench.errors import AmountOverflow, CatalogueError, PartyError, RatingError
 from workbench.reference.results import Unpriceable
@@ -102,6 +102,29 @@ manners = st.builds(Manner, st.integers(1, 4), st.sampled_from([1, 2]))
 @limited(8)
 def test_all_raters_agree(case: Case, manner: Manner, dice: Any) -> None:
     agree(case, manner, dice)
+
+
+def agree_in_parts(case: Case, manner: Manner, dice: Any) -> None:
+    """Cutting use into several records changes no line, in either rater."""
+    whole, parts = in_parts(case, dice)
+    wanted, batch = rated(whole, manner)
+    again, cut = rated(parts, manner)
+    for expected, *told in zip(wanted, batch, again, cut, strict=True):
+        for found in told:
+            assert lines(found) == lines(expected)
+
+
+@given(case=cases(), manner=manners, dice=st.randoms(use_true_random=False))
+@limited(6)
+def test_use_may_be_cut_into_records(case: Case, manner: Manner, dice: Any) -> None:
+    agree_in_parts(case, manner, dice)
+
+
+@pytest.mark.slow
+@given(case=cases(), manner=manners, dice=st.randoms(use_true_random=False))
+@limited(200)
+def test_use_may_be_cut_into_records_on_many(case: Case, manner: Manner, dice: Any) -> None:
+    agree_in_parts(case, manner, dice)
 
 
 @pytest.mark.slow
