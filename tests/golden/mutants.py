@@ -292,8 +292,8 @@ MUTANTS = (
     Mutant(
         "the-day-of-a-change-is-paid-twice",
         "workbench.rating",
-        "h.from_at < d.day_end AND d.day_end <= h.until_at",
-        "h.from_at < d.day_end AND d.day_start < h.until_at",
+        "h.from_at < d.day_end AND (d.day_end <= h.until_at",
+        "h.from_at < d.day_end AND (d.day_start < h.until_at",
         ("fees: the day it starts counts, the day it ends does not",),
     ),
     # -- adjustments ---------------------------------------------------------------------------------------

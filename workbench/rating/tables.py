@@ -128,14 +128,10 @@ class PlanTables:
         )
         run(
             con,
-            f"CREATE TABLE {self.schema}.beside AS SELECT account_no, holder, counter_no, life, rate_no "
-            f"FROM {self.schema}.totals",
-        )
-        run(
-            con,
-            f"CREATE VIEW {self.schema}.mixed AS SELECT account_no, holder, counter_no, life FROM "
-            f"(SELECT account_no, holder, counter_no, life, rate_no FROM {self.schema}.totals "
-            f"UNION ALL FROM {self.schema}.beside) GROUP BY ALL HAVING min(rate_no) < max(rate_no)",
+            f"CREATE TABLE {self.schema}.beside AS SELECT * EXCLUDE (device_key, rounded_device, used) FROM "
+            f"{self.schema}.totals; CREATE VIEW {self.schema}.mixed AS SELECT account_no, holder, counter_no, life FROM "
+            f"(FROM {self.schema}.totals UNION ALL BY NAME FROM {self.schema}.beside) "
+            "GROUP BY ALL HAVING min(rate_no) < max(rate_no)",
         )
         run(
             con,
