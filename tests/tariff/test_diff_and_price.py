@@ -43,7 +43,9 @@ def test_another_number_of_tiers_says_all_prices() -> None:
 def test_what_has_parts_is_told_by_those_that_differ() -> None:
     said = changed(("units: 20 MB", "units: 30 MB"), ("cap: 10 GB", "cap: 5 GB"), ("rate: 19 %", "rate: 7 %"))
     start = " from 1 January 2026."
-    free = "20 MB free from each member, by its days (unused ones live 2 more months, at most 10 GB)"
+    free = (
+        "20 MB free every month from each member, by its days (unused ones live 2 more months, at most 10 GB)"
+    )
     now = free.replace("20", "30").replace("10", "5")
     assert said == [
         f"From 1 January 2026 the free units of 'data' of 'Pooled M2M data plan' are {now}; they were {free}.",

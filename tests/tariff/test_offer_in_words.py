@@ -225,3 +225,78 @@ def test_who_pays_is_said_where_it_surprises() -> None:
     fields = schema()["properties"]["offers"]["items"]["properties"]
     assert "unit by unit" in fields["sponsorships"]["items"]["properties"]["budget"]["description"]
     assert "any of its subscriptions" in fields["discounts"]["items"]["properties"]["code"]["description"]
+
+
+MINE = """
+meters: [{id: m.data, unit: byte, dimensions: [country]}, {id: m.up, unit: uplink}, {id: m.idle, unit: second}]
+partners: [{id: op}]
+offers:
+  - id: mine
+    version: 1
+    currency: EUR
+    effective: 2026-01-01
+    scope: pool
+    prices:
+      - {id: data, meter: m.data, increment: {units: 1 KiB, per: day}, per_unit: {amount: 2, per: 1 MB}}
+      - {id: text, meter: m.data, rates: [{id: ch, match: {country: CH}, windows: [{days: mon-fri}, {days: [mon, wed]}],
+         per_unit: {amount: 3, per: 1 MB}}, {id: rest, per_unit: {amount: 1, per: 1 MB}}]}
+      - {id: up, meter: m.up, counter_period: month, per_unit: {amount: 1}}
+      - {id: idle, meter: m.idle, scope: event, per_unit: {amount: 1, per: 1 minute}}
+      - {id: own, meter: m.idle, scope: device, allowance: {units: 10 minutes}, per_unit: {amount: 1, per: 1 minute}}
+      - {id: shared, meter: m.idle, allowance: {units: 10 minutes}, per_unit: {amount: 1, per: 1 minute}}
+    bundles: [{id: included, credits: 9, weights: {text: 1}}]
+    period: year
+    split: {rest: op}
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "note"),
+    [("data", "Counted in steps of 1 KiB per day, rounded up."),
+     ("text", "As if the credits of 'included' were spent; they are taken first."),
+     ("up", "All in one month; it is counted anew every month."),
+     ("idle", "All in one event; each is counted alone."),
+     ("own", "The free units are those of one device in one year."),
+     ("shared", "The free units are those of one member of the pool in one year.")],
+)  # fmt: skip
+def test_a_price_says_whose_units_these_are_and_what_is_taken_off_first(name: str, note: str) -> None:
+    """A product manager had read 50 EUR for 100 MB of which 50 are included, and ten minutes a year as ten a session."""
+    quote = price(loads(MINE), 7, component=name)
+    assert note in quote.notes
+    assert sum("credits" in n or "one " in n or "Counted" in n for n in quote.notes) == 1
+    assert note in str(quote)
+    assert str(quote).startswith(headline(quote) + "\n")
+
+
+def test_free_units_are_told_with_their_period_and_days_as_they_are_written() -> None:
+    words = dict(describe(loads(MINE).offers[0], loads(MINE)))
+    assert (
+        words["own"] == "1 EUR per minute, 10 minutes free every year; each device has a counter of its own"
+    )
+    assert words["text/ch"].endswith("when country is CH on mon-fri or on mon, wed")
+
+
+def test_a_time_without_a_zone_is_never_this_machines() -> None:
+    held = price(loads(MINE), 7, component="up", at="2026-03-01T18:00+01:00")
+    assert held.at == datetime(2026, 3, 1, 17, tzinfo=UTC)
+    for at in ("2026-03-01T18:00", "noon", datetime(2026, 3, 1, 18)):
+        with pytest.raises(UsageError) as caught:
+            price(loads(MINE), 7, component="up", at=at)
+        assert caught.value.code == "time"
+
+
+@pytest.mark.parametrize(
+    ("asked", "units", "what", "cure"),
+    [({"component": "ups"}, 7, "The offer 'mine' has no price 'ups'.", "up (m.up)"),
+     ({"meter": "m.ups"}, 7, "The offer 'mine' has no price of the meter 'm.ups'.", "up (m.up)"),
+     ({"meter": "m.data"}, 7, "2 prices of 'mine' fit.", "data (m.data), text (m.data)"),
+     ({"component": "idle"}, "25:30", "'25:30' is not a quantity of second", "such as `2 hour`"),
+     ({"component": "up"}, "7k", "'7k' is not a quantity of uplink", "such as `2 uplinks`")],
+)  # fmt: skip
+def test_a_price_that_is_not_there_and_a_quantity_that_is_none_are_named(
+    asked: dict[str, str], units: int | str, what: str, cure: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        price(loads(MINE), units, **asked)  # type: ignore[arg-type]
+    assert what in caught.value.what
+    assert cure in caught.value.cure

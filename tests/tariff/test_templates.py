@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator
 
 from tests.tariff.test_bad_catalogues import CASES as BAD
 from tests.tariff.test_bad_catalogues import GOOD
-from workbench.cli.price import instant
 from workbench.model.money import decimal_text
+from workbench.tariff.asked import instant_asked
 from workbench.tariff.catalogue import load
 from workbench.tariff.check import check
 from workbench.tariff.compile import compile_offer
@@ -55,7 +55,7 @@ def test_what_the_cards_say_is_true(words: str, amount: str) -> None:
         given["--units"],
         component=given.get("--component", ""),
         offer_id=given.get("--id", ""),
-        at=instant(given["--at"]) if "--at" in given else None,
+        at=instant_asked(given["--at"]) if "--at" in given else None,
         dimensions=dimensions,
     )
     assert f"{decimal_text(quote.amount)} {quote.currency}" == amount

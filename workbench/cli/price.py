@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -52,9 +51,8 @@ def price(
     from workbench.tariff.quote import price as quote_price
 
     words = dict(_pair(text) for text in dimension or ())
-    when = instant(at) if at else None
     quote = quote_price(
-        offer, units, meter=meter, component=component, at=when, offer_id=offer_id, dimensions=words
+        offer, units, meter=meter, component=component, at=at or None, offer_id=offer_id, dimensions=words
     )
     shell.answer(as_json, quote.as_dict(), lambda console: show(console, quote))
 
@@ -66,26 +64,6 @@ def _pair(text: str) -> tuple[str, str]:
             f"{text[:60]!r} is no dimension.", where="--dimension", cure="Write country=DE.", code="dimension"
         )
     return name, value
-
-
-def instant(text: str) -> datetime:
-    """An ISO time that says its zone.
-
-    Raises:
-        UsageError: it is not a time, or says no zone.
-    """
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise UsageError(
-            f"{text[:40]!r} is no time with a zone.",
-            where="--at",
-            cure="Write it like 2026-03-01T18:00+01:00, or end it with Z.",
-            code="time",
-        )
-    return found.astimezone(UTC)
 
 
 def show(console: Console, quote: Quote) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from workbench.errors import UsageError
@@ -16,6 +16,7 @@ from workbench.tariff.calendar import expand, period_at
 from workbench.tariff.catalogue import load
 from workbench.tariff.fields import number_and_unit
 from workbench.tariff.lookup import rate_at
+from workbench.tariff.units_text import quantity_words
 
 _EXAMPLES = {"data": "2.5 GB", "energy": "2.5 kWh", "time": "2 hour", "volume": "2 m3", "length": "2 km"}
 """A quantity of each kind of unit, as one may be written."""
@@ -48,22 +49,45 @@ def offer_asked(
 def component_asked(plan: PlanOffer, meter: str, component: str) -> PlanComponent:
     """The one price that is meant."""
     found = [c for c in plan.components if meter in ("", c.meter) and component in ("", c.id)]
-    if len(found) != 1:
-        known = ", ".join(f"{c.id} ({c.meter})" for c in plan.components) or "none"
+    known = ", ".join(f"{c.id} ({c.meter})" for c in plan.components) or "none"
+    where, cure = f"offer {plan.offer_id}", f"Name one with --component. It has: {known}."
+    if not found:
+        named = f"'{component[:60]}'" if component else f"of the meter '{meter[:60]}'"
         raise UsageError(
-            f"{len(found) or 'No'} prices of '{plan.offer_id}' fit.",
-            where=f"offer {plan.offer_id}",
-            cure=f"Name one with --component. It has: {known}.",
-            code="price_ambiguous",
+            f"The offer '{plan.offer_id}' has no price {named}.", where=where, cure=cure, code="price_unknown"
+        )
+    if len(found) > 1:
+        raise UsageError(
+            f"{len(found)} prices of '{plan.offer_id}' fit.", where=where, cure=cure, code="price_ambiguous"
         )
     return found[0]
+
+
+def instant_asked(at: datetime | str) -> datetime:
+    """An instant, UTC, from an ISO time that says its zone: no zone of this machine's is ever put in its place.
+
+    Raises:
+        UsageError: ``time``: it is no time, or says no zone.
+    """
+    try:
+        found = datetime.fromisoformat(at) if isinstance(at, str) else at
+    except ValueError:
+        found = None
+    if found is None or found.tzinfo is None:
+        raise UsageError(
+            f"{str(at)[:40]!r} is no time with a zone.",
+            where="--at",
+            cure="Write it like 2026-03-01T18:00+01:00, or end it with Z.",
+            code="time",
+        )
+    return found.astimezone(UTC)
 
 
 def units_asked(units: int | str, component: PlanComponent, currency: str, rate: PlanRate | None) -> int:
     """A quantity in base units: ``1500``, ``2.5 GB``, ``3.50 EUR`` of a money meter, ``5 Mbit/s`` of a percentile's slot."""
     number, word = _number_and_unit(str(units))
     unit = component.unit
-    example = _EXAMPLES.get(kind_of(unit), f"2 {unit}")
+    example = _EXAMPLES.get(kind_of(unit)) or quantity_words(2, unit)
     burst = rate.percentile if rate else None
     if unit == "nano":
         example = f"3.50 {currency}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from workbench.model.money import decimal_text
 from workbench.model.offer import Offer
+from workbench.tariff.show import grouped
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def listed(
 
 
 def _money(amount: Fraction) -> str:
-    return decimal_text(amount)
+    return grouped(decimal_text(amount))
 
 
 def _capital(text: str) -> str:

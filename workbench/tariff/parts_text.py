@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from fractions import Fraction
 
 from workbench.model.money import decimal_text
@@ -80,7 +81,7 @@ def allowance_text(component: Component, offer: Offer, unit: str) -> str:
     each = {"full": " from each member", "prorated": " from each member, by its days", "none": ""}
     whose = each[allowance.contribution] if pooled else ""
     by_days = ", by its days" if allowance.contribution == "prorated" and not pooled else ""
-    free = f"{quantity_words(allowance.units, unit)} free{whose}{by_days}"
+    free = f"{quantity_words(allowance.units, unit)} free every {offer.period}{whose}{by_days}"
     return free + rollover_text(allowance.rollover, offer, unit)
 
 
@@ -93,7 +94,7 @@ def when_text(rate: Rate, zone: str) -> str:
 
 
 def _window(window: TimeWindow, zone: str) -> str:
-    days = "" if len(window.days) == 7 else f"on {', '.join(_DAYS[day] for day in window.days)}"
+    days = "" if len(window.days) == 7 else f"on {_days(window.days)}"
     whole = (window.start_minute, window.end_minute) == (0, 1440)
     clock = "" if whole else f"from {_clock(window.start_minute)} to {_clock(window.end_minute)}"
     if window.holidays == "only":
@@ -102,6 +103,14 @@ def _window(window: TimeWindow, zone: str) -> str:
         days = f"{days or 'on all days'} but no holidays of {window.calendar}"
     other = f" ({window.zone})" if window.zone != zone else ""
     return (" ".join(part for part in (days, clock) if part) or "at any time") + other
+
+
+def _days(days: Collection[int]) -> str:
+    """``mon-fri`` as a price list writes it; days that do not follow each other are listed."""
+    first, last = min(days), max(days)
+    if last - first == len(days) - 1 > 1:
+        return f"{_DAYS[first]}-{_DAYS[last]}"
+    return ", ".join(_DAYS[day] for day in sorted(days))
 
 
 def _clock(minute: int) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -19,10 +19,11 @@ from workbench.model.offer import Catalogue, Fee, Offer
 from workbench.model.plan import PlanComponent, PlanRate
 from workbench.model.price import StairStep, Volume
 from workbench.tariff.amount import chargeable, converted, cost
-from workbench.tariff.asked import component_asked, offer_asked, rate_asked, units_asked
+from workbench.tariff.asked import component_asked, instant_asked, offer_asked, rate_asked, units_asked
 from workbench.tariff.compile import compile_offer
 from workbench.tariff.describe import describe, labels
 from workbench.tariff.lookup import step_at
+from workbench.tariff.parts_text import increment_text
 from workbench.tariff.timeline import effective_at
 from workbench.tariff.units_text import quantity_words
 
@@ -117,6 +118,11 @@ class Quote:
             "notes": list(self.notes),
         }
 
+    def __str__(self) -> str:
+        from workbench.tariff.show import details, headline
+
+        return "\n".join([headline(self), *details(self)])
+
     def _repr_html_(self) -> str:
         from workbench.tariff.show import quote_html
 
@@ -135,7 +141,7 @@ def price(
     *,
     meter: str = "",
     component: str = "",
-    at: datetime | None = None,
+    at: datetime | str | None = None,
     catalogue: Catalogue | None = None,
     offer_id: str = "",
     dimensions: Mapping[str, str] | None = None,
@@ -149,11 +155,12 @@ def price(
             is one event's; a 95th percentile takes a rate (``"5 Mbit/s"``) or what each slot carries.
         meter, component: which price; needed only when the offer has several.
         offer_id: which offer, when the catalogue holds several.
-        at: the instant of use (default: when the offer becomes effective); decides the time-of-use window.
+        at: the instant of use, with its zone (text is read as ISO); by default when the offer becomes effective. Decides
+            the time-of-use window.
         dimensions, named: such as ``country="DE"``; the two are put together.
 
     Raises:
-        UsageError: no or several prices fit, or the quantity does not convert.
+        UsageError: no or several prices fit, the quantity does not convert, or ``at`` says no zone.
 
     >>> price("datasets/catalog/street-lamps.yaml", "1000 kWh").amount
     Fraction(1, 20)
@@ -163,7 +170,7 @@ def price(
     plan = compile_offer(chosen, known, discounts=first)
     part = component_asked(plan, meter, component)
     given = {**(dimensions or {}), **named}
-    instant = at.astimezone(UTC) if at else effective_at(chosen)
+    instant = instant_asked(at) if at else effective_at(chosen)
     rate = rate_asked(part, known, instant, given)
     quantity = units_asked(units, part, chosen.currency, rate)
     stated = next(
@@ -191,7 +198,7 @@ def price(
         also=tuple(each for each in describe(chosen, known) if each[0].partition("/")[0] != part.id),
         zone=chosen.zone,
         tax=_tax(chosen, part.tax_category),
-        notes=tuple(_notes(part, rate, given)),
+        notes=tuple(_notes(chosen, part, rate, given)),
         curve=tuple((point, _exact(part, rate, point)) for point in _more_points(part, rate, points)),
     )
 
@@ -220,8 +227,11 @@ def _chargeable(component: PlanComponent, units: int) -> int:
     return int(chargeable(units - beyond, *rule)) + beyond
 
 
-def _notes(component: PlanComponent, rate: PlanRate | None, given: Mapping[str, str]) -> Iterator[str]:
+def _notes(
+    offer: Offer, component: PlanComponent, rate: PlanRate | None, given: Mapping[str, str]
+) -> Iterator[str]:
     """What a reader of one number may not think of."""
+    yield from _counted(offer, component)
     looks: dict[str, list[str]] = {}
     for row in component.rates:
         for name, values in row.match:
@@ -235,6 +245,22 @@ def _notes(component: PlanComponent, rate: PlanRate | None, given: Mapping[str, 
         yield f"As if the slot of {slot} that counts carried this; which slot that is, is known at close."
     if rate is not None and rate.conversion is not None:
         yield "One event that carries this amount; each event is priced alone."
+
+
+def _counted(offer: Offer, component: PlanComponent) -> Iterator[str]:
+    """Whose units these are, over which time, and what is taken off or rounded before they are priced."""
+    if component.bundle:
+        yield f"As if the credits of '{component.bundle}' were spent; they are taken first."
+    if component.free_units:
+        who = {"pool": "member of the pool", "sim_group": "SIM group"}.get(component.scope, "device")
+        yield f"The free units are those of one {who} in one {offer.period}."
+    if component.scope == "event":
+        yield "All in one event; each is counted alone."
+    elif component.counter_period != "billing":
+        yield f"All in one {component.counter_period}; it is counted anew every {component.counter_period}."
+    stated = next((c.increment for c in offer.components if c.id == component.id), None)
+    if stated is not None:
+        yield f"Counted in {increment_text(stated, component.unit)}."
 
 
 def _tax(offer: Offer, category: str) -> str:
