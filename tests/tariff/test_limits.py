@@ -58,3 +58,31 @@ def test_the_reader_and_the_schema_end_at_the_same_number(old: str, new: str, le
         code, complaints = said(written(old, new, number))
         assert code == "field_whole"
         assert complaints
+
+
+HEAD = "meters: [{id: m, unit: UNIT, currency: EUR, dimensions: [c]}]\npartners: [{id: op}]\noffers:\n" + (
+    "  - {id: o, version: 1, currency: EUR, effective: 2026-01-01, split: {rest: op},\n"
+    "     prices: [{id: p, meter: m, PRICE}]}\n"
+)
+LISTS = [
+    ("byte", "graduated: {tiers: [", "{amount: 1}", "]}"),
+    ("byte", "volume: {tiers: [", "{amount: 1}", "]}"),
+    ("byte", "stair_step: {steps: [", "{amount: 1}", "]}"),
+    ("nano", "graduated_percentage: {tiers: [", "{rate: 1 %}", "]}"),
+    ("byte", "rates: [", "{id: a, per_unit: {amount: 1}}", "]"),
+    (
+        "byte",
+        "rates: [{id: b, per_unit: {amount: 1}, match: {c: [",
+        "x",
+        "]}}, {id: a, per_unit: {amount: 1}}]",
+    ),
+]
+
+
+@pytest.mark.parametrize(("unit", "before", "one", "after"), LISTS, ids=[each[1] for each in LISTS])
+def test_a_list_of_one_is_read_and_an_empty_one_is_not(unit: str, before: str, one: str, after: str) -> None:
+    text = HEAD.replace("UNIT, currency: EUR", "nano, currency: EUR" if unit == "nano" else unit)
+    assert said(text.replace("PRICE", before + one + after)) == ("", 0)
+    code, complaints = said(text.replace("PRICE", before + after))
+    assert code
+    assert complaints
