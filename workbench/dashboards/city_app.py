@@ -135,7 +135,7 @@ class CityPage:
         names = sorted(self._tape.takings[-1], key=lambda offer: self._tape.takings[-1][offer])
         self._offer_names = names
         plot = figure(
-            height=max(150, 28 * len(names) + 30), y_range=names, sizing_mode="stretch_width", tools="",
+            height=28 * len(names) + 30, y_range=names, sizing_mode="stretch_width", tools="",
             toolbar_location=None, outline_line_color=None, background_fill_alpha=0, border_fill_alpha=0,
         )  # fmt: skip
         plot.hbar(y="offer", right="amount", height=0.62, color="color", source=self._offers, line_color=None)

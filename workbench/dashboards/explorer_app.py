@@ -219,7 +219,8 @@ class ExplorerPage(param.Parameterized):
         )
         alert = pmui.Alert(told, severity="success" if proven else "error", sizing_mode="stretch_width")
         source = _caption(f"Record in {record['segment']}; rows from {', '.join(members.segments)}")
-        return theme.card("Usage record", pmui.Typography(words), alert, source)
+        said = pmui.Typography(words, sx={"& code": {"color": "inherit"}})
+        return theme.card("Usage record", said, alert, source)
 
 
 def _percent(part: Fraction) -> str:
