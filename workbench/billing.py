@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from workbench.errors import RatingError
 from workbench.lake.lake import Lake
 from workbench.lake.segment import Segment
 from workbench.mediation.work import Progress
@@ -140,8 +141,10 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
     if lake.facts("rated").get(name) == made_from and held["lines"]:
         done.charges, done.uncharged = (sum(s.rows for s in held[kind]) for kind in ("charges", "uncharged"))
         return done
+    streams = {segment.stream: [s for s in records if s.stream == segment.stream] for segment in records}
+    for stream, of_stream in sorted(streams.items()):
+        _hold_dimensions(lake, plan, stream, of_stream)
     with Rater(lake.con, plan, credits_before(lake, plan.period)) as rater:
-        streams = {segment.stream: [s for s in records if s.stream == segment.stream] for segment in records}
         for stream, of_stream in sorted(streams.items()):
             if plan.needs_totals(stream):
                 rater.observe(stream, lake.scan("records", segments=of_stream))
@@ -175,6 +178,25 @@ def rate_period(lake: Lake, plan: Plan, progress: Progress | None = None) -> Rat
     present = set(lake.state.segments)
     done.add = [segment for segment in done.add if segment.id not in present]
     return done
+
+
+def _hold_dimensions(lake: Lake, plan: Plan, stream: str, records: Sequence[Segment]) -> None:
+    """Refuse records that were not kept apart by what their prices look at; no price could be told from another.
+
+    Raises:
+        RatingError: ``dimension_not_kept``.
+    """
+    if not (wanted := plan.dimensions(stream)):
+        return
+    kept = lake.con.sql(f"SELECT * FROM {lake.scan('records', segments=records)} LIMIT 0").columns
+    if missing := [name for name in wanted if name not in kept]:
+        raise RatingError(
+            f"A price of '{stream}' looks at {', '.join(missing)}, by which its usage records are not kept apart.",
+            where=stream,
+            cure=f"Say `dimensions: [{', '.join(wanted)}]` in a policy file, and bring the usage into a new lake with "
+            "`workbench ingest FILE --policy POLICY`.",
+            code="dimension_not_kept",
+        )
 
 
 def _online(lake: Lake, plan: Plan, name: str) -> Segment:

@@ -256,3 +256,20 @@ def test_a_slip_by_which_was_billed_stops_no_recomputation(say: Say, desk: Path)
     other = say("rate", desk / "other", "--period", "2026-03-02", "--catalog", desk / "offer.yaml")
     assert other.code != 0
     assert say("catalog", "check", desk / "offer.yaml").code != 0
+
+
+def test_a_price_by_what_records_do_not_hold_is_refused_with_the_policy_that_would_do(
+    say: Say, desk: Path
+) -> None:
+    """It had ended as a defect of the workbench: the mapping's dimensions are kept only where the policy says so."""
+    by_depot = (
+        "rates: [{match: {depot: north}, per_unit: {amount: 0.0002}}, {id: rest, per_unit: {amount: 0.0001}}]"
+    )
+    offer = OFFER.replace("per_unit: {amount: 0.0001, per: 1 gram}", by_depot)
+    billed(say, desk)
+    (desk / "offer.yaml").write_text(offer.replace("unit: gram}", "unit: gram, dimensions: [depot]}"))
+    said = say("rate", desk / "lake", "--period", "2026-03-02", "--catalog", desk / "offer.yaml", "--json")
+    assert said.code != 0
+    assert said.error["code"] == "dimension_not_kept"
+    assert said.error["where"] == "bins.weight"
+    assert "`dimensions: [depot]`" in said.error["cure"]

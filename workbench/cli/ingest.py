@@ -43,7 +43,8 @@ def ingest(
     policy: Annotated[
         Path | None,
         typer.Option(
-            help="How events are kept: grid, partition, horizons (YAML). Left out: 15 minutes, by hour."
+            help="How events are kept (YAML): grid, partition, horizons, and the dimensions that prices look at. "
+            "Left out: 15 minutes, by hour, none."
         ),
     ] = None,
     param: Annotated[
