@@ -199,3 +199,27 @@ def test_what_cannot_be_priced_is_refused_whether_published_or_not(tmp_path: Pat
     with pytest.raises(CatalogueError) as caught:
         loads(text, kept=None)
     assert caught.value.code == "rate_gap"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "told"),
+    [("", "publish: {running: now}, ", True),
+     ("", "publish: {running: keep}, ", False),
+     ("", "publish: {running: now, counters: reset}, ", False),
+     ("", "", False),
+     ("allowance: {units: 5, rollover: {periods: 1}}, ", "", True),
+     ("allowance: {units: 5}, ", "", False)],
+)  # fmt: skip
+@pytest.mark.parametrize("meter", ["m.up", "m.data"])
+def test_a_price_that_goes_on_with_another_meters_counter_is_a_warning(
+    first: str, second: str, told: bool, meter: str
+) -> None:
+    """A hundred bytes had been billed, and the next hundred uplinks were priced as the second hundred."""
+    offer = "  - {id: o, version: %s, currency: EUR, effective: 2026-0%s-01, %ssplit: {rest: op}, prices: [{id: p, meter: %s, %s%s}]}\n"
+    head = HEAD[: HEAD.index("  - id: o")]
+    text = head + offer % (1, 1, "", "m.data", first, EACH) + offer % (2, 2, second, meter, first, EACH)
+    found = [f for f in check(loads(text)) if f.severity == "warning"]
+    assert [(f.code, f.version, f.part) for f in found] == (
+        [("counter_of_another_meter", 2, "p")] if told and meter == "m.up" else []
+    )
+    assert all("counts m.up; in version 1 it counted m.data" in f.sentence for f in found)

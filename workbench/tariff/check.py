@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 from pathlib import Path
 
 from workbench.errors import AmountOverflow, CatalogueError, WorkbenchError
@@ -81,6 +81,9 @@ def check(
         if offer.id not in newest or newest[offer.id][0].version < offer.version:
             newest[offer.id] = (offer, plan)
         progress(number)
+    for old, new in pairwise(catalogue.offers):
+        if old.id == new.id:
+            found += _other_meter(old, new)
     found += _arbitrage(list(newest.values()))
     return sorted(found, key=lambda f: (f.severity != "warning", f.offer_id, f.version, f.part, f.code))
 
@@ -211,6 +214,25 @@ def _slipped(offer: Offer, meters: dict[str, Meter]) -> Iterator[Finding]:
             code, "warning", offer.id, offer.version, "" if part.startswith("@") else part,
             f"{what} Version {offer.version} is in force and stays as it is. For the next version: {cure}",
         )  # fmt: skip
+
+
+def _other_meter(old: Offer, new: Offer) -> Iterator[Finding]:
+    """A price that keeps its id and counts something else: what was used of the one would count as used of the other."""
+    before = {component.id: component for component in old.components}
+    carried = new.publish.running == "now" and new.publish.counters == "carry"
+    for component in new.components:
+        was = before.get(component.id)
+        if was is None or was.meter == component.meter:
+            continue
+        rolls = bool(was.allowance and was.allowance.rollover and component.allowance)
+        if carried or rolls:
+            what = "its counters go on" if carried else "unused free units go over"
+            yield Finding(
+                "counter_of_another_meter", "warning", new.id, new.version, component.id,
+                f"'{component.id}' counts {component.meter}; in version {old.version} it counted {was.meter}, and {what}: "
+                f"{was.meter} used or left before counts as {component.meter}. Give the price another id"
+                f"{', or say `counters: reset`' if carried else ''}.",
+            )  # fmt: skip
 
 
 def _pool_rules(offer: Offer) -> Iterator[Finding]:
