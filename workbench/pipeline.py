@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from workbench.billing import plan_of, rate_period, settle_period
+from workbench.billing import name_of, plan_of, rate_period, settle_period
 from workbench.clock import Clock
 from workbench.lake.lake import Lake
 from workbench.mediation.delivery import Delivery, deliver
@@ -26,6 +26,7 @@ from workbench.mediation.policy import Policy
 from workbench.mediation.stream import Stream
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period
+from workbench.rating.spans import hold_spans
 from workbench.settlement.adjust import AdjustResult
 from workbench.settlement.holds import Hold
 
@@ -142,6 +143,9 @@ def rate(job: Job, outcome: Outcome) -> None:
     if job.catalogue is None or job.period is None:
         return
     plan = plan_of(job.lake, job.catalogue, job.period)
+    if name_of(job.period) not in job.lake.facts("close"):  # what was closed is billed as it was
+        taken = {(offer.offer_id, offer.version) for offer in plan.offers}
+        hold_spans((o for o in job.catalogue.offers if (o.id, o.version) in taken), job.period)
     job.watch.begin("rate", sum(segment.rows for segment in job.lake.segments("records")))
     done = rate_period(job.lake, plan, job.watch.advance)
     if done.facts:

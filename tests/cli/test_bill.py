@@ -273,3 +273,16 @@ def test_a_price_by_what_records_do_not_hold_is_refused_with_the_policy_that_wou
     assert said.error["code"] == "dimension_not_kept"
     assert said.error["where"] == "bins.weight"
     assert "`dimensions: [depot]`" in said.error["cure"]
+
+
+def test_a_years_fee_is_not_billed_in_a_month(say: Say, desk: Path) -> None:
+    lake = billed(say, desk)
+    (desk / "yearly.yaml").write_text(
+        OFFER.replace("    currency: EUR\n", "    currency: EUR\n    period: year\n", 1)
+        + "    fees: [{id: rent, amount: 365, every: period, per: device}]\n"
+    )
+    said = say("rate", lake, "--period", "2026-03", "--catalog", desk / "yearly.yaml", "--json")
+    assert said.code != 0
+    assert said.error["code"] == "billing_span"
+    assert "the fee 'rent' is for a whole one; this period has 31 days" in said.error["what"]
+    assert say("rate", lake, "--period", "2026-01-01/2027-01-01", "--catalog", desk / "yearly.yaml").code == 0
