@@ -86,3 +86,19 @@ def test_a_list_of_one_is_read_and_an_empty_one_is_not(unit: str, before: str, o
     code, complaints = said(text.replace("PRICE", before + after))
     assert code
     assert complaints
+
+
+QUANTITIES = [
+    ("package: {amount: 1, size: ", "}"),
+    ("per_unit: {amount: 1, per: ", "}"),
+    ("graduated: {tiers: [{up_to: ", ", amount: 2}, {amount: 1}]}"),
+    ("stair_step: {steps: [{up_to: ", ", amount: 1}, {amount: 2}]}"),
+    ("increment: {units: ", "}, per_unit: {amount: 1}"),
+]
+
+
+@pytest.mark.parametrize(("before", "after"), QUANTITIES, ids=[each[0] for each in QUANTITIES])
+def test_a_quantity_begins_at_one_unit(before: str, after: str) -> None:
+    text = HEAD.replace("UNIT, currency: EUR", "byte")
+    assert said(text.replace("PRICE", f"{before}1{after}")) == ("", 0)
+    assert said(text.replace("PRICE", f"{before}0{after}"))[0] == "quantity_range"
