@@ -30,6 +30,7 @@ offers:
 """
 PRICE = "{id: data, meter: m.data, per_unit: {amount: 0.01, per: 1 MB}}"
 SPLIT = "split: {rest: op}"
+POOLED = PRICE.replace("meter", "scope: pool, allowance: {units: 5}, meter")
 
 CASES = [
     ("per_unit: {amount: 0.01, per: 1 MB}", "per_unit: {amount: 0.01, per: 1 kWh}", "unit_mismatch"),
@@ -148,6 +149,34 @@ CASES = [
     ("offers:", "\toffers:", "yaml_syntax"),
     ("version: 1", "version: \x00", "yaml_syntax"),
     ("version: 1", "? [a, b]\n    : 1", "yaml_key"),
+    (SPLIT, SPLIT + "\n    bundles: [{id: b, credits: 5, weights: {data: 1}}, {id: c, credits: 5, weights: {data: 2}}]",
+     "bundle_twice"),
+    (
+        PRICE,
+        "{id: data, meter: m.data, rates: [{windows: [{holidays: only, calendar: de}], per_unit: {amount: 1}}, "
+        "{per_unit: {amount: 2}}]}",
+        "calendar_unknown",
+    ),
+    (PRICE, "{id: data, meter: m.data, rates: [{match: {country: ['']}, per_unit: {amount: 1}}]}", "dimension_value"),
+    (PRICE, f"{{id: data, meter: m.data, rates: [{{match: {{country: {'x' * 101}}}, per_unit: {{amount: 1}}}}]}}", "dimension_value"),
+    (PRICE, "{id: data, meter: m.data, rates: [{match: {country: [[x]]}, per_unit: {amount: 1}}]}", "dimension_value"),
+    (PRICE, PRICE.replace("meter", f"title: {'x' * 201}, meter"), "field_text"),
+    (f"    prices:\n      - {PRICE}\n", "", "offer_empty"),
+    (SPLIT, "split: {rest: op, rules: [{partner: other, fixed: 1, per: 5 messages, components: [data, fee]}]}", "split_unit"),
+    *[
+        (f"{SPLIT}\n    prices:\n      - {PRICE}", f"{SPLIT}\n    {how}\n    prices:\n      - {price}", "prepaid_jump")
+        for how in ("prepaid: true", "charged: node")
+        for price in (
+            "{id: data, meter: m.data, volume: {tiers: [{up_to: 5, amount: 2}, {amount: 1}]}}",
+            "{id: data, meter: m.data, stair_step: {steps: [{up_to: 5, amount: 2}, {amount: 1}]}}",
+            "{id: data, meter: m.data, p95: {amount: 1}}",
+        )
+    ],
+    *[
+        (f"{SPLIT}\n    prices:\n      - {PRICE}", f"{SPLIT}\n    prepaid: true\n    {rule}\n    prices:\n      - {POOLED}",
+         "prepaid_jump")
+        for rule in ("pool_cap_units: 3", "overage: excess")
+    ],
 ]  # fmt: skip
 
 
@@ -171,6 +200,15 @@ def test_one_sentence_with_line_code_and_cure(old: str, new: str, code: str) -> 
 def test_the_good_one_is_good() -> None:
     offer = loads(GOOD).offers[0]
     assert str(offer.components[0].rates[0].price) == "PerUnit(amount=Fraction(1, 100), per=1000000)"
+
+
+def test_a_pool_that_is_shared_by_use_may_be_prepaid() -> None:
+    text = GOOD.replace(SPLIT, SPLIT + "\n    prepaid: true").replace(PRICE, POOLED)
+    assert loads(text).offers[0].prepaid
+    alone = GOOD.replace(SPLIT, SPLIT + "\n    prepaid: true\n    pool_cap_units: 3").replace(
+        PRICE, POOLED.replace("pool", "device")
+    )
+    assert loads(alone, kept=None).offers[0].prepaid
 
 
 def test_an_unquoted_price_never_goes_through_a_float() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from workbench.errors import CatalogueError, UsageError
+from workbench.errors import CatalogueError, FileUnreadable, UsageError
 from workbench.tariff.catalogue import load, loads
 from workbench.tariff.check import check
 from workbench.tariff.diff import diff_catalogues
@@ -162,6 +162,17 @@ def test_a_published_version_cannot_change(tmp_path: Path) -> None:
     with pytest.raises(CatalogueError) as caught:
         publish(load(file), tmp_path, today)
     assert caught.value.code == "version_order"
+
+
+@pytest.mark.parametrize("line", ["meter-s 1", "meter-s one {sha} 2026-01-01", "meter-s 1 {sha} soon"])
+def test_a_lock_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, line: str) -> None:
+    (tmp_path / "catalog.lock").write_text(
+        "# what was published\n\n" + line.replace("{sha}", "0" * 64) + "\n"
+    )
+    with pytest.raises(FileUnreadable) as caught:
+        read_lock(tmp_path)
+    assert caught.value.code == "catalogue_lock"
+    assert caught.value.where.endswith("catalog.lock:3")
 
 
 def test_a_version_that_has_begun_is_not_published_by_accident(tmp_path: Path) -> None:

@@ -79,6 +79,17 @@ def test_of_several_offers_one_is_named() -> None:
     assert str(price(ROAMING, "5 MB", offer_id="roaming-trackers", country="DE").amount * 10**7) == "2500096"
 
 
+def test_of_several_prices_one_is_named() -> None:
+    car = Path("datasets/catalog/connected-car.yaml")
+    with pytest.raises(UsageError) as caught:
+        price(Path("datasets/catalog/ev-charging.yaml"), "5 kWh")
+    assert caught.value.code == "price_ambiguous"
+    assert "Name one with --component. It has: " in str(caught.value.cure)
+    with pytest.raises(UsageError, match="has no price 'nothing'") as caught:
+        price(car, "5", component="nothing")
+    assert caught.value.code == "price_unknown"
+
+
 def test_a_dimension_the_meter_does_not_have_is_refused() -> None:
     with pytest.raises(UsageError) as caught:
         price(ROAMING, "5 MB", offer_id="roaming-trackers", dimensions={"zone": "EU"})

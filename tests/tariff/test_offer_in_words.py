@@ -15,7 +15,7 @@ from workbench.tariff.catalogue import load, loads
 from workbench.tariff.describe import describe
 from workbench.tariff.quote import price
 from workbench.tariff.schema import schema
-from workbench.tariff.show import amount_text, curve_svg, details, headline
+from workbench.tariff.show import amount_text, average_name, curve_svg, details, headline
 from workbench.tariff.units_text import quantity_text, quantity_words
 
 CATALOG = Path("datasets/catalog")
@@ -181,6 +181,8 @@ def test_what_a_notebook_shows_needs_nothing_from_elsewhere(file: Path) -> None:
             assert "<script" not in html
             assert "http" not in html
             assert headline(quote) in "".join(root.itertext())
+            heads = [[cell.text for cell in row.iter("th")] for row in root.iter("thead")]
+            assert heads == [["price", "after", "up to", "amount"], ["use", "bill", average_name(quote)]]
             for _, amount in quote.shape:
                 assert amount_text(amount, quote.currency) in html
             drawn = [
@@ -195,6 +197,8 @@ DRAWN = [
     ("falling", "1200", "0 USD,2 USD,4 USD,6 USD,8 USD,10 USD", "0,500,1,000,1,500", "messages"),
     ("share", "12.5 EUR", "0 EUR,0.1 EUR,0.2 EUR,0.3 EUR,0.4 EUR", "0,5,10,15", "EUR"),
     ("thirds", "7200", "0 JPY,0.5 JPY,1 JPY,1.5 JPY,2 JPY", "0,0.5,1,1.5,2", "hours"),
+    ("thirds", "50", "0 JPY,0.005 JPY,0.01 JPY,0.015 JPY", "0,0.2,0.4,0.6,0.8,1", "minutes"),
+    ("thirds", "3000", "0 JPY,0.2 JPY,0.4 JPY,0.6 JPY,0.8 JPY", "0,10,20,30,40,50", "minutes"),
     ("thirds", "1", "0 JPY,0.0002 JPY,0.0004 JPY", "0,1,2", "seconds"),
     ("blocks", "3.2 kWh", "0 EUR,0.1 EUR,0.2 EUR,0.3 EUR,0.4 EUR", "0,1,2,3,4", "kWh"),
 ]
@@ -217,7 +221,7 @@ def test_the_axes_of_a_curve_are_round_and_where_they_say(
     last, most = quote.curve[-1][0], max(amount for _, amount in quote.curve)
     for y, text in high:
         assert y == 214 - int(200 * Fraction(text.split()[0]) / most)  # type: ignore[union-attr]
-    size = {"GB": 10**9, "MB": 10**6, "EUR": 10**9, "hours": 3600, "kWh": 10**6}.get(unit, 1)
+    size = {"GB": 10**9, "MB": 10**6, "EUR": 10**9, "hours": 3600, "minutes": 60, "kWh": 10**6}.get(unit, 1)
     for x, anchor, text in low:
         assert x == 96 + int(404 * Fraction(str(text).replace(",", "")) * size / last)
         assert anchor == ("middle" if x < 470 else "end")
