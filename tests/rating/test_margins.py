@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.books import close_together
+from tests.golden.books import close_together, read_books
 from tests.golden.case import read_cases
 from workbench.errors import UsageError
 from workbench.lake.lake import Lake
@@ -52,7 +52,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("margins")
     (folder / "case.yaml").write_text(CASE, encoding="utf-8")
     cases = read_cases(folder / "case.yaml")
-    close_together(folder, cases, cases[0].periods)
+    close_together(folder, cases, cases[0].periods, read_books)
     return folder / "lake"
 
 

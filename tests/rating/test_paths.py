@@ -304,7 +304,7 @@ def test_a_sponsor_pays_his_part_and_the_users_line_shows_it_at_nothing() -> Non
     short = World(price(EACH, GIFT % ", budget: 6"))
     both = (*rows, Seen(3, "d1", 5, country="US"))
     short.observe(*both)
-    assert short.rate(*both) == [5 * NANO, 0, 5 * NANO, 5 * NANO]
+    assert short.rate(*both) == [5 * NANO, 0, 5 * NANO, 4 * NANO, 1 * NANO]  # one unit of the last is his
 
 
 def test_a_bundle_covers_what_comes_first() -> None:
