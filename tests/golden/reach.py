@@ -26,6 +26,8 @@ from tests.golden.implant import Place, forget, in_child
 
 ROOMS = ("tests/tariff", "tests/rating", "tests/settlement")
 """Whose files of tests are asked, each where it runs the changed function."""
+BESIDES = ("tests/cli/test_transcript.py",)
+"""Files of other rooms that are asked too: what commands say of a price list, word for word."""
 ROOT = Path(__file__).parents[2]
 _HOUR = 3600
 
@@ -70,8 +72,9 @@ def _places(known: list[list[str]]) -> set[Place]:
 
 
 def files_of_tests() -> list[str]:
-    """Every file of tests of ``ROOMS``, as a path from the root."""
-    return sorted(str(file.relative_to(ROOT)) for room in ROOMS for file in (ROOT / room).glob("test_*.py"))
+    """Every file of tests of ``ROOMS``, and those beside, as a path from the root."""
+    found = [str(file.relative_to(ROOT)) for room in ROOMS for file in (ROOT / room).glob("test_*.py")]
+    return sorted([*found, *BESIDES])
 
 
 def fails(file: str) -> str:

@@ -57,6 +57,7 @@ TARGETS = {
     "workbench.tariff.assign": ("batch",),
     "workbench.tariff.plan": ("batch",),
     "workbench.tariff.grants": ("batch",),
+    "workbench.tariff.purse": ("online", "batch"),
     "workbench.rating.online": ("online",),
     "workbench.rating.wallet": ("batch",),
     "workbench.rating.closing": ("batch",),
@@ -78,6 +79,15 @@ TARGETS = {
     "workbench.settlement.apportion": ("books",),
 }
 """Module to the raters of the golden cases that are asked."""
+TARGETS |= {
+    f"workbench.tariff.{name}": ()
+    for name in (
+        "asked", "at_close", "canonical", "catalogue", "check", "compare", "describe", "desk", "diff", "diff_price",
+        "diff_words", "fields", "formerly", "parts_text", "publish", "quote", "read_offer", "read_price", "read_split",
+        "restore", "schema", "shape", "show", "slips", "spell", "sql", "units_text", "validate", "widest", "yamltree",
+    )
+}  # fmt: skip
+"""What reads, checks, compares and shows catalogues: files of tests are asked."""
 
 _SECONDS = 150
 """Of the processor: more than the longest question takes (a file's cases in batch, a file of tests)."""

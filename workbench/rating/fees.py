@@ -53,12 +53,20 @@ def charges(tables: PlanTables) -> str:
 
 
 def _at_zero(s: str) -> str:
-    """``C(0)`` of every counter that some covered day belongs to, on the first such day, by the version of whoever it covers."""
+    """``C(0)`` of every counter that some covered day belongs to, on the first such day, by the version of whoever it covers.
+
+    A subscription without devices has its part in the account's pool, too.
+    """
+    covers = (
+        "(SELECT sub_no, account_no, offer_no, device_key, group_no, from_at, until_at, false AS bare "
+        f"FROM {s}.assignments UNION ALL SELECT sub_no, account_no, offer_no, NULL, NULL, from_at, until_at, true FROM {s}.terms)"
+    )
     return (
         "SELECT arg_min(k.line_no, (d.day_start, o.version, a.sub_no)), "
         "min(CASE c.scope WHEN 'device' THEN a.device_key END), min(d.day_start), 0::BIGINT, "
         "arg_min(r.at_zero, (d.day_start, o.version, a.sub_no)), 0::SMALLINT "
-        f"FROM {s}.assignments a JOIN {s}.comps c USING (offer_no) JOIN {s}.rates r ON r.comp_no = c.comp_no "
+        f"FROM {covers} a JOIN {s}.comps c ON c.offer_no = a.offer_no AND (NOT a.bare OR c.scope = 'pool') "
+        f"JOIN {s}.rates r ON r.comp_no = c.comp_no "
         f"JOIN {s}.offers o ON o.offer_no = c.offer_no JOIN {s}.days d ON d.zone = o.zone AND a.from_at < d.day_end "
         f"AND d.day_end <= a.until_at JOIN {s}.line_keys k ON k.account_no = a.account_no AND k.offer_no = a.offer_no "
         "AND k.part_id = c.component_id AND k.kind = 'usage' WHERE r.at_zero > 0 AND NOT c.online "
