@@ -31,6 +31,8 @@ class Receiver:
     def __init__(self) -> None:
         self.heard: list[tuple[dict[str, str], bytes]] = []
         self.down = False
+        self.answers = threading.Event()  # cleared: what was heard is not answered yet
+        self.answers.set()
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -38,6 +40,7 @@ class Receiver:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 if not outer.down:
                     outer.heard.append((dict(self.headers), body))
+                outer.answers.wait(30)
                 self.send_response(503 if outer.down else 204)
                 self.end_headers()
 
@@ -120,6 +123,23 @@ def test_what_was_not_told_is_told_after_a_restart(tmp_path: Path, receiver: Rec
         until(lambda: len(receiver.heard) == 1)
         time.sleep(0.3)
     assert len(receiver.heard) == 1
+
+
+def test_a_stop_between_a_notice_and_its_answer_tells_it_once(tmp_path: Path, receiver: Receiver) -> None:
+    receiver.answers.clear()
+    with Threaded(doors(tmp_path, receiver)):
+        caller = Caller(tmp_path / "s")
+        caller.ask(encode(Open(account="a", id="o", offers=("car",), low_nano=(EUR // 2, EUR // 4))))
+        caller.ask(encode(TopUp(account="a", id="t", amount_nano=EUR)))
+        spend(tmp_path / "s", 0, 16)
+        until(lambda: len(receiver.heard) == 1)
+        later = threading.Timer(0.5, receiver.answers.set)  # by then the node is stopping
+        later.start()
+    later.join()
+    with Threaded(doors(tmp_path, receiver)):
+        until(lambda: len(receiver.heard) >= 2)
+        time.sleep(0.3)
+    assert [json.loads(body)["threshold"] for _, body in receiver.heard] == [EUR // 2, EUR // 4]
 
 
 def test_every_notice_is_told_once_after_crashes(tmp_path: Path, receiver: Receiver) -> None:

@@ -1,8 +1,8 @@
 """Telling somebody of thresholds: a signed webhook, and MQTT. Each notice once; which ones were told is on disk.
 
 A notice is on disk before it is sent, and before a snapshot lets go of the request it came from; it is ticked off when
-it was accepted. A crash in between, or a loss of power that takes the tick, sends it again with the same id:
-``Idempotency-Key`` on HTTP, ``id`` in the message. The signature is
+it was accepted. An ordinary stop waits for the answer under way. A crash in between, or a loss of power that takes the
+tick, sends it again with the same id: ``Idempotency-Key`` on HTTP, ``id`` in the message. The signature is
 ``X-Workbench-Signature: t=<seconds>,v1=<hex of HMAC-SHA256(secret, "<seconds>." + body)>``.
 """
 
@@ -67,6 +67,7 @@ class Notifier:
         self._file = self._path.open("ab", buffering=0)
         fsync_dir(folder)
         self._lock, self._pending, self._unsynced = threading.Lock(), list[bytes](), False
+        self._sending = asyncio.Lock()  # held from the first byte of an attempt until its answer is noted
         self._mqtt = _client(mqtt) if mqtt is not None else None
         self.told = self.given_up = 0
         self._task = asyncio.get_running_loop().create_task(self._run())
@@ -132,15 +133,26 @@ class Notifier:
             notice = await self._queue.get()
             await self._kept(durably=True)
             for number in range(TRIES_MAX):
-                if await asyncio.to_thread(self._send, notice):
+                if await self._told(notice):
                     self.told += 1
                     break
                 await asyncio.sleep(RETRY_SECONDS[min(number, len(RETRY_SECONDS) - 1)])
             else:
                 self.given_up += 1
                 log.error("charging: notice %s was not accepted after %s tries", notice.id, TRIES_MAX)
-            self._pending.append(json.dumps({"told": notice.id}).encode() + b"\n")
+                self._tick(notice)
             await self._kept(durably=False)
+
+    async def _told(self, notice: Notice) -> bool:
+        """Send a notice and, if it was accepted, note that: whoever holds ``_sending`` sees both or neither."""
+        async with self._sending:
+            accepted = await asyncio.to_thread(self._send, notice)
+            if accepted:
+                self._tick(notice)
+            return accepted
+
+    def _tick(self, notice: Notice) -> None:
+        self._pending.append(json.dumps({"told": notice.id}).encode() + b"\n")
 
     def _send(self, notice: Notice) -> bool:
         body = body_of(notice)
@@ -161,8 +173,9 @@ class Notifier:
             return 200 <= int(response.status) < 300
 
     async def close(self) -> None:
-        """Stop; what was not told is told after the next start."""
-        self._task.cancel()
+        """Stop, after the answer under way; what was not told is told after the next start."""
+        async with self._sending:
+            self._task.cancel()
         if self._mqtt is not None:
             self._mqtt.disconnect()
             self._mqtt.loop_stop()
