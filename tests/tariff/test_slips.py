@@ -223,3 +223,30 @@ def test_a_price_that_goes_on_with_another_meters_counter_is_a_warning(
         [("counter_of_another_meter", 2, "p")] if told and meter == "m.up" else []
     )
     assert all("counts m.up; in version 1 it counted m.data" in f.sentence for f in found)
+
+
+STAIRS = "stair_step: {steps: [{up_to: 5, amount: 1}, {amount: 2}]}"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [(STAIRS, f"{STAIRS}, scope: pool", "all devices of an account share them; in version 1: each device has its own"),
+     (f"{EACH}, allowance: {{units: 5}}", f"{EACH}, scope: sim_group", "the devices of a SIM group share them; in version 1: each"),
+     (STAIRS, f"{STAIRS}, counter_period: week", "they begin anew every week; in version 1: they begin anew every month"),
+     (STAIRS, f"{STAIRS}, scope: device, counter_period: billing", ""),
+     (EACH, f"{EACH}, scope: pool", "")],
+)  # fmt: skip
+@pytest.mark.parametrize("publish", ["running: now", "running: now, counters: reset", "running: keep"])
+def test_a_counter_that_cannot_go_on_in_the_middle_of_a_period_is_a_warning(
+    first: str, second: str, said: str, publish: str
+) -> None:
+    offer = (
+        "  - {id: o, version: %s, currency: EUR, effective: 2026-0%s-01, publish: {%s}, split: {rest: op}, "
+        "prices: [{id: p, meter: m.up, %s}]}\n"
+    )
+    head = HEAD[: HEAD.index("  - id: o")]
+    text = head + offer % (1, 1, "running: next_period", first) + offer % (2, 2, publish, second)
+    found = [f for f in check(loads(text)) if f.code == "counter_starts_anew"]
+    told = bool(said) and publish == "running: now"
+    assert [(f.severity, f.version, f.part) for f in found] == ([("warning", 2, "p")] if told else [])
+    assert all(said in f.sentence and "from 2026-02-01" in f.sentence for f in found)

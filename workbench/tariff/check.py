@@ -15,11 +15,12 @@ from workbench.errors import AmountOverflow, CatalogueError, WorkbenchError
 from workbench.model.money import NANO, decimal_text, minor_nano
 from workbench.model.offer import Catalogue, Component, Fee, Meter, Offer
 from workbench.model.plan import PlanComponent, PlanOffer, PlanRate
-from workbench.model.price import Percentile
+from workbench.model.price import Dynamic, Percentage, Percentile, PerUnit
 from workbench.tariff.at_close import not_at_a_node, not_online
 from workbench.tariff.catalogue import where_written
 from workbench.tariff.compare import rivals
 from workbench.tariff.compile import compile_offer
+from workbench.tariff.parts_text import SCOPES
 from workbench.tariff.shape import MUCH, Bill, amount, crossings
 from workbench.tariff.show import money
 from workbench.tariff.slips import slips
@@ -84,6 +85,7 @@ def check(
     for old, new in pairwise(catalogue.offers):
         if old.id == new.id:
             found += _other_meter(old, new)
+            found += _anew(old, new)
     found += _arbitrage(list(newest.values()))
     return sorted(found, key=lambda f: (f.severity != "warning", f.offer_id, f.version, f.part, f.code))
 
@@ -233,6 +235,40 @@ def _other_meter(old: Offer, new: Offer) -> Iterator[Finding]:
                 f"{was.meter} used or left before counts as {component.meter}. Give the price another id"
                 f"{', or say `counters: reset`' if carried else ''}.",
             )  # fmt: skip
+
+
+def _looks_back(component: Component) -> bool:
+    """Whether a price depends on what was used before."""
+    same = (PerUnit, Percentage, Dynamic)
+    return component.allowance is not None or any(
+        not isinstance(rate.price, same) for rate in component.rates
+    )
+
+
+def _anew(old: Offer, new: Offer) -> Iterator[Finding]:
+    """A price whose counter cannot go on in the middle of a period, since it is kept for others or for another time."""
+    if new.publish.running != "now" or new.publish.counters == "reset":
+        return
+    before = {component.id: component for component in old.components}
+    for component in new.components:
+        was = before.get(component.id)
+        if was is None or not (_looks_back(was) or _looks_back(component)):
+            continue
+        said = [
+            (
+                SCOPES[c.scope or offer.scope],
+                f"they begin anew every {offer.period if c.counter_period == 'billing' else c.counter_period}",
+            )
+            for c, offer in ((was, old), (component, new))
+        ]
+        for then, now in zip(*said, strict=True):
+            if then != now:
+                yield Finding(
+                    "counter_starts_anew", "warning", new.id, new.version, component.id,
+                    f"The counters of '{component.id}': {now}; in version {old.version}: {then}. Version {new.version} holds from "
+                    f"{new.effective} for running subscriptions, too, and their counters begin at zero then: what was used "
+                    "before in that period counts no more. Say `counters: reset` if that is meant, or `running: next_period`.",
+                )  # fmt: skip
 
 
 def _pool_rules(offer: Offer) -> Iterator[Finding]:
