@@ -88,6 +88,24 @@ def test_what_fits_no_row_is_told_only_where_something_may_fit_none() -> None:
     assert ("roaming/else", "free") in told(free.replace(last, ""))
 
 
+ROWS = {
+    "net": "{id: a, match: {country: CH}, per_unit: {amount: 2}}",
+    "time": "{id: b, windows: [{days: mon-fri}], per_unit: {amount: 3}}",
+    "all": "{id: c, per_unit: {amount: 1}}",
+}
+
+
+@pytest.mark.parametrize(
+    ("rows", "free"),
+    [("net all", False), ("time all", False), ("all", False), ("time net", True), ("net time", True), ("net", True), ("time", True)],
+)  # fmt: skip
+def test_the_last_row_alone_says_whether_something_is_left(rows: str, free: bool) -> None:
+    said = ", ".join(ROWS[name] for name in rows.split())
+    text = MINE.replace("- {id: up, meter: m.up, counter_period: month, per_unit: {amount: 1}}",
+                        f"- {{id: up, meter: m.data, unmatched: free, rates: [{said}]}}")  # fmt: skip
+    assert (("up/else", "free") in told(text)) == free
+
+
 def test_words_of_a_split_name_the_block() -> None:
     catalogue = load(CATALOG / "ev-charging.yaml")
     said = dict(describe(catalogue.offers[0], catalogue))

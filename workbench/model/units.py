@@ -30,9 +30,9 @@ class UnitMismatch(ValueError):
 
 
 def kind_of(unit: str) -> str:
-    """The kind a unit belongs to; a counting unit is its own kind (``press`` for ``presses`` too)."""
+    """The physical kind a unit belongs to; empty for a counting unit, also one that is called as a kind is (``data``)."""
     found = _find(unit)
-    return found[0] if found else singular(unit)
+    return found[0] if found else ""
 
 
 def look_alike(unit: str) -> str:

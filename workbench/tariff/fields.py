@@ -232,7 +232,7 @@ class Table:
             raise self.wrong(
                 f"`{key}` must be from {least} to 10^18 {unit}, but is {node.text[:40]}.",
                 "quantity_range",
-                "Write a positive quantity.",
+                "Write a smaller one." if units > _MAX_UNITS else "Write a positive quantity.",
                 node,
             )
         return units

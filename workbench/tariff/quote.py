@@ -308,9 +308,8 @@ def _portions(
     edges = sorted({0, units, *(end for end in [free_units, *_ends(component, rate)] if 0 < end < units)})
     found = []
     for after, up_to in pairwise(edges):
-        free = up_to <= free_units or (
-            rate.steps[0].block_amount == 0 and not total(up_to) and len(said) == 1
-        )
+        nothing = rate.steps[0].block_amount == 0 and len(said) == 1
+        free = not total(up_to) and (up_to <= free_units or nothing)
         words = "free units" if free else label(at(up_to))
         found.append(Portion(at(up_to), after, up_to, total(up_to) - total(after), words))
     return found

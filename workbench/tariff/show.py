@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.model.money import MINOR_DIGITS, NANO, decimal_text
 from workbench.tariff.calendar import zone_of
-from workbench.tariff.units_text import block_text, quantity_words
+from workbench.tariff.units_text import block_text, largest_unit, quantity_words
 
 if TYPE_CHECKING:
     from workbench.tariff.quote import Quote
@@ -81,21 +81,15 @@ def details(quote: Quote) -> list[str]:
     if quote.invoiced != quote.amount:
         found.append(f"An invoice line of its own would be {money(quote.invoiced, quote.currency)}.")
     if quote.units and len(quote.portions) > 1:
-        found.append(
-            f"On average {average_text(quote, quote.units, quote.amount)} per {average_block(quote)[1]}."
-        )
+        per = "" if quote.unit == "nano" else f" per {average_block(quote)[1]}"
+        found.append(f"On average {average_text(quote, quote.units, quote.amount)}{per}.")
     return [*found, *quote.notes]
 
 
 def average_block(quote: Quote) -> tuple[int, str]:
     """The block an average is told for: the largest unit in which the quantity is still at least one."""
-    if quote.unit == "nano":
-        return NANO, quote.currency
-    for size in (10**12, 10**9, 3_600, 10**6, 60, 10**3):
-        words = block_text(size, quote.unit)
-        if size <= max(quote.units, 1) and not words[0].isdigit():
-            return size, words
-    return 1, quote.unit
+    size = largest_unit(quote.units, quote.unit)
+    return size, block_text(size, quote.unit)
 
 
 def average_name(quote: Quote) -> str:
@@ -247,9 +241,7 @@ def _axis(last: int, quote: Quote) -> tuple[int, str]:
     """The unit in which the axis of use is told, and its name."""
     if quote.unit == "nano":
         return NANO, quote.currency
-    sizes = (10**12, 10**9, 3_600, 10**6, 60, 10**3)
-    known = (size for size in sizes if size <= last and not block_text(size, quote.unit)[0].isdigit())
-    size = next(known, 1)
+    size = largest_unit(last, quote.unit)
     return size, quantity_words(2 * size, quote.unit).rpartition(" ")[2]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from workbench.model.money import decimal_text
-from workbench.model.units import UnitMismatch, kind_of, ratio
+from workbench.model.units import kind_of, ratio
 
 _SCALES: dict[str, tuple[str, ...]] = {
     "data": ("GB", "MB", "kB"),
@@ -23,6 +23,12 @@ _WORDS = ("byte", "second", "minute", "hour", "litre")
 """Units that are words, and so have a plural, though they are known by name."""
 
 
+def largest_unit(most: int, base: str) -> int:
+    """The size of the largest unit of which ``most`` is one or more; 1 where that is the base unit itself."""
+    sizes = (ratio(unit, base) for unit in _SCALES.get(kind_of(base), ()))
+    return next((size.numerator for size in sizes if size.denominator == 1 and size <= most), 1)
+
+
 def quantity_text(units: int, base: str) -> str:
     """A quantity in the largest unit in which it is short: ``100 MB``, ``1.5 kWh``, ``7 message``."""
     kind = kind_of(base)
@@ -31,10 +37,7 @@ def quantity_text(units: int, base: str) -> str:
         if number in _POWERS:
             return f"{number} {unit}"
     for unit in _SCALES.get(kind, ()):
-        try:
-            number = Fraction(units) / ratio(unit, base)
-        except UnitMismatch:
-            continue
+        number = Fraction(units) / ratio(unit, base)
         text = decimal_text(number)
         if number >= 1 and len(text) <= 6 and "/" not in text:
             return f"{number.numerator:,} {unit}" if number.denominator == 1 else f"{text} {unit}"
@@ -44,7 +47,7 @@ def quantity_text(units: int, base: str) -> str:
 def quantity_words(units: int, base: str) -> str:
     """The same as people say it: ``3,000,000 messages``, ``15 minutes``, ``1 alarm``, ``2.5 kWh``."""
     number, _, unit = quantity_text(units, base).rpartition(" ")
-    if number == "1" or (unit not in _WORDS and kind_of(unit) != unit):
+    if number == "1" or (unit not in _WORDS and kind_of(unit)):
         return f"{number} {unit}"
     return f"{number} {_plural(unit)}"
 

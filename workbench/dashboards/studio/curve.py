@@ -15,7 +15,7 @@ from workbench.dashboards import theme
 from workbench.errors import WorkbenchError
 from workbench.model.money import decimal_text
 from workbench.model.offer import Catalogue, Offer
-from workbench.model.units import UnitMismatch, kind_of, ratio
+from workbench.model.units import kind_of, ratio
 from workbench.tariff.shape import Bill, bill_of, crossings
 from workbench.tariff.show import money
 from workbench.tariff.units_text import quantity_text
@@ -101,10 +101,7 @@ def _most(bills: list[Bill]) -> int:
 
 def _scale(most: int, base: str) -> tuple[Fraction, str]:
     for unit in _SCALES.get(kind_of(base), ()):
-        try:
-            size = ratio(unit, base)
-        except UnitMismatch:
-            continue
+        size = ratio(unit, base)
         if most >= 10 * size:
             return size, unit
     return (Fraction(10**9), "sales") if base == "nano" else (Fraction(1), base)
