@@ -153,8 +153,10 @@ def _cases(rater: str) -> list[Case]:
 
 
 def _file_of(by: str) -> str:
-    """The golden file that noticed a mutant."""
+    """The golden file, or the file of tests, that noticed a mutant."""
     rater, _, name = by.partition(": ")
+    if rater == "test":
+        return name.partition("::")[0]
     return name.partition(": ")[0].partition(" (")[0] if rater in _RATERS else ""
 
 
@@ -190,11 +192,18 @@ def killer(mutant: Made, raters: Sequence[str], known: Reach, kills: Counter[str
 def _questions(
     mutant: Made, raters: Sequence[str], known: Reach, kills: Counter[str], quick: bool
 ) -> Iterator[tuple[str, Callable[[], str]]]:
-    """(name, question that says what is wrong) in the order of what they take; the mutant is put in place first."""
+    """(name, question that says what is wrong), the quick ones first, and files of tests that noticed many before.
+
+    The mutant is put in place first.
+    """
     places = implant(mutant.module, mutant.wrong)
     if "calendar" in raters:
         yield "calendar", lambda: next(iter(wrong_periods()), "")
-    tests = [("test", known.seconds[file], partial(fails, file)) for file in known.tests(places)]
+    tests = [
+        ("test", known.seconds[file] / (1 + kills[file]), partial(fails, file))
+        for file in known.tests(places)
+        if not quick or known.seconds[file] < _LONGEST
+    ]
     rated = [
         (rater, _LONGEST if rater in _SLOW else 0, partial(_wrong, rater, group))
         for rater in raters

@@ -311,6 +311,29 @@ def test_free_units_are_told_with_their_period_and_days_as_they_are_written() ->
     assert words["text/ch"].endswith("when country is CH on mon-fri or on mon, wed")
 
 
+WINDOWS = [
+    ("days: mon-fri", "on mon-fri"), ("days: fri-mon", "on mon, fri, sat, sun"), ("days: sat-sun", "on sat, sun"),
+    ("days: mon-wed", "on mon-wed"), ("days: sun-tue", "on mon, tue, sun"), ("days: wed-wed", "on wed"), ("days: Sat", "on sat"),
+    ("days: [tue, mon, tue]", "on mon, tue"), ("days: [mon-tue, thu-fri]", "on mon, tue, thu, fri"), ("days: tue-mon", "at any time"),
+    ("days: [mon, tue, thu]", "on mon, tue, thu"), ("from: '06:00'", "from 06:00 to 24:00"), ("to: '06:05'", "from 00:00 to 06:05"),
+    ("from: '00:00', to: '24:00'", "at any time"), ("from: '00:00', to: '23:59'", "from 00:00 to 23:59"),
+    ("from: '00:01', to: '24:00'", "from 00:01 to 24:00"), ("from: '22:00', to: '06:00', days: mon", "on mon from 22:00 to 06:00"),
+    ("holidays: only, calendar: ch", "on holidays of ch"),
+    ("holidays: only, calendar: ch, days: mon, to: '12:00'", "on holidays of ch from 00:00 to 12:00"),
+    ("holidays: except, calendar: ch", "on all days but no holidays of ch"),
+    ("holidays: except, calendar: ch, days: mon-fri", "on mon-fri but no holidays of ch"),
+    ("days: mon, zone: Europe/Zurich", "on mon (Europe/Zurich)"), ("days: mon, zone: UTC", "on mon"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "said"), WINDOWS)
+def test_a_window_is_told_as_it_is_written(written: str, said: str) -> None:
+    text = MINE.replace("[{days: mon-fri}, {days: [mon, wed]}]", f"[{{{written}}}]").replace(
+        "partners:", "holidays: [{id: ch, dates: [2026-08-01]}]\npartners:"
+    )
+    assert dict(told(text))["text/ch"] == f"3 EUR per MB when country is CH {said}"
+
+
 def test_a_time_without_a_zone_is_never_this_machines() -> None:
     held = price(loads(MINE), 7, component="up", at="2026-03-01T18:00+01:00")
     assert held.at == datetime(2026, 3, 1, 17, tzinfo=UTC)

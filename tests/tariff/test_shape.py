@@ -97,3 +97,83 @@ def test_a_crossing_is_the_first_quantity_on_the_other_side(fee: int, cents: int
     assert left.at(units) > right.at(units)
     assert left.at(units - 1) <= right.at(units - 1)
     assert not found[0].cheaper_left
+
+
+ROUND = "per_unit: {amount: 0.10}"
+PARTS = [
+    (", fees: [{id: rent, amount: 1, every: day}]", 0, "30"),
+    (", period: day, fees: [{id: rent, amount: 1, every: day}]", 0, "1"),
+    (", period: week, fees: [{id: rent, amount: 1, every: day}]", 0, "7"),
+    (", period: quarter, fees: [{id: rent, amount: 1, every: day}]", 0, "91"),
+    (", period: year, fees: [{id: rent, amount: 1, every: day}]", 0, "365"),
+    (", period: year, fees: [{id: rent, amount: 1}]", 0, "1"),
+    (", fees: [{id: rent, amount: 1, from_period: 2}]", 0, "0"),
+    (", fees: [{id: rent, amount: 1, from_period: 1, to_period: 1}]", 0, "1"),
+    (", fees: [{id: rent, amount: 2}], discounts: [{id: d, percent: 10 %}]", 10, "2.7"),
+    (", fees: [{id: rent, amount: 2}], discounts: [{id: d, percent: 10 %, components: [rent]}]", 10, "2.8"),
+    (", fees: [{id: rent, amount: 2}], discounts: [{id: d, percent: 10 %, components: [use]}]", 10, "2.9"),
+    (", discounts: [{id: d, percent: 10 %}, {id: e, percent: 50 %}]", 10, "0.45"),
+    (", discounts: [{id: d, percent: 10 %, from_period: 2}]", 10, "1"),
+    (", discounts: [{id: d, fixed: 0.3, from_period: 2}]", 10, "1"),
+    (", discounts: [{id: d, fixed: 0.3, code: SPRING}]", 10, "1"),
+    (", discounts: [{id: d, fixed: 0.3}, {id: e, fixed: 0.4}]", 10, "0.3"),
+    (", discounts: [{id: d, fixed: 0.8}, {id: e, fixed: 0.8}]", 10, "0"),
+    # what the first took is not there for the second, whatever it was for: as at close
+    (", discounts: [{id: d, fixed: 0.8, components: [rent]}, {id: e, fixed: 0.8, components: [use]}], fees: [{id: rent, amount: 2}]",
+     10, "2"),
+    (", maximum: {amount: 1}", 10, "1"),
+    (", maximum: {amount: 1.5}", 10, "1"),
+    (", maximum: {amount: 0.4, components: [rent]}, fees: [{id: rent, amount: 2}]", 10, "1.4"),
+    (", commitment: {amount: 1.5, components: [rent]}, fees: [{id: rent, amount: 1}]", 10, "2.5"),
+    (", maximum: {amount: 2}, commitment: {amount: 3}", 100, "3"),
+    (", maximum: {amount: 2}, commitment: {amount: 3, scope: device}", 100, "2"),
+    (", maximum: {amount: 2, scope: device}, commitment: {amount: 3, scope: device}", 100, "3"),
+    (", discounts: [{id: d, fixed: 4}], commitment: {amount: 7, scope: device}", 50, "3"),
+    (", discounts: [{id: d, fixed: 4}], maximum: {amount: 3, scope: device}", 50, "-1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rest", "units", "expected"), PARTS, ids=[rest for rest, *_ in PARTS])
+def test_a_bill_is_the_sum_of_its_parts(rest: str, units: int, expected: str) -> None:
+    assert shape(shop(ROUND, rest), units) == Fraction(expected)
+
+
+def test_what_is_due_once_counts_where_it_is_asked_for() -> None:
+    catalogue = shop(ROUND, ", fees: [{id: unlock, amount: 9, every: once}, {id: rent, amount: 2}]")
+    offer = catalogue.offers[0]
+    assert bill_of(offer, catalogue, "m.press", once=True).at(10) == 12
+    assert bill_of(offer, catalogue, "m.press").at(10) == 3
+
+
+CROSSINGS = [
+    # (price and rest) of the left and of the right, and from where on which one is the cheaper
+    (("per_unit: {amount: 1}", ", fees: [{id: f, amount: 5}]"), ("per_unit: {amount: 2}", ""), [(6, "left")]),
+    (("per_unit: {amount: 2}", ""), ("per_unit: {amount: 1}", ", fees: [{id: f, amount: 5}]"), [(6, "right")]),
+    (("per_unit: {amount: 1}", ""), ("per_unit: {amount: 1}", ""), []),
+    (("per_unit: {amount: 1}", ""), ("per_unit: {amount: 2}", ""), []),
+    # there and back again
+    (("per_unit: {amount: 1}", ""),
+     ("graduated: {tiers: [{up_to: 10, amount: 2}, {up_to: 100, amount: 0.5}, {amount: 2}]}", ""), [(31, "right"), (136, "left")]),
+    # the same up to a bound, and then another side than before it
+    (("stair_step: {steps: [{up_to: 10, amount: 5}, {up_to: 20, amount: 6}, {amount: 9}]}", ""),
+     ("stair_step: {steps: [{up_to: 10, amount: 4}, {up_to: 20, amount: 6}, {amount: 10}]}", ""), [(21, "left")]),
+    # the same up to a bound, and then the side from before it
+    (("stair_step: {steps: [{up_to: 10, amount: 5}, {up_to: 20, amount: 6}, {amount: 9}]}", ""),
+     ("stair_step: {steps: [{up_to: 10, amount: 4}, {up_to: 20, amount: 6}, {amount: 8}]}", ""), []),
+    # the last quantity that is looked at
+    (("per_unit: {amount: 1}", ", fees: [{id: f, amount: 999999999999}]"), ("per_unit: {amount: 2}", ""), [(10**12, "left")]),
+    (("per_unit: {amount: 1}", ", fees: [{id: f, amount: 1000000000000}]"), ("per_unit: {amount: 2}", ""), []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("left", "right", "found"), CROSSINGS)
+def test_two_bills_cross_where_the_cheaper_one_changes(
+    left: tuple[str, str], right: tuple[str, str], found: list[tuple[int, str]]
+) -> None:
+    bills = []
+    for price_and_rest in (left, right):
+        catalogue = shop(*price_and_rest)
+        bills.append(Bill(catalogue.offers[0], compile_offer(catalogue.offers[0], catalogue), "m.press"))
+    seen = crossings(*bills)
+    assert [(each.units, "left" if each.cheaper_left else "right") for each in seen] == found
+    assert all((each.left < each.right) == each.cheaper_left for each in seen)

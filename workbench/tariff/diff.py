@@ -27,7 +27,7 @@ from workbench.model.offer import (
 from workbench.model.split import Split, SplitRule
 from workbench.tariff.describe import commitment_text, fx_text, maximum_text, tax_text
 from workbench.tariff.diff_price import prices
-from workbench.tariff.diff_words import Change, listed, neutral
+from workbench.tariff.diff_words import Change, figure, listed, neutral
 from workbench.tariff.parts_text import (
     SCOPES,
     bundle_text,
@@ -246,7 +246,7 @@ def _limit(change: Change, subject: str, old: Fraction | None, new: Fraction | N
     if old is not None and new is not None:
         return [change.money_moved(subject, old, new, span)]
     said = [
-        "without limit" if amount is None else f"{decimal_text(amount)} {offer.currency} {span}"
+        "without limit" if amount is None else f"{figure(amount)} {offer.currency} {span}"
         for amount, offer in ((old, change.old), (new, change.new))
     ]
     return list(change.now(subject, *said))

@@ -22,7 +22,7 @@ from workbench.model.price import (
     Volume,
 )
 from workbench.tariff.describe import price_text
-from workbench.tariff.diff_words import Change, neutral
+from workbench.tariff.diff_words import Change, figure, neutral
 from workbench.tariff.parts_text import (
     SCOPES,
     allowance_text,
@@ -203,7 +203,7 @@ def _per_event(change: Change, old: Any, new: Any, whose: str) -> Iterator[str]:
             continue
         if before is None or after is None:
             said = [
-                "without limit" if amount is None else f"{decimal_text(amount)} {offer.currency}"
+                "without limit" if amount is None else f"{figure(amount)} {offer.currency}"
                 for amount, offer in ((before, change.old), (after, change.new))
             ]
             yield from change.now(words[key], *said)
@@ -244,7 +244,7 @@ def _row(change: Change, old: Any, new: Any, whose: str, per: str, unit: str) ->
         was, to = (
             "no bound"
             if tier.up_to is None
-            else f"{decimal_text(Fraction(tier.up_to, NANO))} {offer.currency}"
+            else f"{figure(Fraction(tier.up_to, NANO))} {offer.currency}"
             if money_tier
             else quantity_words(tier.up_to, unit)
             for tier, offer in ((old, change.old), (new, change.new))

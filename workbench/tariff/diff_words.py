@@ -47,10 +47,10 @@ class Change:
     def money_moved(self, subject: str, before: Fraction, after: Fraction, per: str = "") -> str:
         """``moved`` for an amount of the offer's currency; amounts of two currencies neither rise nor fall."""
         per = f" {per}" if per else ""
-        to = f"{_money(after)} {self.new.currency}{per}"
+        to = f"{figure(after)} {self.new.currency}{per}"
         if self.same_currency:
-            return self.moved(subject, before, after, _money(before), to)
-        was = f"{_money(before)} {self.old.currency}{per}"
+            return self.moved(subject, before, after, figure(before), to)
+        was = f"{figure(before)} {self.old.currency}{per}"
         return f"{_capital(subject)} changes from {was} to {to} from {self.on}."
 
     def share_moved(self, subject: str, before: Fraction, after: Fraction, of: str = "") -> str:
@@ -104,7 +104,9 @@ def listed(
         if name not in new:
             yield change.ends(f"{noun} '{name}'", words(old[name], change.old))
         elif name not in old:
-            yield change.gets(f"a {noun} '{name}'", words(new[name], change.new))
+            yield change.gets(
+                f"{'an' if noun[0] in 'aeiou' else 'a'} {noun} '{name}'", words(new[name], change.new)
+            )
         elif old[name] != new[name]:
             told = figures(change, old[name], new[name])
             if told is None:
@@ -113,7 +115,8 @@ def listed(
             yield from told
 
 
-def _money(amount: Fraction) -> str:
+def figure(amount: Fraction) -> str:
+    """An exact number with its thousands apart."""
     return grouped(decimal_text(amount))
 
 
