@@ -129,8 +129,10 @@ LISTS = {
     "at a node, taken over at once": [offer(more="charged: node, publish: {running: now}")],
     "at a node, kept": [offer(more="charged: node, publish: {running: keep}")],
     "at a node, begun anew": [offer(more="charged: node, publish: {counters: reset}")],
-    "at a node, free units that live on": [offer(f"meter: n, allowance: {{units: 5, rollover: {{periods: 1}}}}, {ONE}", "charged: node")],
-    "at a node, free units by days": [offer(f"meter: n, scope: pool, allowance: {{units: 5, contribution: prorated}}, {ONE}", "charged: node")],
+    "at a node, free units that live on": [offer(
+        f"meter: n, allowance: {{units: 5, rollover: {{periods: 1}}}}, {ONE}", "charged: node")],
+    "at a node, free units by days": [offer(
+        f"meter: n, scope: pool, allowance: {{units: 5, contribution: prorated}}, {ONE}", "charged: node")],
     "at a node, free units": [offer(f"meter: n, allowance: {{units: 5}}, {ONE}", "charged: node")],
     "at a node": [offer(more="charged: node")],
 }  # fmt: skip
