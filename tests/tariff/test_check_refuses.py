@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from fractions import Fraction
 from itertools import combinations
+from math import lcm
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from workbench.errors import CatalogueError, FileUnreadable, WorkbenchError
+from workbench.model.money import NANO, decimal_text
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period
 from workbench.tariff.calendar import period_at
@@ -203,3 +206,42 @@ def _read(module: ModuleType, text: str) -> object:
         return module.tree_of(text)
     except module.Refused as refusal:
         return refusal.code, refusal.line
+
+
+LENGTHS = [  # (period, the parts that the price is cut into, the one length of a period that these do not divide)
+    ("month", 3 * 29 * 31, 28), ("month", 7 * 3 * 31, 29), ("month", 7 * 29 * 31, 30), ("month", 7 * 29 * 3, 31),
+    ("quarter", 91 * 23, 90), ("quarter", 9 * 23, 91), ("quarter", 9 * 91, 92), ("year", 3 * 61, 365), ("year", 73, 366),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("period", "per", "days"), LENGTHS)
+def test_a_fee_by_the_day_has_to_fit_in_the_one_month_that_is_shorter(
+    period: str, per: int, days: int
+) -> None:
+    """A February's days and a price per 2,697 messages under one maximum: no bill of any other month is too fine."""
+    lengths = [length for name, _, length in LENGTHS if name == period]
+
+    def widest(parts: int) -> dict[int, int]:
+        return {length: lcm(per, parts * length) for length in lengths}
+
+    finest = (10**tens * 2**twos for tens in range(20) for twos in range(4))
+    parts = next(
+        n for n in finest if [length for length, whole in widest(n).items() if whole > INT64] == [days]
+    )
+    body = (
+        f"    period: {period}\n    prices: [{{id: p, meter: m.data, per_unit: {{amount: 1, per: {per}}}}}]\n"
+        f"    fees: [{{id: rent, amount: {decimal_text(Fraction(1, parts * NANO))}}}]\n    maximum: {{amount: 5}}\n"
+    )
+    with pytest.raises(CatalogueError) as caught:
+        check(loads(HEAD + body))
+    assert caught.value.what == "All prices, fees and 'maximum' together need numbers beyond 64 bits."
+    check(loads(HEAD + body.replace("rent, ", "rent, proration: full_if_active, ")))
+
+
+@pytest.mark.parametrize(("period", "parts"), [("day", 5**21 * 2**14), ("week", 5**19 * 2**16)])
+def test_a_fee_by_the_day_fits_as_long_as_its_period_is(period: str, parts: int) -> None:
+    """A day is one part and a week is seven: with one more it would be refused."""
+    rent = decimal_text(Fraction(1, parts * NANO))
+    assert (
+        check(loads(HEAD + PLAIN + f"    period: {period}\n    fees: [{{id: rent, amount: {rent}}}]\n")) == []
+    )
