@@ -73,6 +73,8 @@ CURVES = [
     (FLAT % 3, 15, [0, 1, 5, 10, 11, 15, 20, 21, 25]),
     # both sides of a block's end, counted from where blocks begin
     (BLOCK, 25, [0, 1, 5, 10, 11, 15, 20, 21, 25, 30]),
+    (BLOCK, 7, [*range(10)]),
+    ("package: {amount: 2, size: 10, free: 3}", 9, [0, 1, 2, 3, 4, 6, 8, 9, 10, 11, 12]),
     ("package: {amount: 2, size: 10, free: 3}", 15, [0, 1, 3, 4, 5, 10, 11, 13, 14, 15]),
     ("package: {amount: 2, size: 1}", 15, [0, 1, 5, 10, 15]),
     ("package: {amount: 2, size: 2}", 4, [0, 1, 2, 3, 4, 5, 6]),

@@ -188,11 +188,18 @@ def _bundle(table: Table) -> Bundle:
     return found
 
 
+def _phase(table: Table) -> tuple[int, int | None]:
+    """The first and the last period of a fee or discount; no last one where it goes on."""
+    last = table.whole("to_period", least=1, most=10_000) if table.has("to_period") else None
+    return table.whole("from_period", 1, least=1, most=10_000), last
+
+
 def _fee(table: Table) -> Fee:
     table.place = f"fee '{table.ident('id')}'"
     states = table.idents("states") or ("test", "active")
     if unknown := [state for state in states if state not in STATES]:
         raise table.wrong(f"`{unknown[0]}` is not a SIM state.", "field_choice", f"Use: {', '.join(STATES)}.")
+    first, last = _phase(table)
     found = Fee(
         id=table.ident("id"),
         amount=table.amount("amount"),
@@ -202,8 +209,8 @@ def _fee(table: Table) -> Fee:
         proration=table.choice("proration", ("daily", "30-day", "full_if_active"), "daily"),
         states=states,
         title=table.text("title", ""),
-        from_period=table.whole("from_period", 1, least=1, most=10_000),
-        to_period=table.whole("to_period", least=1, most=10_000) if table.has("to_period") else None,
+        from_period=first,
+        to_period=last,
         tax_category=table.ident("tax_category", "standard"),
     )
     table.done()
@@ -225,6 +232,7 @@ def _discount(table: Table) -> Discount:
         says = "has both `percent` and `fixed`" if table.has("percent") else "needs `percent` or `fixed`"
         raise table.wrong(f"{table.place} {says}.", "discount_kind", "Write one of the two.")
     percent = table.has("percent")
+    first, last = _phase(table)
     found = Discount(
         id=table.ident("id"),
         kind="percent" if percent else "fixed",
@@ -232,8 +240,8 @@ def _discount(table: Table) -> Discount:
         amount=_ZERO if percent else table.amount("fixed"),
         components=table.idents("components"),
         code=table.ident("code", ""),
-        from_period=table.whole("from_period", 1, least=1, most=10_000),
-        to_period=table.whole("to_period", least=1, most=10_000) if table.has("to_period") else None,
+        from_period=first,
+        to_period=last,
     )
     table.done()
     return found
