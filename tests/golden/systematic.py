@@ -25,7 +25,7 @@ import signal
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
@@ -79,7 +79,7 @@ TARGETS = {
     "workbench.settlement.apportion": ("books",),
 }
 """Module to the raters of the golden cases that are asked."""
-TARGETS |= {
+DESK: dict[str, tuple[str, ...]] = {
     f"workbench.tariff.{name}": ()
     for name in (
         "asked", "at_close", "canonical", "catalogue", "check", "compare", "describe", "desk", "diff", "diff_price",
@@ -88,6 +88,7 @@ TARGETS |= {
     )
 }  # fmt: skip
 """What reads, checks, compares and shows catalogues: files of tests are asked."""
+TARGETS |= DESK
 
 _SECONDS = 150
 """Of the processor: more than the longest question takes (a file's cases in batch, a file of tests)."""
@@ -98,10 +99,10 @@ _BYTES = 8 * 2**30
 """A loop without end that collects something is stopped by its memory."""
 
 
-def every(only: str = "") -> list[Made]:
+def every(only: str = "", among: Collection[str] = tuple(TARGETS)) -> list[Made]:
     """All changes to all targets."""
     found = []
-    for module in TARGETS:
+    for module in among:
         if re.search(only, module):
             spec = find_spec(module)
             assert spec is not None
@@ -225,6 +226,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=100)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", default="", help="a pattern for the modules")
+    parser.add_argument("--desk", action="store_true", help="only what reads, checks and shows price lists")
     parser.add_argument(
         "--quick", action="store_true", help="ask neither the query engine nor long files of tests"
     )
@@ -236,7 +238,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=10**6)
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    made = every(asked.only)
+    made = every(asked.only, DESK if asked.desk else TARGETS)
     drawn = random.Random(asked.seed).sample(made, min(asked.sample, len(made)))
     began, results = time.monotonic(), list[dict[str, object]]()
     if asked.again:
