@@ -12,7 +12,7 @@ from collections.abc import Callable
 from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -22,6 +22,7 @@ from tests.golden.outcome import Outcome
 from workbench.billing import name_of, plan_of, rate_period, settle_period
 from workbench.lake import devices, parties
 from workbench.lake.lake import Lake
+from workbench.mediation.stream import Stream
 from workbench.model.ids import device_key
 from workbench.model.offer import Catalogue
 from workbench.model.plan import Period
@@ -76,7 +77,7 @@ def close_together(
         lake.commit({"stage": "devices"}, add=[registered] if registered else [])
         for span in spans:
             uses = [use for case in marked for use in case.uses if span[0] <= use.at < span[1]]
-            lake.commit({"stage": "mediate"}, add=records(lake, catalogue, uses))
+            lake.commit({"stage": "mediate"}, add=records(lake, catalogue, uses), facts=streams(catalogue))
             plan = plan_of(lake, catalogue, Period(*span))
             rated = rate_period(lake, plan)
             lake.commit({"stage": "rate"}, add=rated.add, remove=rated.remove, facts=rated.facts)
@@ -146,6 +147,15 @@ def party_tables(cases: list[Case], catalogue: Catalogue) -> dict[str, pa.Table]
             }
         ),
     }
+
+
+def streams(catalogue: Catalogue) -> dict[str, dict[str, Any]]:
+    """The facts of a lake about its streams: ``verify`` looks for records under these names."""
+    each = (
+        Stream(meter.id, grid_seconds=60, dimensions=dict.fromkeys(meter.dimensions, "VARCHAR"))
+        for meter in catalogue.meters
+    )
+    return {"stream": {stream.name: stream.to_json() for stream in each}}
 
 
 def records(lake: Lake, catalogue: Catalogue, uses: list[Use]) -> list:  # type: ignore[type-arg]

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.golden.books import close_together, select
 from tests.golden.case import Case
+from tests.verify.proven import broken
 from workbench.lake.lake import Lake
 from workbench.reference.rater import rate_periods
 from workbench.reference.results import Bill
@@ -68,12 +69,16 @@ def _of_bill(bill: Bill, bought: set[str]) -> Whole:
     return found
 
 
-def by_books(case: Case, folder: Path) -> list[Whole]:
-    """What the closed books say of each period."""
-    return [told[0] for told in close_together(folder, [case], case.periods, _read)]
+def by_books(case: Case, folder: Path) -> list[tuple[Whole, list[str]]]:
+    """What the closed books say of each period, and which promises ``verify`` finds broken in them."""
+
+    def read(lake: Lake, period: str, _: int) -> list[tuple[Whole, list[str]]]:
+        return [(_read(lake, period), broken(lake))]
+
+    return [told[0] for told in close_together(folder, [case], case.periods, read)]
 
 
-def _read(lake: Lake, period: str, _: int) -> list[Whole]:
+def _read(lake: Lake, period: str) -> Whole:
     found = Whole()
     for account, offer, version, part, kind, category, currency, amount, den, rounded in select(
         lake, "invoice_lines", period,
@@ -102,7 +107,7 @@ def _read(lake: Lake, period: str, _: int) -> list[Whole]:
                 Fraction(int(top), int(bottom)),
                 int(stated),
             )
-    return [found]
+    return found
 
 
 def _own(name: str) -> str:

@@ -42,12 +42,13 @@ def usage_charges(
             return []
         raise Unpriceable(f"no rate of {offer.id}.{component.id} fits {use}")
     mine = line_of(subscription.account_id, offer, component, use)
-    nothing = Charge(mine, use.device_id, use.at, use.units, ZERO, use.event_id, found.id)
+    units = counted(component, use)
+    nothing = Charge(mine, use.device_id, use.at, units, ZERO, use.event_id, found.id)
     for sponsorship in offer.sponsorships:
         if component.id in sponsorship.components and matches(sponsorship.match, dict(use.dims)):
             paid = sponsored_charges(state, use, subscription, offer, component, found, sponsorship)
             his = sum(charge.units for charge in paid)
-            if (paid and his == use.units) or sponsorship.fallback == "block":
+            if (paid and his == units) or sponsorship.fallback == "block":
                 return [nothing, *paid]
             rest = replace(use, units=use.units - his)
             amount = priced(state, rest, subscription, offer, component, found, subscription.account_id)
@@ -55,16 +56,20 @@ def usage_charges(
             return [replace(nothing, amount_nano=amount * factor), *paid]
     amount = priced(state, use, subscription, offer, component, found, subscription.account_id)
     factor = percent_factor(state.who, subscription, offer, component.id)
-    charge = Charge(mine, use.device_id, use.at, use.units, amount * factor, use.event_id, found.id)
+    charge = Charge(mine, use.device_id, use.at, units, amount * factor, use.event_id, found.id)
     if is_shared_out(offer, component, found.price) and component.fold not in CLOSING_FOLDS:
         key = counter_key(state, use, subscription, offer, component, found, subscription.account_id)
-        units = use.events if component.fold == "count" else use.units
         own = None
         if offer.overage == "excess" and component.allowance is not None and pays_together(offer, component):
             members = state.who.members_of(subscription, ("pool", subscription.account_id))
             own = own_of_each(component.allowance, state.who, offer, members)
         state.jumping.setdefault(key, []).append(Part(charge, units, factor, found.price, offer, own))
     return [charge]
+
+
+def counted(component: Component, use: Use) -> int:
+    """What a charge says was used: the events where these are the quantity, whatever they carried."""
+    return use.events if component.fold == "count" else use.units
 
 
 def line_of(account_id: str, offer: Offer, component: Component, use: Use) -> LineKey:
@@ -108,7 +113,7 @@ def sponsored_charges(
         before = counter.cost(offer, component, rate, 0)
         counter.add(his)
         amount = counter.cost(offer, component, rate, 0) - before
-    return [Charge(line, use.device_id, use.at, his.units, amount, use.event_id, rate.id)]
+    return [Charge(line, use.device_id, use.at, counted(component, his), amount, use.event_id, rate.id)]
 
 
 def priced(

@@ -23,7 +23,9 @@ from workbench.settlement import record
 from workbench.settlement.apportion import round_shares
 from workbench.settlement.documents import tax_of
 from workbench.settlement.holds import as_charged, held_lines, pairs, waiting, without
+from workbench.settlement.remainders import wrong_remainder
 from workbench.settlement.work import Rated, half_away, relation
+from workbench.tariff import restore
 
 _ROWS = ", ".join(f"('{code}', {minor_nano(code)}::HUGEINT)" for code in sorted(MINOR_DIGITS))
 UNITS = f"(VALUES {_ROWS}) u(currency, unit)"
@@ -197,7 +199,8 @@ def invoices_are_booked(lake: Lake) -> CheckResult:
 def lines_are_their_charges(lake: Lake) -> CheckResult:
     """I18 in money and units: each line of a closed period is the sum of its charges, and none is left over.
 
-    What the close held for a case is not on the line: its own sum is compared with what the record says was held.
+    What the close held for a case is not on the line: its own sum is compared with what the record says was held. Lines that
+    came after the close (a ``:`` in their id) are no part of it; a discount is, though its kind is an adjustment, too.
     """
     counts, bad = {"lines": 0}, ""
     for name, fact in record.in_order(lake):
@@ -205,7 +208,7 @@ def lines_are_their_charges(lake: Lake) -> CheckResult:
             continue
         billed = (
             "(SELECT line_no, units::HUGEINT AS units, amount::HUGEINT AS amount FROM "
-            f"{relation(lake, 'invoice_lines', period=name)} WHERE kind NOT IN {(*NOT_NEW, 'adjustment')})"
+            f"{relation(lake, 'invoice_lines', period=name)} WHERE kind NOT IN {NOT_NEW} AND strpos(line_id, ':') = 0)"
         )
         charged = (
             "(SELECT line_no, sum(units)::HUGEINT AS units, sum(amount)::HUGEINT AS amount "
@@ -223,6 +226,7 @@ def lines_are_their_charges(lake: Lake) -> CheckResult:
             if row
             else as_charged(lake, name)
         )
+    bad = bad or wrong_remainder(lake)
     return CheckResult("I18", not bad, counts, bad)
 
 
@@ -250,7 +254,7 @@ def closed_equals_rerate(lake: Lake, period: str, rated: Rated) -> CheckResult:
 
 def subscriptions_complete(lake: Lake) -> CheckResult:
     """I36, both ways: a subscription that overlaps a closed period has a line or a reason, and a line a
-    subscription.
+    subscription, or a sponsor who pays it.
     """
     counts, bad = {"subscriptions": 0, "lines": 0, "reasons": 0}, ""
     for name, fact in record.in_order(lake):
@@ -348,6 +352,18 @@ def _incomplete(lake: Lake, period: str, counts: dict[str, int]) -> str:
     row = one(
         lake.con,
         f"SELECT line_id, account_id, offer_id FROM {lines} ANTI JOIN {active} a USING (account_id, offer_id) "
-        "ORDER BY ALL LIMIT 1",
+        f"WHERE (account_id, offer_id) NOT IN ({_sponsors(lake, period)}) ORDER BY ALL LIMIT 1",
     )
     return f"line {row[0]} bills {row[1]} for {row[2]} without a subscription in {period}" if row else ""
+
+
+def _sponsors(lake: Lake, period: str) -> str:
+    """SQL of who pays for others under which offer, as the period's catalogue says: at least one pair that there is not."""
+    stored = lake.con.execute(
+        f"SELECT offer_id, version, sha256, text FROM {lake.scan('catalog', period=period)}"
+    ).fetchall()
+    found = {("", "")}
+    if stored:
+        for offer in restore.catalogue(stored).offers:
+            found |= {(sponsorship.account, offer.id) for sponsorship in offer.sponsorships}
+    return ", ".join(f"({quote(account)}, {quote(offer_id)})" for account, offer_id in sorted(found))

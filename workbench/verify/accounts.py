@@ -14,12 +14,14 @@ USES_AT_ONCE = 100_000
 def chosen(context: Context, period: str, catalogue: Catalogue) -> list[str]:
     """The accounts to look at: all, or as many as hold about ``sample`` devices (at least one).
 
-    Accounts that share a sponsor's budget can only be rated together: they are left to ``full``.
+    Accounts that share a sponsor's budget can only be rated together, and a sponsor only with all he pays for: they are left
+    to ``full``.
     """
     sizes = _sizes(context)
+    payers = sponsors(catalogue)
     if context.full:
-        return sorted(sizes)
-    free = sorted(sizes.keys() - tangled_accounts(context, catalogue))
+        return sorted(sizes.keys() | payers)
+    free = sorted(sizes.keys() - payers - _takers(context, catalogue, budget=True))
     random.Random(f"{context.seed} {period}").shuffle(free)
     picked: list[str] = []
     devices = 0
@@ -36,7 +38,7 @@ def batches(context: Context, accounts: list[str], tangled: set[str]) -> Iterato
     records = sum(segment.rows for segment in context.lake.segments("records"))
     most = max(1, USES_AT_ONCE * max(1, sum(sizes.values())) // max(1, records))
     batch = [account for account in accounts if account in tangled]
-    held = sum(sizes[account] for account in batch)
+    held = sum(sizes.get(account, 0) for account in batch)
     for account in accounts:
         if account in tangled:
             continue
@@ -62,10 +64,22 @@ def _sizes(context: Context) -> dict[str, int]:
     )
 
 
+def sponsors(catalogue: Catalogue) -> set[str]:
+    """Accounts that pay for others; they need no subscription of their own."""
+    return {sponsorship.account for offer in catalogue.offers for sponsorship in offer.sponsorships}
+
+
 def tangled_accounts(context: Context, catalogue: Catalogue) -> set[str]:
     """Accounts that sponsor others or are sponsored."""
-    sponsored = {offer.id for offer in catalogue.offers if offer.sponsorships}
-    takers = context.rows(f"SELECT DISTINCT account_id, offer_id FROM {context.lake.scan('subscriptions')}")
-    return {s.account for offer in catalogue.offers for s in offer.sponsorships} | {
-        account for account, offer in takers if offer in sponsored
+    return sponsors(catalogue) | _takers(context, catalogue, budget=False)
+
+
+def _takers(context: Context, catalogue: Catalogue, *, budget: bool) -> set[str]:
+    """Accounts that have subscribed an offer with a sponsor, or with a sponsor's budget."""
+    sponsored = {
+        offer.id
+        for offer in catalogue.offers
+        if any(s.budget is not None or not budget for s in offer.sponsorships)
     }
+    held = context.rows(f"SELECT DISTINCT account_id, offer_id FROM {context.lake.scan('subscriptions')}")
+    return {account for account, offer in held if offer in sponsored}

@@ -28,7 +28,8 @@ def document(index: int) -> Ask:
     """One of settlement's checks over all documents, by its place in ``document_checks``."""
 
     def ask(context: Context) -> Outcome:
-        return asked(lambda lake: settlement.document_checks(lake)[index])(context)
+        every = context.once("documents", lambda: settlement.document_checks(context.lake))
+        return asked(lambda _: every[index])(context)
 
     return ask
 

@@ -69,7 +69,7 @@ def _parts(
     """
     lake = context.lake
     charged_anew = f"{period}{RERATED}" in context.periods
-    start, end = context.span(period)
+    span = context.span(period)
     unrated = context.unrated(period)
     for stream in sorted(
         {s.stream for kind in ("records", "charges", "uncharged") for s in lake.segments(kind)} - {""}
@@ -82,9 +82,7 @@ def _parts(
         if "" in named:
             yield stream, by_kind["records"], by_kind["charges"], by_kind["uncharged"]
             continue
-        for place in sorted(
-            named | {s.partition for s in by_kind["records"] if touches(s.partition, start, end)}
-        ):
+        for place in sorted(named | {s.partition for s in by_kind["records"] if touches(s.partition, span)}):
             records, charges, uncharged = (
                 [s for s in by_kind[kind] if s.partition == place] for kind in by_kind
             )
@@ -143,7 +141,7 @@ def _joined(
     with another quantity than theirs (a price that counts has the events as its quantity; a sponsor's budget may pay a part).
     """
     lake, within = context.lake, context.within(stream)
-    start, end = context.span(period)
+    start, end = (at.replace(tzinfo=None) for at in context.span(period))
     during = f"window_start >= TIMESTAMP '{start}' AND window_start < TIMESTAMP '{end}' AND {within}"
     lines = lake.scan("lines", period=period)
     has_side = any(row[0] == "side" for row in context.rows(f"DESCRIBE SELECT * FROM {lines}"))

@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -69,18 +70,20 @@ class Context:
         if fact is None or period.removesuffix(RERATED) in self.lake.facts("close"):
             return set()
         rated = set(fact["records"].split(","))
-        start, end = self.span(period)
+        span = self.span(period)
         return {
             segment.id
             for segment in self.lake.segments("records")
-            if segment.id not in rated and touches(segment.partition, start, end)
+            if segment.id not in rated and touches(segment.partition, span)
         }
 
-    def span(self, period: str) -> tuple[str, str]:
-        """Where a period's lines begin and end, as text; empty without lines."""
+    def span(self, period: str) -> tuple[datetime, datetime]:
+        """Where a period begins and ends, UTC: as its lines say; a period without lines says it in its name."""
         sql = f"SELECT min(period_start), max(period_end) FROM {self.lake.scan('lines', period=period)}"
-        start, end = self.one(sql) or ("", "")
-        return str(start), str(end)
+        start, end = self.one(sql) or (None, None)
+        if start is None or end is None:
+            start, end = (_instant(part) for part in period.removesuffix(RERATED).split("/"))
+        return start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)
 
     @cached_property
     def history(self) -> list[dict[str, Any]]:
@@ -157,13 +160,18 @@ class Context:
             con.close()
 
 
-def touches(partition: str, start: str, end: str) -> bool:
-    """Whether a partition (``2026-01``, ``2026-01-02`` or ``2026-01-02T03``) touches ``[start, end)``."""
-    text = partition.replace("T", " ")
-    return start[: len(text)] <= text <= end[: len(text)]
+def touches(partition: str, span: tuple[datetime, datetime]) -> bool:
+    """Whether a partition (``2026-01``, ``2026-01-02`` or ``2026-01-02T03``) touches a span, UTC."""
+    start, end = (f"{at:%Y-%m-%dT%H}"[: len(partition)] for at in span)
+    return start <= partition <= end
 
 
 def paths_text(segments: Iterable[Segment]) -> str:
     """The files a counter-example was found in, shortened."""
     paths = [segment.path for segment in segments]
     return ", ".join(paths[:2]) + (f" and {len(paths) - 2} more" if len(paths) > 2 else "")
+
+
+def _instant(text: str) -> datetime:
+    """A half of a period's name, as ``billing.name_of`` writes it."""
+    return datetime.strptime(text, "%Y-%m-%dT%H%M%S" if "T" in text else "%Y-%m-%d").replace(tzinfo=UTC)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import datetime
 from fractions import Fraction
 
 from workbench.lake.sql import quote
@@ -79,7 +79,7 @@ def _billed(context: Context, rows: str, counts: dict[str, int]) -> CounterExamp
         fact = context.lake.facts("rated").get(period, {})
         if f"{period}{RERATED}" in context.periods or "online" not in fact:
             continue
-        start, end = _span(context, period)
+        start, end = context.span(period)
         if node.mark(context.lake, Period(start, end)) != fact["online"]:
             counts["pending"] = counts.get("pending", 0) + 1
             continue
@@ -129,9 +129,3 @@ def _told(context: Context, rows: str, start: datetime, end: datetime) -> dict[t
         if of:
             found[account, *of[0]] += Fraction(int(amount), int(den))
     return found
-
-
-def _span(context: Context, period: str) -> tuple[datetime, datetime]:
-    sql = f"SELECT min(period_start), max(period_end) FROM {context.lake.scan('lines', period=period)}"
-    start, end = context.one(sql) or (None, None)
-    return start.replace(tzinfo=UTC), end.replace(tzinfo=UTC)

@@ -8,13 +8,14 @@ freedom to attribute (prices per unit, without free units).
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Mapping
 from fractions import Fraction
 
 from workbench.model.offer import Catalogue, Component
 from workbench.model.price import PerUnit
 from workbench.reference.rater import rate_periods
 from workbench.reference.results import Bill, LineKey, Unpriceable
-from workbench.verify.accounts import batches, chosen, tangled_accounts
+from workbench.verify.accounts import batches, chosen, sponsors, tangled_accounts
 from workbench.verify.context import RERATED, Context
 from workbench.verify.report import CounterExample, Outcome
 from workbench.verify.retold import Line, Place, Rated, parties_of, rated_by_engine, spans, uses_of
@@ -45,7 +46,7 @@ def reference_agrees(context: Context) -> Outcome:
 def _compare(
     context: Context, period: str, catalogue: Catalogue, accounts: list[str], counts: dict[str, int]
 ) -> CounterExample | None:
-    parties = parties_of(context, accounts)
+    parties = parties_of(context, accounts, sponsors(catalogue))
     periods = spans(context, period, catalogue)
     uses = uses_of(context, parties, periods[0][0], periods[-1][1])
     counts["uses"] += len(uses)
@@ -54,11 +55,17 @@ def _compare(
     except Unpriceable as error:
         return CounterExample(f"The reference refuses what the engine priced in {period}: {error}.")
     rated = _of_batch(catalogue, rated_by_engine(context, period, set(accounts)))
-    bill.lines = [line for line in bill.lines if not _online(catalogue, _key(line.key))]
-    bill.charges = [charge for charge in bill.charges if not _online(catalogue, _key(charge.line))]
-    return _charges_differ(period, catalogue, bill, rated, counts) or _lines_differ(
+    looked_at = set(accounts)  # a sponsor who is not among them pays for others, too
+    bill.lines = [line for line in bill.lines if _told_here(catalogue, line.key, looked_at)]
+    bill.charges = [charge for charge in bill.charges if _told_here(catalogue, charge.line, looked_at)]
+    billed_in = {account.account_id: account.currency for account in parties.accounts}
+    return _charges_differ(period, catalogue, bill, rated, billed_in, counts) or _lines_differ(
         period, bill, rated, counts
     )
+
+
+def _told_here(catalogue: Catalogue, key: LineKey, accounts: set[str]) -> bool:
+    return key.account_id in accounts and key.kind != "carry" and not _online(catalogue, _key(key))
 
 
 def _online(catalogue: Catalogue, key: Line) -> bool:
@@ -97,7 +104,12 @@ def _told(value: tuple[Fraction, int] | None) -> str:
 
 
 def _charges_differ(
-    period: str, catalogue: Catalogue, bill: Bill, rated: Rated, counts: dict[str, int]
+    period: str,
+    catalogue: Catalogue,
+    bill: Bill,
+    rated: Rated,
+    billed_in: Mapping[str, str],
+    counts: dict[str, int],
 ) -> CounterExample | None:
     plain = {
         (offer.id, offer.version, component.id)
@@ -105,11 +117,15 @@ def _charges_differ(
         for component in offer.components
         if _is_plain(component) and not offer.bundles
     }
+    rates = {
+        (offer.id, offer.version): {fx.currency: fx.rate for fx in offer.fx} for offer in catalogue.offers
+    }
     expected: dict[Place, Fraction] = defaultdict(Fraction)
     for charge in bill.charges:
         key = _key(charge.line)
         if charge.line.kind == "usage" and key[1:4] in plain:
-            expected[key, charge.device_id, charge.at] += charge.amount_nano
+            rate = rates[key[1:3]].get(billed_in[key[0]], Fraction(1))
+            expected[key, charge.device_id, charge.at] += charge.amount_nano * rate
     observed = {place: nano for place, nano in rated.charges.items() if place[0][1:4] in plain}
     counts["charges"] += len(observed)
     for place in sorted(expected.keys() | observed.keys()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fractions import Fraction
@@ -33,7 +34,7 @@ def _utc(instant: datetime) -> datetime:
 
 def spans(context: Context, period: str, catalogue: Catalogue) -> list[tuple[datetime, datetime]]:
     """The period, and before it the earlier ones that something is carried over from."""
-    every = {other: _span(context, other) for other in context.periods}
+    every = {other: context.span(other) for other in context.periods}
     carried = any(
         offer.credits
         or any(c.allowance and c.allowance.rollover for c in offer.components)
@@ -44,16 +45,11 @@ def spans(context: Context, period: str, catalogue: Catalogue) -> list[tuple[dat
     return [*sorted(earlier), every[period]]
 
 
-def _span(context: Context, period: str) -> tuple[datetime, datetime]:
-    sql = f"SELECT min(period_start), max(period_end) FROM {context.lake.scan('lines', period=period)}"
-    start, end = context.one(sql) or (None, None)
-    return _utc(start), _utc(end)
-
-
-def parties_of(context: Context, accounts: list[str]) -> Parties:
-    """The accounts with everything that belongs to them, as nouns."""
+def parties_of(context: Context, accounts: list[str], sponsors: Collection[str] = ()) -> Parties:
+    """The accounts with everything that belongs to them, as nouns; of sponsors who are not among them the account alone."""
     lake = context.lake
     listed = ", ".join(quote(account) for account in accounts)
+    named = ", ".join(quote(account) for account in sorted({*accounts, *sponsors}))
     mine = f"WHERE account_id IN ({listed})"
     terms = context.rows(
         "SELECT subscription_id, account_id, offer_id, starts_at, ends_at, coalesce(device_id, ''), "
@@ -67,7 +63,7 @@ def parties_of(context: Context, accounts: list[str]) -> Parties:
     )
     rows = context.rows(
         "SELECT account_id, name, currency, zone, billing_anchor_day, tax_region, credit_limit_nano::HUGEINT, owner "
-        f"FROM {lake.scan('accounts')} {mine} ORDER BY account_id"
+        f"FROM {lake.scan('accounts')} WHERE account_id IN ({named}) ORDER BY account_id"
     )
     partners = context.rows(f"SELECT partner_id, name FROM {lake.scan('partners')} ORDER BY partner_id")
     return Parties(
@@ -98,6 +94,8 @@ def uses_of(context: Context, parties: Parties, start: datetime, end: datetime) 
             "SEMI JOIN looked_at USING (device_id)"
         )
         for stream in context.streams:
+            if not context.lake.segments("records", stream=stream.name):
+                continue  # all that landed is in quarantine, or not folded yet
             dims = list(stream.dimensions)
             columns = "".join(f', r."{dim}"::VARCHAR' for dim in dims)
             rows = con.execute(
