@@ -16,6 +16,7 @@ from workbench.tariff.show import (
     amount_text,
     average_name,
     average_text,
+    curve_svg,
     details,
     headline,
     money,
@@ -171,3 +172,26 @@ def test_a_meter_may_count_what_is_called_as_a_kind_of_units_is(unit: str) -> No
     with pytest.raises(UsageError) as caught:
         price(catalogue, "40 MB")
     assert f"such as `{quantity_words(2, unit)}`" in caught.value.cure
+
+
+AXES = [  # (the price of a message, how many, what is written along the axes)
+    ("1", 0, "0 0.5 1 1.5 2", "0 1 2"),
+    ("1", 3, "0 1 2 3 4", "0 1 2 3 4"),
+    ("1", 4, "0 2 4 6", "0 2 4 6"),
+    ("1", 9, "0 5 10", "0 5 10"),
+    ("0.001", 400, "0 0.1 0.2 0.3 0.4 0.5", "0 100 200 300 400 500"),
+    ("0.1", 400, "0 10 20 30 40 50", "0 100 200 300 400 500"),
+    ("1", 400, "0 100 200 300 400 500", "0 100 200 300 400 500"),
+    ("0.01", 800, "0 2 4 6 8 10", "0 200 400 600 800 1,000"),
+    ("0.02", 800, "0 5 10 15 20", "0 200 400 600 800 1,000"),
+    ("0.0001", 100, "0 0.002 0.004 0.006 0.008 0.01", "0 20 40 60 80 100"),
+    ("1", 30_000, "0 10,000 20,000 30,000", "0 10,000 20,000 30,000"),
+]
+
+
+@pytest.mark.parametrize(("amount", "units", "high", "low"), AXES)
+def test_an_axis_has_round_numbers_at_equal_steps(amount: str, units: int, high: str, low: str) -> None:
+    root = ElementTree.fromstring(curve_svg(quoted(f"per_unit: {{amount: {amount}}}", units)))
+    texts = [(int(e.get("x", 0)), int(e.get("y", 0)), str(e.text)) for e in root.iter("text")]
+    assert " ".join(text.removesuffix(" EUR") for x, _, text in texts if x == 88) == high
+    assert " ".join(text for _, y, text in texts if y == 234) == low

@@ -245,3 +245,51 @@ def test_a_fee_by_the_day_fits_as_long_as_its_period_is(period: str, parts: int)
     assert (
         check(loads(HEAD + PLAIN + f"    period: {period}\n    fees: [{{id: rent, amount: {rent}}}]\n")) == []
     )
+
+
+FINE = "0.12345678901234"
+TWO = (
+    f"    prices: [{{id: p, meter: m.data, per_unit: {{amount: {FINE}}}}}, {{id: e, meter: m.energy, per_unit: {{amount: 1}}}}]\n"
+    "    fees: [{id: rent, amount: 5}]\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("discount", "what"),
+    [("percent: 12.345678901234 %", "The price 'p' needs numbers beyond 64 bits with the discount d."),
+     ("percent: 12.345678901234 %, components: [p]", "The price 'p' needs numbers beyond 64 bits with the discount d."),
+     ("percent: 12.345678901234 %, components: [e, p]", "The price 'p' needs numbers beyond 64 bits with the discount d."),
+     ("percent: 12.345678901234 %, components: [e]", ""),
+     ("percent: 12.345678901234 %, components: [rent, e]", ""),
+     ("percent: 12.345678901234 %, to_period: 3", "The price 'p' needs numbers beyond 64 bits with the discount d."),
+     ("percent: 12.345678901234 %, code: C", "The price 'p' needs numbers beyond 64 bits with the coupon C."),
+     ("percent: 12.345678901234 %}, {id: c, percent: 50 %", "The price 'p' needs numbers beyond 64 bits with the discounts d, c."),
+     ("percent: 12.345678901234 %}, {id: c, fixed: 1", "The price 'p' needs numbers beyond 64 bits with the discount d."),
+     ("percent: 12.345678901234 %, code: B}, {id: c, percent: 50 %, code: A",
+      "The price 'p' needs numbers beyond 64 bits with the coupon B."),
+     ("percent: 50 %", ""), ("fixed: 0.12345678901234", "")],
+)  # fmt: skip
+def test_a_discount_makes_what_it_is_taken_off_finer_and_nothing_else(discount: str, what: str) -> None:
+    catalogue = loads(HEAD + TWO + f"    discounts: [{{id: d, {discount}}}]\n")
+    if not what:
+        assert check(catalogue) == []
+        return
+    with pytest.raises(CatalogueError) as caught:
+        check(catalogue)
+    assert caught.value.what == what
+
+
+@pytest.mark.parametrize(
+    ("amount", "fits"),
+    [("9223372036.854775807", True), ("9223372036.854775808", False), ("0.000000000922337203", True),
+     ("9.223372036854775807", True), ("9.2233720368547758070", True), ("9.2233720368547758071", False)],
+)  # fmt: skip
+def test_the_largest_number_is_that_of_64_bits(amount: str, fits: bool) -> None:
+    """A fee once, and nothing else: it is kept in nano-units, or finer where it says so."""
+    text = HEAD + f"    fees: [{{id: rent, amount: {amount}, every: once}}]\n"
+    if fits:
+        assert check(loads(text)) == []
+        return
+    with pytest.raises(CatalogueError) as caught:
+        check(loads(text))
+    assert caught.value.code == "amount_overflow"

@@ -233,11 +233,14 @@ CHANGES = [
 ]
 
 
+OLD = loads(TEXT)
+LATER = TEXT.replace("version: 1", "version: 2").replace("effective: 2026-01-01", "effective: 2026-03-01")
+
+
 def told(before: str, after: str) -> str:
     """The sentences, one a line."""
-    later = TEXT.replace("version: 1", "version: 2").replace("effective: 2026-01-01", "effective: 2026-03-01")
-    assert before in later, before
-    said = diff_catalogues(loads(TEXT), loads(later.replace(before, after, 1)))
+    assert before in LATER, before
+    said = diff_catalogues(OLD, loads(LATER.replace(before, after, 1)))
     return "\n".join(said) or "nothing"
 
 
@@ -252,13 +255,18 @@ def written() -> dict[str, str]:
     return dict(part.split("\n", 1) for part in parts)  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("number", range(len(CHANGES)))
-def test_a_change_is_told_in_these_words(number: int) -> None:
-    assert told(*CHANGES[number]) == written()[names()[number]]
+WRITTEN = written()
+
+
+@pytest.mark.parametrize(
+    ("name", "change"), list(zip(names(), CHANGES, strict=True)), ids=range(len(CHANGES))
+)
+def test_a_change_is_told_in_these_words(name: str, change: tuple[str, str]) -> None:
+    assert told(*change) == WRITTEN[name]
 
 
 def test_nothing_is_written_that_is_not_asked() -> None:
-    assert list(written()) == names()
+    assert list(WRITTEN) == names()
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from jsonschema import Draft202012Validator
 
 from tests.tariff.test_offer_in_words import EXAMPLE
 from tests.tariff.test_templates import as_values
-from workbench.errors import CatalogueError
-from workbench.tariff.catalogue import loads
+from workbench.errors import CatalogueError, InputError
+from workbench.tariff.catalogue import load, loads
 from workbench.tariff.schema import schema
 from workbench.tariff.yamltree import read_text
 
@@ -102,3 +102,15 @@ def test_a_quantity_begins_at_one_unit(before: str, after: str) -> None:
     text = HEAD.replace("UNIT, currency: EUR", "byte")
     assert said(text.replace("PRICE", f"{before}1{after}")) == ("", 0)
     assert said(text.replace("PRICE", f"{before}0{after}"))[0] == "quantity_range"
+
+
+def test_a_file_of_a_million_bytes_is_read_and_a_larger_one_is_not(tmp_path: Path) -> None:
+    file = tmp_path / "o.yaml"
+    for more, code in ((0, ""), (1, "catalogue_too_large")):
+        file.write_text(EXAMPLE + "#" * (1_000_000 + more - len(EXAMPLE)), "utf-8")
+        try:
+            found = "" if load(file).offers else "empty"
+        except InputError as error:
+            found = error.code
+            assert error.what == "The catalogue file has 1,000,001 bytes; 1,000,000 is the most."
+        assert found == code

@@ -279,7 +279,7 @@ def written() -> dict[str, str]:
 WRITTEN = written()
 
 
-@pytest.mark.parametrize(("name", "answer"), entries().items(), ids=str)
+@pytest.mark.parametrize(("name", "answer"), list(entries().items()), ids=str)
 def test_a_slip_is_told_in_these_words(name: str, answer: str) -> None:
     assert answer == WRITTEN[name]
 

@@ -90,3 +90,14 @@ def test_a_quantity_is_read_the_same_everywhere() -> None:
 @pytest.mark.parametrize("unit", ["bytes", "hours", "kWh", "uplink", "SMS", "data point"])
 def test_units_that_are_meant_are_taken(unit: str) -> None:
     assert not look_alike(unit)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("", ""), ("~", ""), ("null", ""), ("''", ""), ("'~'", "~"), ("'null'", "null"), ("none", "none")],
+)
+def test_what_is_left_empty_is_not_written_and_what_is_quoted_is(written: str, read: str) -> None:
+    offer = loads(
+        TEXT.replace("    currency: EUR\n", f"    title: {written}\n    currency: EUR\n", 1)
+    ).offers[0]
+    assert offer.title == read

@@ -300,7 +300,7 @@ def _portions(
     before = max(0, len(rate.steps) - len(said))  # a step of nothing, before the first tier is entered
 
     def label(step: int) -> str:
-        return said[max(0, min(step - before, len(said) - 1))]
+        return said[max(0, step - before)]
 
     if whole or rate.conversion is not None:
         return [Portion(at(units), 0, units, total(units), label(at(units)))]
