@@ -6,7 +6,7 @@ import json
 import os
 from fractions import Fraction
 from itertools import combinations
-from math import lcm
+from math import gcd, lcm
 from pathlib import Path
 from types import ModuleType
 
@@ -238,12 +238,26 @@ def test_a_fee_by_the_day_has_to_fit_in_the_one_month_that_is_shorter(
     check(loads(HEAD + body.replace("rent, ", "rent, proration: full_if_active, ")))
 
 
-@pytest.mark.parametrize(("period", "parts"), [("day", 5**21 * 2**14), ("week", 5**19 * 2**16)])
-def test_a_fee_by_the_day_fits_as_long_as_its_period_is(period: str, parts: int) -> None:
-    """A day is one part and a week is seven: with one more it would be refused."""
+LONGEST = [("day", 1), ("week", 7), ("month", 31), ("quarter", 92), ("year", 366)]
+
+
+@pytest.mark.parametrize(("period", "days"), LONGEST)
+def test_a_fee_by_the_day_fits_as_long_as_its_longest_period_is(period: str, days: int) -> None:
+    """With a day more it would not fit; a price per so many bytes makes all together as fine as can be."""
+    parts = 10**10
+    per = next(
+        n
+        for n in range(INT64 // (parts * days), 0, -1)
+        if gcd(n, 10 * lcm(*(n for _, n in LONGEST), *range(28, 31), 365)) == 1
+    )
+    assert per * parts * days <= INT64 < per * parts * (days + 1)
     rent = decimal_text(Fraction(1, parts * NANO))
+    body = (
+        f"    period: {period}\n    prices: [{{id: p, meter: m.data, per_unit: {{amount: 1, per: {per}}}}}]\n"
+    )
     assert (
-        check(loads(HEAD + PLAIN + f"    period: {period}\n    fees: [{{id: rent, amount: {rent}}}]\n")) == []
+        check(loads(HEAD + body + f"    fees: [{{id: rent, amount: {rent}}}]\n    maximum: {{amount: 5}}\n"))
+        == []
     )
 
 

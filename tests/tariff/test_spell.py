@@ -99,5 +99,14 @@ def test_a_price_list_is_spelled_out_without_what_goes_without_saying() -> None:
     assert loads(text.split("\n---\n")[1]) == loads(SHORT)
 
 
+def test_a_published_version_has_the_hash_that_it_was_published_with() -> None:
+    """``catalog.lock`` files and lakes hold them: what a default means, and how a noun is written, is not free to change."""
+    pages = WRITTEN.read_text(encoding="utf-8").split("\n---\n")
+    assert [offer.sha256[:16] for page in pages for offer in loads(page).offers] == [
+        "a32fcef5da7209bf",
+        "3180897771e2611f",
+    ]
+
+
 if __name__ == "__main__":
     WRITTEN.write_text(written(), encoding="utf-8")

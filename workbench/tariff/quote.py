@@ -339,21 +339,18 @@ def _points(component: PlanComponent, rate: PlanRate | None, units: int) -> list
 def _more_points(component: PlanComponent, rate: PlanRate | None, points: Sequence[int]) -> list[int]:
     """The points of a drawing: where blocks begin, when that can be seen, and both sides of whatever jumps."""
     ends = [0, *_ends(component, rate)] if rate else []
-    found = {point for point in (*points, *ends, *(end + 1 for end in ends)) if point <= points[-1]}
-    last = rate.steps[-1] if rate else None
-    size = last.block_units if last is not None and last.whole else component.increment_units
+    found = {*points, *ends, *(end + 1 for end in ends)}
+    size, first = component.increment_units, 0
+    if rate is not None and rate.steps[-1].whole:
+        size, first = rate.steps[-1].block_units, _free(component) + rate.steps[-1].from_units
     if rate is not None and size > 1 and points[-1] // size <= 60:
-        first = _free(component) + (last.from_units if last is not None else 0)
-        edges = set(range(first, points[-1] + 1, size)) | set(range(0, points[-1] + 1, size))
-        found |= edges | {edge + 1 for edge in edges if edge < points[-1]}
+        edges = range(first, points[-1], size)
+        found.update(edges, (edge + 1 for edge in edges))
     said = rate.conversion if rate else None
     if said is not None and said.rate:  # an event that costs its floor or its cap
-        bounds = [bound for bound in (said.floor, said.cap) if bound is not None and bound > said.fee]
-        found |= {
-            1,
-            *(end for end in ((bound - said.fee) // said.rate for bound in bounds) if end < points[-1]),
-        }
-    return sorted(found)
+        bounds = [bound for bound in (said.floor, said.cap) if bound is not None]
+        found |= {1, *((bound - said.fee) // said.rate for bound in bounds)}
+    return sorted(point for point in found if 0 <= point <= points[-1])
 
 
 def _round_number(about: int) -> int:
