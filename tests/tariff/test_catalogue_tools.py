@@ -164,6 +164,35 @@ def test_a_published_version_cannot_change(tmp_path: Path) -> None:
     assert caught.value.code == "version_order"
 
 
+@pytest.mark.parametrize(
+    ("version", "effective", "today", "code"),
+    [("3", "2026-03-01", date(2026, 2, 1), ""), ("3", "2026-03-01", date(2026, 3, 1), ""),
+     ("3", "2026-03-01", date(2026, 3, 2), "effective_past"), ("3", "2026-02-28", date(2026, 2, 1), "version_order"),
+     ("1", "2026-03-01", date(2026, 2, 1), "version_order"), ("1", "2026-04-01", date(2026, 2, 1), "version_order")],
+)  # fmt: skip
+def test_versions_and_their_days_rise_together(
+    tmp_path: Path, version: str, effective: str, today: date, code: str
+) -> None:
+    publish(loads(text(version="2", effective="2026-03-01")), tmp_path, date(2026, 3, 1))
+    other = loads(text(version=version, effective=effective, second="0.0003"))
+    if not code:
+        assert [offer.version for offer in publish(other, tmp_path, today)] == [int(version)]
+        assert sorted(read_lock(tmp_path)) == [("meter-s", 2), ("meter-s", 3)]
+        return
+    with pytest.raises(CatalogueError) as caught:
+        publish(other, tmp_path, today)
+    assert caught.value.code == code
+    assert sorted(read_lock(tmp_path)) == [("meter-s", 2)]
+    assert not list(tmp_path.glob("*.tmp"))
+
+
+def test_a_changed_version_is_told_which_number_is_free(tmp_path: Path) -> None:
+    publish(loads(text()), tmp_path, date(2026, 1, 1))
+    with pytest.raises(CatalogueError) as caught:
+        publish(loads(text(second="0.0003")), tmp_path, date(2026, 1, 1))
+    assert caught.value.cure == "Restore it, and write the change as version 2."
+
+
 @pytest.mark.parametrize("line", ["meter-s 1", "meter-s one {sha} 2026-01-01", "meter-s 1 {sha} soon"])
 def test_a_lock_that_cannot_be_read_is_named_with_its_line(tmp_path: Path, line: str) -> None:
     (tmp_path / "catalog.lock").write_text(

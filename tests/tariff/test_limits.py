@@ -114,3 +114,23 @@ def test_a_file_of_a_million_bytes_is_read_and_a_larger_one_is_not(tmp_path: Pat
             found = error.code
             assert error.what == "The catalogue file has 1,000,001 bytes; 1,000,000 is the most."
         assert found == code
+
+
+ZEROS = [
+    ("byte", "per_unit: {amount: ", "}"),
+    ("byte", "package: {amount: 1, size: 5, free: ", "}"),
+    ("byte", "allowance: {units: ", "}, per_unit: {amount: 1}"),
+    ("nano", "percentage: {rate: ", "}"),
+    ("nano", "percentage: {rate: 1 %, fee: ", "}"),
+    ("nano", "dynamic: {factor: ", "}"),
+]
+
+
+@pytest.mark.parametrize(("unit", "before", "after"), ZEROS, ids=[before for _, before, _ in ZEROS])
+def test_nothing_is_a_number_and_less_than_nothing_is_none(unit: str, before: str, after: str) -> None:
+    text = HEAD.replace("UNIT, currency: EUR", "nano, currency: EUR" if unit == "nano" else unit)
+    assert said(text.replace("PRICE", f"{before}0{after}")) == ("", 0)
+    assert said(text.replace("PRICE", f"{before}1{after}")) == ("", 0)
+    code, complaints = said(text.replace("PRICE", f"{before}-1{after}"))
+    assert code
+    assert complaints
