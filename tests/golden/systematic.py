@@ -8,8 +8,8 @@ way (`<` for `<=`, `-` for `+`, `n + 1` for `n` ...). A mutant dies when a golde
 test: run it after changing a rule, first with ``--quick``, then what lived with ``--again``.
 
 Which case and which file of tests runs which function is found out first, and kept in ``--reach``; with the next run only
-cases and files of tests that changed are looked at again: after functions were added to the program, begin a new one. A question that does not end in time counts as a death of its own
-kind (`does not end`).
+cases and files of tests that changed are looked at again: after functions were added to the program, begin a new one. A question
+that does not end in time counts as a death of its own kind (`does not end`).
 """
 
 from __future__ import annotations

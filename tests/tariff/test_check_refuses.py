@@ -307,3 +307,12 @@ def test_the_largest_number_is_that_of_64_bits(amount: str, fits: bool) -> None:
     with pytest.raises(CatalogueError) as caught:
         check(loads(text))
     assert caught.value.code == "amount_overflow"
+
+
+@pytest.mark.parametrize("percent", ["50 %", "99.5 %"])
+def test_what_a_discount_leaves_is_no_larger_number(percent: str) -> None:
+    """A price of nineteen digits, half of it, and next to nothing of it: all fit."""
+    price = PLAIN.replace(
+        "amount: 1}", "amount: 5.000000000000000001}" if percent == "50 %" else "amount: 5.0000000000000001}"
+    )
+    assert check(loads(HEAD + price + f"    discounts: [{{id: d, percent: {percent}}}]\n")) == []

@@ -158,6 +158,9 @@ def test_a_published_version_with_a_slip_is_read_and_told_of(
     warnings = [finding for finding in check(catalogue, file) if finding.severity == "warning"]
     assert code in {finding.code for finding in warnings}
     assert "is in force and stays as it is. For the next version: " in warnings[0].sentence
+    assert {f.part for f in warnings} <= (
+        {""} if code in ("fx_rate", "floor_above_cap") else {"f", "d", "s", "b", "p"}
+    )
     with pytest.raises(CatalogueError) as caught:
         loads(text)
     assert caught.value.code == code

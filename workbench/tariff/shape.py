@@ -171,18 +171,17 @@ def crossings(left: Bill, right: Bill, most: int = MUCH) -> list[Crossing]:
         first = left.at(low) - right.at(low) or before
         last = left.at(high) - right.at(high)
         if first * last < 0:
-            units = _bisect(left, right, low, high, above=first > 0)
+            units = _bisect(left, right, low, high, first)
             found.append(Crossing(units, left.at(units), right.at(units), first > 0))
         before = last or first
     return found
 
 
-def _bisect(left: Bill, right: Bill, low: int, high: int, *, above: bool) -> int:
-    """The first quantity at which the difference has changed its sign."""
+def _bisect(left: Bill, right: Bill, low: int, high: int, first: Fraction) -> int:
+    """The first quantity at which the difference has another sign than ``first``."""
     while high - low > 1:
         middle = (low + high) // 2
-        difference = left.at(middle) - right.at(middle)
-        if difference == 0 or (difference > 0) == above:
+        if first * (left.at(middle) - right.at(middle)) >= 0:
             low = middle
         else:
             high = middle

@@ -265,14 +265,6 @@ def quote_plot(quote: Quote) -> Any:
         {quote.unit: [u for u, _ in quote.shape], quote.currency: [float(a) for _, a in quote.shape]}
     )
     point = pd.DataFrame({quote.unit: [quote.units], quote.currency: [float(quote.amount)]})
-    line = curve.hvplot.line(x=quote.unit, y=quote.currency, title=headline(quote), line_width=2, grid=True, height=320,
-                             responsive=True, yformatter="%.2f")  # fmt: skip
-    return line * point.hvplot.scatter(
-        x=quote.unit,
-        y=quote.currency,
-        size=120,
-        color="#d62728",
-        hover_cols="all",
-        height=320,
-        responsive=True,
-    )
+    both: dict[str, Any] = {"x": quote.unit, "y": quote.currency, "height": 320, "responsive": True}
+    line = curve.hvplot.line(title=headline(quote), line_width=2, grid=True, yformatter="%.2f", **both)
+    return line * point.hvplot.scatter(size=120, color="#d62728", hover_cols="all", **both)

@@ -82,8 +82,8 @@ def _money(component: PlanComponent) -> Iterator[Fraction]:
         n for rate in component.rates for step in rate.steps for n in (step.base, step.block_amount)
     ]
     for conversion in (rate.conversion for rate in component.rates if rate.conversion):
-        ends = (conversion.floor or 0, conversion.cap or 0)
-        numbers += [conversion.rate, conversion.fee, *ends]
+        ends = (conversion.floor, conversion.cap)
+        numbers += [conversion.rate, conversion.fee, *(end for end in ends if end is not None)]
     return (Fraction(number, component.denominator) for number in set(numbers))
 
 
