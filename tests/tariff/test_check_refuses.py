@@ -238,6 +238,34 @@ def test_a_fee_by_the_day_has_to_fit_in_the_one_month_that_is_shorter(
     check(loads(HEAD + body.replace("rent, ", "rent, proration: full_if_active, ")))
 
 
+@pytest.mark.parametrize(("period", "per", "days"), LENGTHS)
+def test_a_promise_by_the_days_covered_has_to_fit_too(period: str, per: int, days: int) -> None:
+    lengths = [length for name, _, length in LENGTHS if name == period]
+    finest = (10**tens * 2**twos for tens in range(20) for twos in range(4))
+    parts = next(n for n in finest if [each for each in lengths if lcm(per, n * each) > INT64] == [days])
+    body = (
+        f"    period: {period}\n    prices: [{{id: p, meter: m.data, per_unit: {{amount: 1, per: {per}}}}}]\n"
+        f"    commitment: {{amount: {decimal_text(Fraction(1, parts * NANO))}}}\n"
+    )
+    with pytest.raises(CatalogueError) as caught:
+        check(loads(HEAD + body))
+    assert caught.value.what == "All prices, fees and 'commitment' together need numbers beyond 64 bits."
+    check(loads(HEAD + body.replace("}\n", ", prorated: false}\n")))
+
+
+@pytest.mark.parametrize(
+    "amounts",
+    [(153_092_023, 60_247_241_209, "5"), (922_337_203, 1, "0.0000000000000000001")],
+    ids=["the largest number itself", "and no twice as large one"],
+)
+def test_all_together_may_need_all_of_64_bits(amounts: tuple[int, int, str]) -> None:
+    first, second, most = amounts
+    prices = ", ".join(
+        f"{{id: p{n}, meter: m.data, per_unit: {{amount: 1, per: {n}}}}}" for n in (first, second)
+    )
+    assert check(loads(HEAD + f"    prices: [{prices}]\n    maximum: {{amount: {most}}}\n")) == []
+
+
 LONGEST = [("day", 1), ("week", 7), ("month", 31), ("quarter", 92), ("year", 366)]
 
 

@@ -46,3 +46,21 @@ def test_how_many_are_judged_is_told() -> None:
     told: list[int] = []
     check(loads(HEAD + offers(3)), progress=told.append)
     assert told == [1, 2, 3]
+
+
+def test_an_offer_that_is_the_cheapest_at_nothing_or_at_ten_units_only_is_compared() -> None:
+    """Of very many offers, those are looked at that are the cheapest of all at 0, 1, 10, 100 ... units."""
+    line = (
+        "  - {{id: {0}, version: 1, currency: EUR, effective: 2026-01-01, split: {{rest: op}}, fees: [{{id: f, amount: {1}}}], "
+        "prices: [{{id: p, meter: m.a, stair_step: {{steps: [{2}{{amount: 2000000}}]}}}}]}}\n"
+    )
+    nothing = line.format("nothing", 0, "")
+    tens = line.format("tens", 0.1, "{up_to: 9, amount: 2000000}, {up_to: 10, amount: 0.0001}, ")
+    many = "".join(offers(61).splitlines(keepends=True)[1:])
+
+    def compared(text: str) -> int:
+        (told,) = [f for f in check(loads(HEAD + text)) if f.code == "arbitrage_part"]
+        return int(told.sentence.rpartition("(")[2].removesuffix(")."))
+
+    assert compared(many + nothing) == compared(many + tens) == compared(many) + 1
+    assert compared(many + nothing + tens) == compared(many) + 2

@@ -160,6 +160,14 @@ CROSSINGS = [
     # the same up to a bound, and then the side from before it
     (("stair_step: {steps: [{up_to: 10, amount: 5}, {up_to: 20, amount: 6}, {amount: 9}]}", ""),
      ("stair_step: {steps: [{up_to: 10, amount: 4}, {up_to: 20, amount: 6}, {amount: 8}]}", ""), []),
+    # the first unit already
+    (("per_unit: {amount: 2}", ""), ("per_unit: {amount: 1}", ", fees: [{id: f, amount: 0.5}]"), [(1, "right")]),
+    # for three units around the end of a tier, which lies behind the free units
+    (("per_unit: {amount: 1.6}", ""),
+     ("allowance: {units: 5}, graduated: {tiers: [{up_to: 10, amount: 10}, {up_to: 60, amount: 0}, {amount: 10}]}", ""),
+     [(6, "left"), (63, "right"), (66, "left")]),
+    # at full tens, as people ask
+    (("package: {amount: 10, size: 10}", ""), ("per_unit: {amount: 1.005}", ""), [(10, "left")]),
     # the last quantity that is looked at
     (("per_unit: {amount: 1}", ", fees: [{id: f, amount: 999999999999}]"), ("per_unit: {amount: 2}", ""), [(10**12, "left")]),
     (("per_unit: {amount: 1}", ", fees: [{id: f, amount: 1000000000000}]"), ("per_unit: {amount: 2}", ""), []),

@@ -163,11 +163,10 @@ class Crossing:
 def crossings(left: Bill, right: Bill, most: int = MUCH) -> list[Crossing]:
     """Every change of sides between the interesting points up to ``most`` units, the first quantity at which it holds."""
     powers = (10**n for n in range(len(str(most))))
-    points = sorted(
-        point for point in {0, most, *left.edges(), *right.edges(), *powers} if 0 <= point <= most
-    )
+    begin = left.edges() | right.edges()
+    points = {0, most, *begin, *(edge - 1 for edge in begin), *powers}
     found, before = [], _ZERO
-    for low, high in pairwise(points):
+    for low, high in pairwise(sorted(point for point in points if 0 <= point <= most)):
         first = left.at(low) - right.at(low) or before
         last = left.at(high) - right.at(high)
         if first * last < 0:

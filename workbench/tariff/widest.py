@@ -20,7 +20,7 @@ from workbench.tariff.variants import holds, phases
 TOGETHER = 3
 """So many coupons one subscription must be able to hold; with more the checker only warns."""
 _DAYS = {"day": (1,), "week": (7,), "month": (28, 29, 30, 31), "quarter": (90, 91, 92), "year": (365, 366)}
-_ONE, _NOTHING = Fraction(1), Fraction(0)
+_ONE = Fraction(1)
 
 
 def too_wide(offer: Offer, catalogue: Catalogue, plan: PlanOffer, coupons: int = TOGETHER) -> str:
@@ -37,7 +37,7 @@ def too_wide(offer: Offer, catalogue: Catalogue, plan: PlanOffer, coupons: int =
         except AmountOverflow as error:
             return error.what.removesuffix(".") + foreign + "."
         for number in range(min(coupons, len(codes_of(offer))) + 1):
-            for what in _wide(offer, own, number):
+            if what := _wide(offer, own, number):
                 return what + foreign + _held(offer, number) + "."
     return ""
 
@@ -57,24 +57,26 @@ def _held(offer: Offer, number: int) -> str:
     return f" with the discount{'s' if len(always) > 1 else ''} {', '.join(always)}" if always else ""
 
 
-def _wide(offer: Offer, plan: PlanOffer, coupons: int) -> Iterator[str]:
+def _wide(offer: Offer, plan: PlanOffer, coupons: int) -> str:
     shared = []
     for component in plan.components:
         common = _common(offer, component.id, list(_money(component)), coupons)
         if common is None:
-            yield f"The price '{component.id}' needs numbers beyond 64 bits"
-        shared.append(common or 1)
+            return f"The price '{component.id}' needs numbers beyond 64 bits"
+        shared.append(common)
     lines = [
         (fee, _common(offer, fee.id, [Fraction(fee.amount, fee.denominator)], coupons)) for fee in plan.fees
     ]
     for days in _DAYS[offer.period]:
-        parts = [(common or INT64 + 1) * day_parts(fee, days) for fee, common in lines]
-        for (fee, _), part in zip(lines, parts, strict=True):
-            if part > INT64:
-                yield f"The fee '{fee.id}' needs numbers beyond 64 bits"
+        parts = []
+        for fee, common in lines:
+            if common is None or common * day_parts(fee, days) > INT64:
+                return f"The fee '{fee.id}' needs numbers beyond 64 bits"
+            parts.append(common * day_parts(fee, days))
         limits = [a.denominator * (days if a.daily else 1) for a in plan.adjustments]
         if limits and lcm(*shared, *parts, *limits) > INT64:
-            yield f"All prices, fees and '{plan.adjustments[-1].id}' together need numbers beyond 64 bits"
+            return f"All prices, fees and '{plan.adjustments[-1].id}' together need numbers beyond 64 bits"
+    return ""
 
 
 def _money(component: PlanComponent) -> Iterator[Fraction]:
@@ -90,21 +92,15 @@ def _money(component: PlanComponent) -> Iterator[Fraction]:
 def _common(offer: Offer, part: str, money: Sequence[Fraction], coupons: int) -> int | None:
     """The denominator that all variants of a part share; None when it, or a number over it, is beyond 64 bits."""
     about = [d for d in offer.discounts if d.kind == "percent" and (not d.components or part in d.components)]
-    if not about:
-        common = lcm(1, *(amount.denominator for amount in money))
-        return _fitting(common, max(money, default=_NOTHING))
-    common, most = 1, _NOTHING
+    numbers, finest = [_ONE], list[Fraction]()
     for first, _ in phases(about):
         inside = [discount for discount in about if holds(discount, first)]
         always = _product(discount for discount in inside if not discount.code)
-        finest = _finest([factor.denominator for factor in _factors(inside).values()], coupons)
-        common = lcm(common, *((amount * always / finest).denominator for amount in money))
-        most = max([most, *(amount * always for amount in money)])
-    return _fitting(common, most)
-
-
-def _fitting(common: int, most: Fraction) -> int | None:
-    return common if common <= INT64 and most * common <= INT64 else None
+        coupon = _finest([factor.denominator for factor in _factors(inside).values()], coupons)
+        numbers += [amount * always for amount in money]
+        finest += [amount * always / coupon for amount in money]
+    common = lcm(*(amount.denominator for amount in finest))
+    return common if max(numbers) * common <= INT64 else None
 
 
 def _factors(discounts: Iterable[Discount]) -> dict[str, Fraction]:
