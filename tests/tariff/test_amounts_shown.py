@@ -56,7 +56,7 @@ def test_a_price_per_unit_has_three_digits_that_count(amount: str, words: str) -
 AMOUNTS = [  # twelve digits behind the point are still read; else six, or more until three of them count
     ("0", "0.00 EUR"), ("0.123456789012", "0.123456789012 EUR"), ("0.1234567890123", "≈ 0.123457 EUR"), ("1/3", "≈ 0.333333 EUR"),
     ("-1/3", "≈ -0.333333 EUR"), ("1000000/3", "≈ 333,333.333333 EUR"), ("1/3000", "≈ 0.000333 EUR"),
-    ("1/30000", "≈ 0.0000333 EUR"), ("-1/30000", "≈ -0.0000333 EUR"), ("0.0001000000001", "≈ 0.0001 EUR"),
+    ("1/30000", "≈ 0.0000333 EUR"), ("-1/30000", "≈ -0.0000333 EUR"), ("0.0001000000001", "≈ 0.0001 EUR"), ("1/9950", "≈ 0.000101 EUR"),
 ]  # fmt: skip
 
 

@@ -51,7 +51,7 @@ ROWS = [
     # behind a bound there is a row where the bill jumps: by more than two units of the dearest tier, up or down
     (FLAT % 3, 15, [0, 5, 10, 15, 20, 25]),
     (FLAT % "3.01", 15, [0, 5, 10, 11, 15, 20, 25]),
-    ("graduated: {tiers: [{up_to: 2, amount: 10}, {amount: 1, flat: 5}]}", 20, [0, 2, 5, 10, 15, 20, 25]),
+    ("graduated: {tiers: [{up_to: 2, amount: 10}, {up_to: 10, amount: 1}, {amount: 1, flat: 5}]}", 20, [0, 2, 5, 10, 15, 20, 25]),
     ("volume: {tiers: [{up_to: 10, amount: 2}, {amount: 1}]}", 15, [0, 5, 10, 11, 15]),
     ("volume: {tiers: [{up_to: 10, amount: 2}, {amount: 3}]}", 15, [0, 5, 10, 11, 15]),
     ("volume: {tiers: [{up_to: 10, amount: 2}, {amount: 1}]}, allowance: {units: 5}", 15, [0, 5, 10, 15, 16]),

@@ -47,8 +47,8 @@ def amount_text(amount: Fraction, currency: str) -> str:
     text = decimal_text(amount)
     if "/" not in text and len(text.partition(".")[2]) <= _MOST_DIGITS:
         return money(amount, currency)
-    places = max(6, MINOR_DIGITS.get(currency, 2))
-    while 0 < abs(amount) * 10**places < 100:
+    places = 6
+    while abs(amount) * 10**places < 100:
         places += 1
     return f"≈ {money(Fraction(round(amount * 10**places), 10**places), currency)}"
 
