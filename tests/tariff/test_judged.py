@@ -102,6 +102,16 @@ LISTS = {
     "two that do not": [offer(more="fees: [{id: f, amount: 5}]", name="a"), offer("meter: n, per_unit: {amount: 0.5}", name="b")],
     "a fee once and a fee a day": [offer(more="fees: [{id: f, amount: 90, every: once}]", name="a"),
                                    offer("meter: n, per_unit: {amount: 0.5}", "fees: [{id: f, amount: 0.5, every: day}]", name="b")],
+    "a price that is new in a version taken over at once": [
+        offer(),
+        offer(prices=f"{{id: p, meter: n, {ONE}}}, {{id: q, meter: e, {FALLS % 3}}}", more="publish: {running: now}", version=2)],
+    "a price that jumps, and is counted otherwise from a version taken over at once": [
+        offer("meter: n, " + FALLS % 3),
+        offer("meter: n, counter_period: day, " + FALLS % 3, "publish: {running: now}", version=2)],
+    "a price that begins to jump, and is counted otherwise": [
+        offer(), offer("meter: n, counter_period: day, " + FALLS % 3, "publish: {running: now}", version=2)],
+    "a price that never jumps, and is counted otherwise": [
+        offer(), offer(f"meter: n, counter_period: day, {ONE}", "publish: {running: now}", version=2)],
     "rows are not compared": [
         offer(f"meter: n, rates: [{{id: a, match: {{country: CH}}, per_unit: {{amount: 9}}}}, {{id: b, {ONE}}}]",
               "fees: [{id: f, amount: 5}]", name="a"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from itertools import pairwise
 
 from workbench.model.split import ShareTier, Split, SplitRule
 from workbench.tariff.fields import Table
@@ -81,9 +82,9 @@ def _share_tiers(table: Table) -> tuple[ShareTier, ...]:
     for row in rows:
         tiers.append(ShareTier(row.maybe_amount("up_to"), row.rate("rate")))
         row.done()
-    bounds = [tier.up_to for tier in tiers]
-    rising = all(b is not None and b > (bounds[i - 1] or 0 if i else 0) for i, b in enumerate(bounds[:-1]))
-    if tiers and (bounds[-1] is not None or not rising):
+    closed = [Fraction(0), *(tier.up_to for tier in tiers[:-1])]
+    rising = all(b is not None and a is not None and a < b for a, b in pairwise(closed))
+    if tiers and (tiers[-1].up_to is not None or not rising):
         raise table.wrong(
             f"{table.place}: its tiers leave a gap or overlap.",
             "tier_gap",
