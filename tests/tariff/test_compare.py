@@ -30,6 +30,7 @@ def test_of_many_only_those_that_are_the_cheapest_somewhere_and_it_is_said() -> 
     found = check(loads(HEAD + offers(60)))
     (told,) = [f for f in found if f.code == "arbitrage_part"]
     assert told.sentence.startswith("60 offers price m.a")
+    assert (told.offer_id, told.part) == ("o000aEUR", "m.a")
     crossing = [f for f in found if f.code == "arbitrage"]
     assert crossing
     assert len(crossing) < 60

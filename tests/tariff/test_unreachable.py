@@ -70,6 +70,8 @@ WEEK = [  # conditions of rows, the last of which can never apply, or may
     (("windows: [{from: '22:00', to: '06:00'}]", "windows: [{from: '23:00', to: '05:00'}]"), True),
     (("windows: [{from: '22:00', to: '06:00'}]", "windows: [{from: '23:00', to: '07:00'}]"), False),
     (("windows: [{from: '22:00', to: '06:00'}]", "windows: [{from: '00:00', to: '06:00'}]"), True),
+    (("windows: [{from: '06:00', to: '12:00'}]", "windows: [{from: '12:00', to: '22:00'}]", "windows: [{from: '06:00', to: '22:00'}]"),
+     True),
     # a night of some days begins on them and ends on the next ones
     (("windows: [{from: '22:00', to: '06:00', days: mon}]", "windows: [{from: '22:00', to: '23:00', days: mon}]"), False),
     (("windows: [{days: mon}]", "windows: [{from: '22:00', to: '06:00', days: mon}]"), False),
