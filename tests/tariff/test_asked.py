@@ -72,6 +72,9 @@ def test_a_quantity_is_taken_as_it_is_written(component: str, units: int | str, 
 
 REFUSED = [
     ("n", "1,00", "'1,00' is not a quantity of message: ", "Write a whole number of message, or a quantity such as `2 messages`."),
+    ("bits", "1,5 GB", "'1,5 GB' is not a quantity of byte: not a decimal number: '1,5'.", "`2.5 GB`"),
+    ("bits", "25:30", "'25:30' is not a quantity of byte: not a decimal number: '25:30'.", "`2.5 GB`"),
+    ("n", "1..5messages", "'1..5messages' is not a quantity of message: not a decimal number: '1..5'.", "`2 messages`"),
     ("n", "1,0000", "'1,0000' is not", "`2 messages`"),
     ("n", "1234,567", "'1234,567' is not", "`2 messages`"),
     ("n", "1.5", "'1.5' is not a quantity of message: 3/2 message is not a whole number of message.", "`2 messages`"),
