@@ -209,3 +209,28 @@ def test_no_rate_that_fits_is_no_charge() -> None:
     assert told.explain(line, key, at, "US").trace["amount"] == 9 * NANO
     other = next(row for row in ROWS if row.country == "DE")
     unknown(told, line, key, (START + timedelta(hours=other.hour)).replace(tzinfo=None), "DE")
+
+
+FLAT = "graduated: {tiers: [{up_to: 10, amount: 2, flat: 3}, {amount: 1}]}"
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_a_flat_fee_that_does_not_wait_for_use_is_explained_with_and_without_any(pooled: bool) -> None:
+    """One device begins the month with a record at its first instant, the other with none: each owes the fee, or the pool."""
+    scope = "scope: pool, " if pooled else ""
+    told = Told(price(FLAT, more=f"{scope}conventions: {{flat_fee_at_zero: true}}"), rows=[Seen(0, "d1", 4)])
+    sums: dict[Any, int] = {}
+    for line, key, at, amount, *_ in told.charges:
+        sums[line, key, at] = sums.get((line, key, at), 0) + amount
+    found = [(told.explain(*place), amount) for place, amount in sums.items()]
+    assert all(one.trace["amount"] == amount for one, amount in found)
+    nothing = "0 byte under 'a' (o1 version 1) cost 3 EUR: due without use, the flat fee of the first step."
+    used = "4 byte under 'a' (o1 version 1) cost 8 EUR: 4 on step 1 for 8 EUR. The counter went from 0 to 4."
+    both = f"{used} With it the first step's flat fee is due, which does not wait for use: 3 EUR."
+    assert sorted(one.sentence for one, _ in found) == [nothing, used if pooled else both]
+
+
+def test_a_price_is_explained_whatever_other_prices_of_its_meter_round() -> None:
+    """A rounded price had made the plain steps of another one inexplicable."""
+    rounded = f"{{id: b, meter: m.data, increment: {{units: 4, per: period}}, {EACH}}}"
+    assert len(Told(f"prices: [{{id: a, meter: m.data, {TIERS}}}, {rounded}]", rows=ROWS).agrees()) == 8

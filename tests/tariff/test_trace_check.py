@@ -85,7 +85,8 @@ LATER = json.dumps({"id": "o", "version": 4})
           put("shares", "partners", 1, "statement_nano", value=2_000_000_000)], "states a share that is not its own, rounded"),
         ([put("shares", "partners", 0, "statement_nano", value=4_020_000_001),
           put("shares", "partners", 1, "statement_nano", value=2_009_999_999)], "states a share that is not its own, rounded"),
-        ([put("record", "units", value=4)], "charges 3 units of a record of 4"),
+        ([put("record", "units", value=4)], "explains 3 units of a record of 4"),
+        ([put("charge", "units", value=4)], "charges 4 units of a record of 3"),
         ([put("steps", value=[])], "cannot be recomputed (IndexError)"),
         ([put("free_units", value="2")], "cannot be recomputed (TypeError)"),
         ([put("counter", value={})], "cannot be recomputed (KeyError)"),
@@ -123,11 +124,28 @@ def test_a_share_may_be_just_less_than_a_unit_from_its_statement() -> None:
             assert "states a share that is not its own" in refusal(trace)
 
 
-def test_what_the_close_counted_need_not_be_the_records_units() -> None:
+@pytest.mark.parametrize(
+    ("record", "charged", "said"),
+    [({"units": 9, "n_events": 3}, 3, ""),  # events are counted, whatever they carried
+     ({"units": 3, "n_events": 1}, 2, ""),  # two of three units were within a sponsor's budget
+     ({"units": 3, "n_events": 1}, 1, "charges 1 units of a record of 3"),
+     ({"units": 9, "n_events": 4}, 3, "explains 3 units of a record of 9")],
+)  # fmt: skip
+def test_all_of_a_record_is_explained_and_what_moved_the_counter_is_charged(
+    record: dict[str, int], charged: int, said: str
+) -> None:
     trace = whole()
-    trace["record"] = {"units": 9, "counted": 3}
     del trace["seal"]
-    check_trace(sealed(trace))
+    trace |= {"record": record, "charge": {"amount": trace["amount"], "denominator": 2, "units": charged}}
+    if charged == 2 or said.startswith("charges"):
+        trace |= {"counter": {"before": 5, "after": 7}, "amount": 2 * 2 * 2_005_000_000}
+        trace["parts"] = [{"step": 0, "after": 5, "up_to": 7, "amount": trace["amount"]}]
+        trace["charge"] |= {"amount": trace["amount"]}
+    del trace["line"]
+    if said:
+        assert said in refusal(sealed(trace))
+    else:
+        check_trace(sealed(trace))
 
 
 @pytest.mark.parametrize(

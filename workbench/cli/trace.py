@@ -73,7 +73,8 @@ def chain(
     """Everything between an invoice and the events behind one of its charges.
 
     Returns: ``invoice``, ``line``, ``charges`` (of the line's device), ``charge``, and for usage ``record``, ``events``
-        and ``proven``: whether the events found again have the record's count and fingerprint.
+        and ``proven``: whether the events found again have the record's count and fingerprint; ``without_record``
+        instead, and why, for what no single record makes (a percentile, a pool's charge, a flat fee due without use).
 
     Raises:
         SettlementError: there is no such invoice.
@@ -94,7 +95,7 @@ def chain(
     charge = _one_charge(charges, window, number)
     found = {"invoice": head, "line": {**described, "meter": meter, "devices": devices},
              "charges": charges[:_SHOWN], "charges_total": len(charges), "charge": charge}  # fmt: skip
-    return found | (_record(lake, meter, charge) if line.kind == "usage" and charge else {})
+    return found | (_record(lake, paper.period, meter, charge) if line.kind == "usage" and charge else {})
 
 
 def _charges(lake: Lake, period: str, line_no: int, device: str) -> tuple[list[dict[str, Any]], str, int]:
@@ -139,13 +140,24 @@ def _one_charge(charges: list[dict[str, Any]], window: datetime | None, number: 
     return max(within, key=lambda charge: charge["amount"], default={})
 
 
-def _record(lake: Lake, meter: str, charge: dict[str, Any]) -> dict[str, Any]:
-    """The usage record behind a charge, and the events behind the record."""
+def _record(lake: Lake, period: str, meter: str, charge: dict[str, Any]) -> dict[str, Any]:
+    """The usage record behind a charge, and the events behind the record; or why no single record is behind it."""
     from workbench.mediation.lineage import members, stream_named
 
     stream = stream_named(lake, meter)
-    dimensions = {name: charge[name] for name in stream.dimensions if name in charge}
-    found = members(lake, stream, charge["device_key"], charge["window_start"], dimensions)
+    own = lake.con.execute(
+        f"DESCRIBE SELECT * FROM {lake.scan('charges', stream=meter, period=period)}"
+    ).fetchall()
+    kept = {column[0] for column in own}  # other streams' charges are told apart by other dimensions
+    dimensions = {name: charge[name] for name in stream.dimensions if name in charge and name in kept}
+    device, at = charge["device_key"], charge["window_start"]
+    found = members(lake, stream, device, at, dimensions) if device is not None else None
+    if found is None or found.record is None or (charge["units"] == 0 and found.record["units"]):
+        return {
+            "without_record": "due without use"
+            if charge["units"] == 0
+            else "made by the close, of many records"
+        }
     return {
         "record": found.record,
         "events": [_event(row) for row in found.rows.to_pylist()],
@@ -189,6 +201,8 @@ def _tree(found: dict[str, Any]) -> Tree:
     node = node.add(f"charge: {when}: {charge['units']:,} units cost [bold]{cost}[/] {more}")
     if found.get("record"):
         _record_tree(node, found)
+    elif "without_record" in found:
+        node.add(f"no single record: {found['without_record']}")
     return tree
 
 

@@ -11,15 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from workbench.lake import devices
 from workbench.lake.lake import Lake
 from workbench.lake.party_columns import read_table, typed
 from workbench.lake.party_rules import check_rules
 from workbench.lake.segment import Segment
 from workbench.lake.sql import name
+
+if TYPE_CHECKING:
+    import duckdb
 
 TABLES = {
     "accounts": ("account_id",),
@@ -50,6 +54,8 @@ def stage(lake: Lake, tables: Mapping[str, pa.Table | str | Path]) -> tuple[list
         lake: inside ``lake.writer()``.
         tables: by name (see ``TABLES``): an Arrow table, or the path of a ``.csv`` or ``.parquet`` file.
 
+    Devices get their place in the registry, too: who is charged has a name, also before its first event.
+
     Returns: segments to add and the ones they replace, for a ``lake.commit``.
 
     Raises:
@@ -68,7 +74,19 @@ def stage(lake: Lake, tables: Mapping[str, pa.Table | str | Path]) -> tuple[list
         lake.write(kind, f"SELECT * FROM {name(relation)}", order_by=TABLES[kind], con=cursor)
         for kind, relation in relations.items()
     ]
+    names = _names(cursor, relations)
+    _, registered = devices.register(lake, names, "parties") if names else (None, None)
+    add += [registered] if registered else []
     remove = [segment for kind in relations for segment in lake.segments(kind)]
     for relation in relations.values():
         cursor.execute(f"DROP TABLE {name(relation)}")
     return add, remove
+
+
+def _names(cursor: duckdb.DuckDBPyConnection, relations: Mapping[str, str]) -> list[str]:
+    """The devices that the new tables name."""
+    chosen = [relations[kind] for kind in ("devices_info", "subscriptions") if kind in relations]
+    sql = " UNION ".join(
+        f"SELECT device_id FROM {name(relation)} WHERE device_id IS NOT NULL" for relation in chosen
+    )
+    return [device_id for (device_id,) in cursor.execute(f"{sql} ORDER BY 1").fetchall()] if chosen else []

@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import RatingError
 from workbench.model.plan import PlanComponent, PlanOffer, PlanRate
-from workbench.rating import burst, folded
+from workbench.rating import burst, fees, folded
 from workbench.rating.tables import Stream
 from workbench.rating.use import columns, prepare_routes, use
 from workbench.tariff.calendar import expand
-from workbench.tariff.explain import Explanation, explain, explain_nothing, explain_slots
+from workbench.tariff.explain import (
+    Explanation,
+    explain,
+    explain_due,
+    explain_nothing,
+    explain_slots,
+    with_due,
+)
 from workbench.tariff.lookup import rate_at
 from workbench.tariff.sql import first, run
 
@@ -52,6 +59,42 @@ def explain_charge(
     if plan is None:
         raise _unknown(stream, at)
     given = {name: (dimensions or {}).get(name) for name in plan.dims}
+    due = [] if any(value is not None for value in given.values()) else _due(rater, line_no, device_key, at)
+    try:
+        found = _of_use(rater, stream, plan, records, line_no, device_key, at, given, others)
+    except RatingError as error:
+        if not due or error.code != "charge_unknown":
+            raise
+        offer, component = _price(rater, line_no, None, stream, at)
+        if component is None or offer is None:
+            raise
+        return explain_due(offer, component, due)
+    return with_due(found, due) if due else found
+
+
+def _due(rater: Rater, line_no: int, device_key: int | None, at: datetime) -> list[int]:
+    """The flat fees that a line owes without use, of a counter whose first covered day begins then."""
+    rows = run(
+        rater.con,
+        f"SELECT amount FROM ({fees.at_zero(rater.tables.schema)}) d(line_no, device_key, since, units, amount, step) "
+        "WHERE line_no = $1 AND device_key IS NOT DISTINCT FROM $2 AND since = $3 ORDER BY 1",
+        [line_no, device_key, at],
+    )
+    return [int(amount) for (amount,) in rows]
+
+
+def _of_use(
+    rater: Rater,
+    stream: str,
+    plan: Stream,
+    records: str,
+    line_no: int,
+    device_key: int | None,
+    at: datetime,
+    given: Mapping[str, object],
+    others: Mapping[str, str] | None,
+) -> Explanation:
+    """The charge of a record, or of a close."""
     offer, component = _price(rater, line_no, device_key, stream, at)
     if component is None or offer is None:
         raise _unknown(stream, at)
@@ -63,7 +106,7 @@ def explain_charge(
             return made
     if device_key is None:
         raise _unknown(stream, at)
-    units, events = _record(rater, records, device_key, at, given)
+    units, events = _record(rater, stream, records, device_key, at, given)
     if component.bursts or component.closes:
         return explain_nothing(offer, component, units, "its amount comes at close, with the whole period's")
     if component.fold == "count":
@@ -75,7 +118,7 @@ def explain_charge(
 
 
 def _record(
-    rater: Rater, records: str, device_key: int, at: datetime, given: Mapping[str, object]
+    rater: Rater, stream: str, records: str, device_key: int, at: datetime, given: Mapping[str, object]
 ) -> tuple[int, int]:
     own = " AND ".join(["r.device_key = $1", "r.window_start = $2", *(f"r.{name} IS NOT DISTINCT FROM ${place}"
                         for place, name in enumerate(given, 3))])  # fmt: skip
@@ -85,7 +128,7 @@ def _record(
         [device_key, at, *given.values()],
     )
     if row is None:
-        raise _unknown("records", at)
+        raise _unknown(stream, at)
     return int(row[0]), int(row[1])
 
 
@@ -103,20 +146,21 @@ def _counted(
 ) -> Explanation:
     """A record of a counter: the period is rated once more where its share depends on more than its own counter."""
     offer, component = price
-    again = bool(component.shape or component.sponsored)
+    kind = rater.tables.streams[
+        stream
+    ]  # also when it is another price of this meter that has a shape or a sponsor
+    again = kind.shaped or kind.sponsored
     rate = _rate(rater, component, at, given)
     with _fresh(rater) as fresh:
         plan = fresh.tables.streams[stream]
         if again or rate.jumps:
-            for name, source in records.items():
-                if fresh.plan.needs_totals(name):
-                    fresh.observe(name, source)
+            _observe(fresh, records)
         if again:
             fresh.rate(stream, records[stream])
         else:
             prepare_routes(fresh.con, fresh.tables, plan, records[stream], fresh.within)
         source = use(fresh.tables, plan, records[stream], fresh.within)
-        if component.shape:
+        if kind.shaped:
             source = f"{fresh.tables.schema}.use_{plan.number}"
         found = _counter(fresh, plan, source, line_no, device_key, at, given)
         if found is None:
@@ -140,6 +184,13 @@ def _fresh(rater: Rater) -> Rater:
     from workbench.rating.batch import Rater as Again
 
     return Again(rater.con, rater.plan, rater.balances, rater.outages)
+
+
+def _observe(rater: Rater, records: Mapping[str, str]) -> None:
+    """Show a fresh rater the period's totals, of the meters of which some price wants them."""
+    for name, source in records.items():
+        if rater.plan.needs_totals(name):
+            rater.observe(name, source)
 
 
 def _member_part(rater: Rater, stream: Stream, line_no: int, device_key: int) -> tuple[int, int] | None:
@@ -182,6 +233,7 @@ def _at_close(
     """The charge that a close made of a counter's values; ``None`` when the charge asked for is a record's."""
     with _fresh(rater) as fresh:
         s = fresh.tables.schema
+        _observe(fresh, records)
         for meter in component.meters:
             if meter in records:
                 fresh.rate(meter, records[meter])

@@ -48,11 +48,11 @@ def charges(tables: PlanTables) -> str:
         "SELECT line_no, device_key, day_start, 1::BIGINT, amount, 0::SMALLINT FROM last WHERE place = 1 UNION ALL "
         "SELECT line_no, device_key, min(day_start), count(*)::BIGINT, sum(amount)::BIGINT, 0::SMALLINT "
         "FROM due WHERE every = 'period' AND NOT whole GROUP BY line_no, sub_no, device_key UNION ALL "
-        f"{_at_zero(s)}"
+        f"{at_zero(s)}"
     )
 
 
-def _at_zero(s: str) -> str:
+def at_zero(s: str) -> str:
     """``C(0)`` of every counter that some covered day belongs to, on the first such day, by the version of whoever it covers.
 
     A subscription without devices has its part in the account's pool, too.

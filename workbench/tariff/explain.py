@@ -107,6 +107,16 @@ def explain_slots(
     return _explained(trace)
 
 
+def explain_due(offer: PlanOffer, component: PlanComponent, due: Sequence[int]) -> Explanation:
+    """The flat fees of first steps that are due without use, over the component's denominator; nothing was used."""
+    return _explained(_head(offer, component, 0) | {"due_at_zero": list(due)})
+
+
+def with_due(found: Explanation, due: Sequence[int]) -> Explanation:
+    """A charge to which such flat fees come, since it is of the counter's first instant, too."""
+    return _explained({**found.trace, "due_at_zero": list(due)})
+
+
 def explain_rule(head: Trace, rule: Trace) -> Explanation:
     """A fee or an adjustment: the rule of the offer and what it was applied to (see ``by_rule``)."""
     return _explained(head | {"rule": rule})
@@ -150,7 +160,12 @@ def _conversion(conversion: PlanConversion) -> dict[str, int | None]:
 
 
 def parts_of(trace: Mapping[str, Any]) -> list[dict[str, int]]:
-    """What each step contributes: ``after``..``up_to`` chargeable units at ``amount``."""
+    """What each step contributes: ``after``..``up_to`` chargeable units at ``amount``; flat fees due without use come first."""
+    due = [{"step": 0, "after": 0, "up_to": 0, "amount": amount} for amount in trace.get("due_at_zero", ())]
+    return due + _parts_of_use(trace)
+
+
+def _parts_of_use(trace: Mapping[str, Any]) -> list[dict[str, int]]:
     if "rule" in trace:
         return [{"step": 0, "after": 0, "up_to": trace["units"], "amount": by_rule(trace)}]
     if "slots" in trace:
@@ -159,6 +174,8 @@ def parts_of(trace: Mapping[str, Any]) -> list[dict[str, int]]:
         return [{"step": 0, "after": 0, "up_to": trace["units"], "amount": trace["given"]}]
     if "conversion" in trace:
         return [{"step": 0, "after": 0, "up_to": trace["units"], "amount": _converted(trace)}]
+    if "steps" not in trace and "due_at_zero" in trace:  # nothing was used
+        return []
     steps = [PlanStep(**step) for step in trace["steps"]]
     rounding, free = trace["rounding"], trace["free_units"]
 
@@ -240,6 +257,18 @@ def _sentence(trace: Trace) -> str:
     """The trace in words; what a close made of a rule is told by whoever knows the line."""
     if "rule" in trace:
         return ""
+    if "due_at_zero" not in trace:
+        return _words(trace)
+    due = trace["due_at_zero"]
+    fees = f"{decimal_text(Fraction(sum(due), trace['denominator'] * NANO))} {trace['currency']}"
+    if len(trace["parts"]) == len(due):
+        return _words(trace | {"why": "due without use, the flat fee of the first step"})
+    used = {name: value for name, value in trace.items() if name != "due_at_zero"}
+    used |= {"parts": trace["parts"][len(due) :], "amount": trace["amount"] - sum(due)}
+    return f"{_words(used)} With it the first step's flat fee is due, which does not wait for use: {fees}."
+
+
+def _words(trace: Trace) -> str:
     unit, currency, scale = trace["unit"], trace["currency"], trace["denominator"] * NANO
 
     def money(amount: int) -> str:

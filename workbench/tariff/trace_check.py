@@ -70,16 +70,21 @@ def _wrongs(trace: Mapping[str, Any]) -> Iterator[str]:
         yield from _line(trace["line"], trace.get("charge"))
     if trace.get("shares"):
         yield from _shares(trace["shares"])
-    record = trace.get("record", {})
-    if (
-        "units" in record
-        and charge is not None
-        and record["units"] != charge["units"]
-        and "counted" not in record
-    ):
-        yield f"charges {charge['units']} units of a record of {record['units']}"
+    if "units" in trace.get("record", {}):
+        yield from _record(trace, trace["record"], charge)
     if "seal" in trace and trace["seal"] != seal_of(trace):
         yield "was changed after it was sealed"
+
+
+def _record(
+    trace: Mapping[str, Any], record: Mapping[str, Any], charge: Mapping[str, Any] | None
+) -> Iterator[str]:
+    """A record's units are explained, or its events where these are counted; all are charged, or those that a budget pays."""
+    if trace["units"] not in (record["units"], record.get("n_events")):
+        yield f"explains {trace['units']} units of a record of {record['units']}"
+    counter = trace.get("counter", {"before": 0, "after": trace["units"]})
+    if charge is not None and charge["units"] not in (trace["units"], counter["after"] - counter["before"]):
+        yield f"charges {charge['units']} units of a record of {record['units']}"
 
 
 def _offer(offer: Mapping[str, Any]) -> Iterator[str]:
