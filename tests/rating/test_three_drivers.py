@@ -55,26 +55,13 @@ def test_batch_equals_the_reference_however_the_records_are_cut(world: World, cu
     assert rated.lines == wanted
     assert len(rated.uncharged) == len(bill.uncharged)
     if not rated.plan.needs_totals(METER.id) and world.offer.components[0].scope == "device":
-        singles: dict[tuple[object, ...], Fraction] = {}
-        country = bool(rated.plan.dimensions(METER.id))
-        for use_charge in bill.charges:
-            at = use_charge.at.replace(tzinfo=None)
-            key = device_key("main", use_charge.device_id)
-            for use in uses:
-                if (use.at, use.device_id, use.units) == (
-                    use_charge.at,
-                    use_charge.device_id,
-                    use_charge.units,
-                ):
-                    place = (key, at, dict(use.dims)["country"] if country else "")
-                    break
-            singles[place] = singles.get(place, Fraction(0)) + use_charge.amount_nano
         per_slot: dict[tuple[object, ...], Fraction] = {}
         for (key, at, _), amount in rated.charges.items():
             per_slot[key, at] = per_slot.get((key, at), Fraction(0)) + amount
         by_slot: dict[tuple[object, ...], Fraction] = {}
-        for (key, at, _), amount in singles.items():
-            by_slot[key, at] = by_slot.get((key, at), Fraction(0)) + amount
+        for use_charge in bill.charges:
+            slot = (device_key("main", use_charge.device_id), use_charge.at.replace(tzinfo=None))
+            by_slot[slot] = by_slot.get(slot, Fraction(0)) + use_charge.amount_nano
         assert per_slot == by_slot
 
 
