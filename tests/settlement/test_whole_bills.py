@@ -56,7 +56,7 @@ def limited(examples: int) -> Any:
 
 
 @given(case=cases())
-@limited(8)
+@limited(6)
 def test_the_books_are_the_references(case: Case) -> None:
     agree(case)
 
