@@ -71,7 +71,7 @@ def test_a_sentence_and_a_trace() -> None:
     component = offer.components[0]
     found = explain(offer, component, component.rates[0], 8, before=6)
     assert found.sentence == (
-        "8 byte under 'data' (o version 1) cost 0.12 EUR: 4 on step 1 for 0.08 EUR and 4 on step 2 for 0.04 EUR. "
+        "8 bytes under 'data' (o version 1) cost 0.12 EUR: 4 on step 1 for 0.08 EUR and 4 on step 2 for 0.04 EUR. "
         "The counter went from 6 to 14."
     )
     check_trace(found.trace)

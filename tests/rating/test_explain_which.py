@@ -224,8 +224,8 @@ def test_a_flat_fee_that_does_not_wait_for_use_is_explained_with_and_without_any
         sums[line, key, at] = sums.get((line, key, at), 0) + amount
     found = [(told.explain(*place), amount) for place, amount in sums.items()]
     assert all(one.trace["amount"] == amount for one, amount in found)
-    nothing = "0 byte under 'a' (o1 version 1) cost 3 EUR: due without use, the flat fee of the first step."
-    used = "4 byte under 'a' (o1 version 1) cost 8 EUR: 4 on step 1 for 8 EUR. The counter went from 0 to 4."
+    nothing = "0 bytes under 'a' (o1 version 1) cost 3 EUR: due without use, the flat fee of the first step."
+    used = "4 bytes under 'a' (o1 version 1) cost 8 EUR: 4 on step 1 for 8 EUR. The counter went from 0 to 4."
     both = f"{used} With it the first step's flat fee is due, which does not wait for use: 3 EUR."
     assert sorted(one.sentence for one, _ in found) == [nothing, used if pooled else both]
 

@@ -70,7 +70,7 @@ def test_free_units_and_rounding_come_before_the_steps() -> None:
     assert found.trace["rounding"] == {"units": 4, "add": 3}
     assert found.trace["free_units"] == 6
     assert found.sentence == (
-        "3 byte under 'a' (o version 2) cost 4 EUR: 2 on step 1 for 4 EUR. "
+        "3 bytes under 'a' (o version 2) cost 4 EUR: 2 on step 1 for 4 EUR. "
         "The counter went from 4 to 7, of which 6 are free."
     )
 
@@ -103,26 +103,26 @@ def test_the_head_of_a_trace() -> None:
 
 def test_a_plain_price_is_said_for_each_and_names_its_rate() -> None:
     assert told("per_unit: {amount: 0.10}", 1234).sentence == (
-        "1,234 byte under 'a' (o version 2) cost 123.4 EUR: 0.1 EUR for each."
+        "1,234 bytes under 'a' (o version 2) cost 123.4 EUR: 0.1 EUR for each."
     )
     rows = "rates: [{id: us, match: {country: [US]}, per_unit: {amount: 3}}, {id: b, per_unit: {amount: 1}}]"
     said = told(rows, 2).sentence
-    assert said == "2 byte under 'a' (o version 2, rate 'us') cost 6 EUR: 3 EUR for each."
+    assert said == "2 bytes under 'a' (o version 2, rate 'us') cost 6 EUR: 3 EUR for each."
 
 
 def test_blocks_free_units_and_rounding_are_said_by_steps() -> None:
     assert told("package: {amount: 5, size: 100}", 101, before=1200).sentence == (
-        "101 byte under 'a' (o version 2) cost 10 EUR: 101 on step 1 for 10 EUR. The counter went from 1,200 to 1,301."
+        "101 bytes under 'a' (o version 2) cost 10 EUR: 101 on step 1 for 10 EUR. The counter went from 1,200 to 1,301."
     )
     assert told("increment: {units: 4}, per_unit: {amount: 1}", 3).sentence == (
-        "3 byte under 'a' (o version 2) cost 4 EUR: 4 on step 1 for 4 EUR. The counter went from 0 to 3."
+        "3 bytes under 'a' (o version 2) cost 4 EUR: 4 on step 1 for 4 EUR. The counter went from 0 to 3."
     )
     assert told("allowance: {units: 1000}, per_unit: {amount: 1}", 1003).sentence == (
-        "1,003 byte under 'a' (o version 2) cost 3 EUR: 3 on step 1 for 3 EUR. "
+        "1,003 bytes under 'a' (o version 2) cost 3 EUR: 3 on step 1 for 3 EUR. "
         "The counter went from 0 to 1,003, of which 1,000 are free."
     )
     assert told(TIERS, 3, before=9).sentence == (
-        "3 byte under 'a' (o version 2) cost 9 EUR: 1 on step 1 for 2 EUR and 2 on step 2 for 7 EUR. "
+        "3 bytes under 'a' (o version 2) cost 9 EUR: 1 on step 1 for 2 EUR and 2 on step 2 for 7 EUR. "
         "The counter went from 9 to 12."
     )
 
@@ -132,7 +132,7 @@ def test_blocks_free_units_and_rounding_are_said_by_steps() -> None:
 )
 def test_what_a_fold_made_is_said_first(fold: str, words: str) -> None:
     found = told(f"fold: {fold}, per_unit: {{amount: 1}}", 7, folded=fold)
-    assert found.sentence == f"The {words}, 7 byte under 'a' (o version 2) cost 7 EUR: 1 EUR for each."
+    assert found.sentence == f"The {words}, 7 bytes under 'a' (o version 2) cost 7 EUR: 1 EUR for each."
     assert found.trace["folded"] == fold
     assert "folded" not in told("per_unit: {amount: 1}", 7).trace
 
@@ -148,7 +148,7 @@ def test_a_price_that_jumps_is_shared_by_use() -> None:
     assert (found.trace["total_units"], found.trace["part_unit"]) == (2000, 1)
     assert "whole" not in found.trace
     assert found.sentence == (
-        "5 byte under 'a' (o version 2) cost 0.0525 EUR: their part, by use, of what the period's 2,000 byte cost together."
+        "5 bytes under 'a' (o version 2) cost 0.0525 EUR: their part, by use, of what the period's 2,000 bytes cost together."
     )
 
 
@@ -199,7 +199,7 @@ def test_floor_and_cap_of_a_conversion(money: int, cost: int) -> None:
 def test_a_record_at_no_price_says_why() -> None:
     offer, component = compiled("per_unit: {amount: 1}")
     found = explain_nothing(offer, component, 1500, "a sponsor blocks it")
-    assert found.sentence == "1,500 byte under 'a' (o version 2) cost 0 EUR: a sponsor blocks it."
+    assert found.sentence == "1,500 bytes under 'a' (o version 2) cost 0 EUR: a sponsor blocks it."
     assert found.trace["parts"] == [{"step": 0, "after": 0, "up_to": 1500, "amount": 0}]
     assert (found.trace["given"], found.trace["amount"]) == (0, 0)
     assert parts_of({"given": 7, "units": 3}) == [{"step": 0, "after": 0, "up_to": 3, "amount": 7}]
@@ -219,7 +219,7 @@ def test_a_percentile_shows_the_slots_it_drops() -> None:
     }  # fmt: skip
     assert found.trace["parts"] == [{"step": 0, "after": 0, "up_to": 30, "amount": 1200}]
     assert found.sentence == (
-        "30 byte under 'a' (o version 2) cost 0.0000012 EUR: the highest bytes of 20 slots, once the 2 highest are "
+        "30 bytes under 'a' (o version 2) cost 0.0000012 EUR: the highest bytes of 20 slots, once the 2 highest are "
         "dropped, at 0.00000004 EUR for each."
     )
 

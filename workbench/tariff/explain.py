@@ -16,6 +16,7 @@ from workbench.model.money import NANO, decimal_text
 from workbench.model.plan import PlanComponent, PlanConversion, PlanOffer, PlanRate, PlanStep
 from workbench.tariff.amount import chargeable, converted, cost, part_unit, shared
 from workbench.tariff.lookup import step_at
+from workbench.tariff.units_text import base_words, many
 
 Trace = dict[str, Any]
 
@@ -275,7 +276,7 @@ def _words(trace: Trace) -> str:
         return f"{decimal_text(Fraction(amount, scale))} {currency}"
 
     head = (
-        f"{trace['units']:,} {unit} under '{trace['component']}' ({trace['offer']['id']} version "
+        f"{base_words(trace['units'], unit)} under '{trace['component']}' ({trace['offer']['id']} version "
         f"{trace['offer']['version']}"
     )
     head += "" if trace.get("rate", "default") == "default" else f", rate '{trace['rate']}'"
@@ -285,14 +286,14 @@ def _words(trace: Trace) -> str:
     if "slots" in trace:
         slots = trace["slots"]
         return (
-            f"{head}){end}: the highest {trace['unit']}s of {slots['counted']:,} slots, once the {len(slots['highest']) - 1} "
+            f"{head}){end}: the highest {many(unit)} of {slots['counted']:,} slots, once the {len(slots['highest']) - 1} "
             f"highest are dropped, at {money(slots['slope'])} for each."
         )
     if "conversion" in trace:
         return f"{head}){end}: a share of the money {trace['events']} event(s) carried."
     counter = trace["counter"]
     if "total_units" in trace:
-        return f"{head}){end}: their part, by use, of what the period's {trace['total_units']:,} {unit} cost together."
+        return f"{head}){end}: their part, by use, of what the period's {base_words(trace['total_units'], unit)} cost together."
     if trace.get("folded"):
         words = {"time_weighted": "average over time", "p95": "95th percentile"}[trace["folded"]]
         head = f"The {words}, {head}"

@@ -14,6 +14,7 @@ from fractions import Fraction
 from workbench.errors import CatalogueError
 from workbench.model.money import exact
 from workbench.model.units import UnitMismatch, to_base
+from workbench.tariff.units_text import many
 from workbench.yamltext import Items, Node, Pairs, Scalar
 
 IDENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,63}\Z", re.ASCII)
@@ -225,7 +226,7 @@ class Table:
             raise self.wrong(
                 f"`{key}`: {error}.",
                 "unit_mismatch",
-                f"The meter counts {unit}; use a unit of that kind.",
+                f"Write it in {many(unit)}, or in another unit of that kind.",
                 node,
             ) from None
         if not least <= units <= _MAX_UNITS:

@@ -47,9 +47,17 @@ def quantity_text(units: int, base: str) -> str:
 def quantity_words(units: int, base: str) -> str:
     """The same as people say it: ``3,000,000 messages``, ``15 minutes``, ``1 alarm``, ``2.5 kWh``."""
     number, _, unit = quantity_text(units, base).rpartition(" ")
-    if number == "1" or (unit not in _WORDS and kind_of(unit)):
-        return f"{number} {unit}"
-    return f"{number} {_plural(unit)}"
+    return f"{number} {unit if number == '1' else many(unit)}"
+
+
+def base_words(units: int, base: str) -> str:
+    """A quantity to the last unit, for those who check it: ``1,234,567 bytes``, ``1 message``, ``250 mWh``."""
+    return f"{units:,} {base if units == 1 else many(base)}"
+
+
+def many(unit: str) -> str:
+    """A unit as it follows any number but one: ``bytes``, ``messages``, ``mWh``."""
+    return _plural(unit) if unit in _WORDS or not kind_of(unit) else unit
 
 
 def _plural(word: str) -> str:
